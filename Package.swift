@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+// libtorch: $LIBTORCH (a libtorch folder or a site-packages/torch), otherwise .libtorch/ as scripts/bootstrap lays it.
+let root = Context.packageDirectory
+let libtorch = Context.environment["LIBTORCH"] ?? "\(root)/.libtorch"
+let hasHeaders = FileManager.default.fileExists(atPath: "\(libtorch)/include/ATen/ATen.h")
+if !hasHeaders {
+    FileHandle.standardError.write(
+        Data("error: no libtorch at \(libtorch); run scripts/bootstrap, or set LIBTORCH to a folder with include/ and lib/\n".utf8))
+}
+let hasCUDA = FileManager.default.fileExists(atPath: "\(libtorch)/lib/libtorch_cuda.so")
+let torchHeaders: [CXXSetting] = [
+    .unsafeFlags([
+        "-I\(libtorch)/include", "-I\(libtorch)/include/torch/csrc/api/include", "-std=c++20", "-O2", "-w",
+    ])
+]
+let torchLibraries: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-L\(libtorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libtorch)/lib"]
+            // Nothing refers to libtorch_cuda's symbols: without this the linker drops it and no GPU is ever found.
+            + (hasCUDA ? ["-Xlinker", "--no-as-needed", "-ltorch_cuda", "-lc10_cuda", "-Xlinker", "--as-needed"] : [])),
+    .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A test target that mirrors Sources/<name>, with its fixtures.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target] {
+    let path = "Tests/\(name)Tests"
+    guard FileManager.default.fileExists(atPath: "\(root)/\(path)") else { return [] }
+    let hasFixtures = FileManager.default.fileExists(atPath: "\(root)/\(path)/Fixtures")
+    return [
+        .testTarget(
+            name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies, path: path,
+            resources: hasFixtures ? [.copy("Fixtures")] : [])
+    ]
+}
+
+let package = Package(
+    name: "DomainFusion",
+    products: [
+        .library(
+            name: "DomainFusion",
+            targets: ["Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion", "Experiments"]),
+        .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
+        .systemLibrary(name: "CImageCodecs", path: "Sources/CImageCodecs"),
+        .systemLibrary(name: "CGlyphs", pkgConfig: "freetype2"),
+        .systemLibrary(name: "CRsvg", pkgConfig: "librsvg-2.0"),
+        .target(name: "Torch", dependencies: ["CTorch"]),
+        .target(name: "Pixels", dependencies: ["Torch", "CImageCodecs", "CRsvg"]),
+        .target(name: "Backbones", dependencies: ["Torch"]),
+        .target(name: "Diffusion", dependencies: ["Torch"]),
+        .target(name: "DomainGeneralization", dependencies: ["Torch", "Pixels", "Backbones", crypto, logging]),
+        .target(name: "EmojiDG", dependencies: ["Pixels", "DomainGeneralization", "CGlyphs", crypto]),
+        .target(name: "DomainFusion", dependencies: ["DomainGeneralization", "Diffusion", crypto, logging]),
+        .target(name: "Experiments", dependencies: ["DomainFusion", "EmojiDG", yams, logging]),
+        .executableTarget(
+            name: "DomainFusionCLI",
+            dependencies: [
+                "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+    ]
+        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")
+        + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,1 @@
+// DomainFusion: see Documentation.

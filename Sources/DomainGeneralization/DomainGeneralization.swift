@@ -1,0 +1,1 @@
+// DomainGeneralization: see Documentation.

@@ -1,0 +1,1 @@
+// EmojiDG: see Documentation.

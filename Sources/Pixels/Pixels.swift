@@ -1,0 +1,1 @@
+// Pixels: see Documentation.
