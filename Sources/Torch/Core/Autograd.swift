@@ -1,0 +1,56 @@
+import CTorch
+
+/// Runs `body` without recording operations for the gradient.
+public func noGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = ct_grad_mode()
+    ct_set_grad_mode(false)
+    defer { ct_set_grad_mode(before) }
+    return try body()
+}
+
+/// Runs `body` with recording on, inside ``noGrad(_:)`` too.
+public func withGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = ct_grad_mode()
+    ct_set_grad_mode(true)
+    defer { ct_set_grad_mode(before) }
+    return try body()
+}
+
+/// Runs `body` in libtorch's inference mode: faster than ``noGrad(_:)``; its results can never enter a graph.
+public func inferenceMode<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let guardian = ct_inference_mode_enter()
+    defer { ct_inference_mode_leave(guardian) }
+    return try body()
+}
+
+/// Runs `body` under autocast: matrix products and convolutions in `dtype`, reductions in float32.
+public func autocast<Result>(_ device: Device, dtype: DType?, _ body: () throws -> Result) rethrows -> Result {
+    guard let dtype else { return try body() }
+    check(ct_set_autocast(device.code, true, dtype.rawValue), "autocast")
+    defer { check(ct_set_autocast(device.code, false, dtype.rawValue), "autocast") }
+    return try body()
+}
+
+extension Tensor {
+    /// Accumulates the gradient of this tensor into every leaf that requires it.
+    public func backward(gradient: Tensor? = nil, retainGraph: Bool = false) {
+        check(ct_backward(handle, gradient?.handle, retainGraph), "backward")
+    }
+}
+
+/// Gradients of `outputs` (weighted by `weights`, ones by default) with respect to `inputs`; nil for one not used.
+public func gradients(
+    of outputs: [Tensor], weights: [Tensor]? = nil, with inputs: [Tensor], retainGraph: Bool = false,
+    createGraph: Bool = false
+) -> [Tensor?] {
+    var out = [ct_tensor?](repeating: nil, count: inputs.count)
+    let roots: [ct_tensor?] = outputs.map(\.handle)
+    let seeds: [ct_tensor?]? = weights?.map(\.handle)
+    let leaves: [ct_tensor?] = inputs.map(\.handle)
+    let status = seeds.map {
+        ct_grad(roots, roots.count, $0, leaves, leaves.count, retainGraph, createGraph, &out)
+    } ?? ct_grad(roots, roots.count, nil, leaves, leaves.count, retainGraph, createGraph, &out)
+    withExtendedLifetime((outputs, weights, inputs)) {}
+    check(status, "grad")
+    return out.map { $0.map(Tensor.init(owning:)) }
+}

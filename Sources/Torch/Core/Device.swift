@@ -1,0 +1,98 @@
+import CTorch
+
+/// Where a tensor lives: `cpu`, `cuda:0`, `mps`.
+public struct Device: Sendable, Hashable, CustomStringConvertible {
+    /// Raw values are libtorch's `DeviceType`.
+    public enum Kind: Int32, Sendable {
+        case cpu = 0
+        case cuda = 1
+        case mps = 13
+    }
+
+    public let kind: Kind
+    /// Index among the devices of this kind, or nil for the current one.
+    public let index: Int?
+
+    public init(_ kind: Kind, index: Int? = nil) {
+        self.kind = kind
+        self.index = index
+    }
+
+    public static let cpu = Device(.cpu)
+
+    var code: Int32 { kind.rawValue << 8 | Int32((index ?? -1) + 1) }
+
+    init(code: Int32) {
+        self.init(Kind(rawValue: code >> 8) ?? .cpu, index: code & 0xff == 0 ? nil : Int(code & 0xff) - 1)
+    }
+
+    /// Number of devices of a kind that this libtorch can use.
+    public static func count(_ kind: Kind) -> Int { Int(ct_device_count(kind.rawValue)) }
+
+    /// The best device there is: the first CUDA device, else MPS, else the CPU.
+    public static var best: Device {
+        if count(.cuda) > 0 { return Device(.cuda, index: 0) }
+        if count(.mps) > 0 { return Device(.mps) }
+        return .cpu
+    }
+
+    /// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+    /// - Throws: ``TorchError`` for an unknown name, or for a device that is not there.
+    public init(parsing text: String) throws {
+        if text == "auto" {
+            self = .best
+            return
+        }
+        let parts = text.split(separator: ":", maxSplits: 1)
+        let kinds: [String: Kind] = ["cpu": .cpu, "cuda": .cuda, "mps": .mps]
+        guard let kind = kinds[String(parts.first ?? "")] else {
+            throw TorchError("unknown device '\(text)'; use auto, cpu, cuda, cuda:INDEX or mps")
+        }
+        let available = Device.count(kind)
+        guard available > 0 else {
+            throw TorchError("device '\(text)' is not available: libtorch \(Machine.libtorchVersion) finds none; use cpu")
+        }
+        guard parts.count == 2 else {
+            self.init(kind, index: kind == .cuda ? 0 : nil)
+            return
+        }
+        guard let index = Int(parts[1]), (0..<available).contains(index) else {
+            throw TorchError("device '\(text)' does not exist: there are \(available) of its kind, counted from 0")
+        }
+        self.init(kind, index: index)
+    }
+
+    public var description: String {
+        let name = ["0": "cpu", "1": "cuda", "13": "mps"]["\(kind.rawValue)"] ?? "cpu"
+        return index.map { kind == .cpu ? name : "\(name):\($0)" } ?? name
+    }
+
+    /// Waits until all work queued on the device is done.
+    public func synchronize() {
+        check(ct_synchronize(code), "synchronize")
+    }
+}
+
+/// Settings of the process: threads, versions, memory.
+public enum Machine {
+    public static var libtorchVersion: String { String(cString: ct_version()) }
+
+    /// Threads that one operator uses.
+    public static var threads: Int {
+        get { Int(ct_threads()) }
+        set { ct_set_threads(Int32(max(1, newValue))) }
+    }
+
+    /// Seeds libtorch's default generators (dropout and other operators without a generator of their own).
+    public static func seed(_ seed: UInt64) {
+        check(ct_manual_seed(seed), "manual_seed")
+    }
+
+    /// Bytes allocated now and at the peak on an accelerator; zeros for the CPU.
+    public static func memory(of device: Device) -> (allocated: Int, peak: Int) {
+        var allocated: Int64 = 0
+        var peak: Int64 = 0
+        check(ct_memory(device.code, &allocated, &peak), "memory")
+        return (Int(allocated), Int(peak))
+    }
+}

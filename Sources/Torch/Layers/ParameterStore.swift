@@ -1,0 +1,199 @@
+/// Named tensors of a checkpoint, in their file's order.
+public struct StateDict: Sendable {
+    public private(set) var names: [String] = []
+    private var tensors: [String: Tensor] = [:]
+
+    public init() {}
+
+    public subscript(name: String) -> Tensor? {
+        get { tensors[name] }
+        set {
+            if tensors[name] == nil, newValue != nil { names.append(name) }
+            if newValue == nil { names.removeAll { $0 == name } }
+            tensors[name] = newValue
+        }
+    }
+
+    public var isEmpty: Bool { names.isEmpty }
+
+    /// The same tensors under other names; nil drops one.
+    public func renamed(_ rename: (String) -> String?) -> StateDict {
+        var result = StateDict()
+        for name in names {
+            if let new = rename(name) { result[new] = tensors[name] }
+        }
+        return result
+    }
+}
+
+/// The parameters and buffers of a model under their state-dict keys: freshly initialised, or those of a checkpoint.
+///
+///     let store = ParameterStore(seed: 0)
+///     let head = Linear(store.root / "fc", in: 512, out: 10)      // keys fc.weight and fc.bias
+public final class ParameterStore: @unchecked Sendable {  // built and trained by one thread at a time
+    public struct Entry: Sendable {
+        public let name: String
+        public let tensor: Tensor
+        /// Whether an optimiser trains it; a buffer (batch-norm statistics) is not.
+        public let isParameter: Bool
+    }
+
+    public private(set) var entries: [Entry] = []
+    /// Where parameters are created.
+    public let device: Device
+    /// The floating-point type of the parameters.
+    public let dtype: DType
+    /// Whether batch-norm and dropout behave as in training.
+    public var isTraining = false
+
+    private let generator: Generator
+    private let checkpoint: StateDict?
+    private let checkpointName: String
+    private var mismatches: [String] = []
+    private var index: [String: Int] = [:]
+
+    /// A freshly initialised store.
+    public init(seed: UInt64, device: Device = .cpu, dtype: DType = .float32) {
+        generator = Generator(seed: seed)
+        checkpoint = nil
+        checkpointName = ""
+        self.device = device
+        self.dtype = dtype
+    }
+
+    /// A store whose tensors come from a checkpoint. Call ``verify(ignoring:)`` once the model is built.
+    /// - Parameter name: what errors call the checkpoint, its path.
+    public init(_ checkpoint: StateDict, name: String, device: Device = .cpu, dtype: DType = .float32) {
+        generator = Generator(seed: 0)
+        self.checkpoint = checkpoint
+        checkpointName = name
+        self.device = device
+        self.dtype = dtype
+    }
+
+    public var root: Scope { Scope(store: self, path: "") }
+
+    /// The trainable tensors in the order in which they were made.
+    public var parameters: [Tensor] { entries.filter(\.isParameter).map(\.tensor) }
+
+    /// Number of trainable scalars.
+    public var parameterCount: Int { entries.filter(\.isParameter).reduce(0) { $0 + $1.tensor.count } }
+
+    public subscript(name: String) -> Tensor? { index[name].map { entries[$0].tensor } }
+
+    /// All tensors by name, sharing memory with this store.
+    public var state: StateDict {
+        var result = StateDict()
+        for entry in entries { result[entry.name] = entry.tensor.detached() }
+        return result
+    }
+
+    /// Turns the recording of gradients on or off for all parameters.
+    public func setRequiresGrad(_ on: Bool) {
+        for entry in entries where entry.isParameter { entry.tensor.requiresGrad = on }
+    }
+
+    func make(_ name: String, _ shape: [Int], isParameter: Bool, dtype: DType?, initialise: (Tensor, Generator) -> Void)
+        -> Tensor
+    {
+        precondition(index[name] == nil, "two parameters are called \(name)")
+        let type = dtype ?? self.dtype
+        let tensor: Tensor
+        if let checkpoint {
+            if let found = checkpoint[name], found.shape == shape {
+                tensor = found.to(device: device, dtype: type)
+            } else {
+                mismatches.append(
+                    checkpoint[name].map { "\(name): shape \($0.shape), wanted \(shape)" } ?? "\(name): missing")
+                tensor = .zeros(shape, dtype: type, device: device)
+            }
+        } else {
+            let made = Tensor.empty(shape, dtype: type)
+            noGrad { initialise(made, generator) }
+            tensor = made.to(device: device)
+        }
+        index[name] = entries.count
+        entries.append(Entry(name: name, tensor: tensor, isParameter: isParameter))
+        return tensor
+    }
+
+    /// Compares the model with its checkpoint.
+    /// - Throws: ``TorchError`` that names all missing, wrong-shaped and unexpected keys at once.
+    public func verify(ignoring ignored: (String) -> Bool = { _ in false }) throws {
+        guard let checkpoint else { return }
+        let missing = mismatches.filter { !ignored(String($0.prefix { $0 != ":" })) }
+        let unexpected = checkpoint.names.filter { index[$0] == nil && !ignored($0) }.map { "\($0): unexpected" }
+        try report(missing + unexpected, name: checkpointName)
+    }
+
+    /// Copies values into this store's tensors, converting their type.
+    /// - Throws: ``TorchError`` that names all missing, wrong-shaped and unexpected keys; then nothing was copied.
+    public func load(_ state: StateDict, name: String, ignoring ignored: (String) -> Bool = { _ in false }) throws {
+        var problems: [String] = []
+        for entry in entries where !ignored(entry.name) {
+            guard let found = state[entry.name] else {
+                problems.append("\(entry.name): missing")
+                continue
+            }
+            if found.shape != entry.tensor.shape {
+                problems.append("\(entry.name): shape \(found.shape), wanted \(entry.tensor.shape)")
+            }
+        }
+        problems += state.names.filter { index[$0] == nil && !ignored($0) }.map { "\($0): unexpected" }
+        try report(problems, name: name)
+        noGrad {
+            for entry in entries {
+                if !ignored(entry.name), let found = state[entry.name] { entry.tensor.detached().copy_(found) }
+            }
+        }
+    }
+
+    private func report(_ problems: [String], name: String) throws {
+        guard !problems.isEmpty else { return }
+        let shown = problems.prefix(12).joined(separator: "; ")
+        let rest = problems.count > 12 ? "; and \(problems.count - 12) more" : ""
+        throw TorchError("\(name) does not fit the model (\(problems.count) keys): \(shown)\(rest)")
+    }
+}
+
+/// A place in the tree of names: `scope / "to_out" / 0`.
+public struct Scope {
+    public let store: ParameterStore
+    public let path: String
+
+    public static func / (scope: Scope, name: String) -> Scope {
+        Scope(store: scope.store, path: scope.path.isEmpty ? name : scope.path + "." + name)
+    }
+    public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
+
+    /// A trainable tensor called `path.name`.
+    public func parameter(_ name: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
+        store.make((self / name).path, shape, isParameter: true, dtype: nil, initialise: initialiser.fill)
+    }
+
+    /// A tensor that is saved but not trained.
+    public func buffer(_ name: String, _ shape: [Int], _ initialiser: Initialiser, dtype: DType? = nil) -> Tensor {
+        store.make((self / name).path, shape, isParameter: false, dtype: dtype, initialise: initialiser.fill)
+    }
+}
+
+/// How a new parameter is filled.
+public enum Initialiser: Sendable {
+    case constant(Double)
+    case normal(deviation: Double)
+    case uniform(bound: Double)
+
+    public static let zeros = Initialiser.constant(0)
+    public static let ones = Initialiser.constant(1)
+
+    /// PyTorch's default for linear and convolutional layers (weight and bias): U(−1/√fanIn, 1/√fanIn).
+    public static func fanIn(_ fanIn: Int) -> Initialiser { .uniform(bound: 1 / Double(max(1, fanIn)).squareRoot()) }
+
+    func fill(_ tensor: Tensor, _ generator: Generator) {
+        switch self {
+        case .constant(let value): tensor.fill_(value)
+        case .normal(let deviation): tensor.normal_(mean: 0, deviation: deviation, generator: generator)
+        case .uniform(let bound): tensor.uniform_(from: -bound, to: bound, generator: generator)
+        }
+    }
+}

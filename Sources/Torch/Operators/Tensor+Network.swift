@@ -1,0 +1,91 @@
+private enum Op {
+    static let linear = Operator("aten::linear")
+    static let conv2d = Operator("aten::conv2d")
+    static let groupNorm = Operator("aten::group_norm")
+    static let layerNorm = Operator("aten::layer_norm")
+    static let batchNorm = Operator("aten::batch_norm")
+    static let embedding = Operator("aten::embedding")
+    static let dropout = Operator("aten::dropout")
+    static let attention = Operator("aten::scaled_dot_product_attention")
+    static let maxPool = Operator("aten::max_pool2d")
+    static let avgPool = Operator("aten::avg_pool2d")
+    static let adaptiveAvgPool = Operator("aten::adaptive_avg_pool2d")
+    static let nearest = Operator("aten::upsample_nearest2d")
+    static let bilinear = Operator("aten::upsample_bilinear2d")
+    static let bilinearAA = Operator("aten::_upsample_bilinear2d_aa")
+    static let rfft2 = Operator("aten::fft_rfft2")
+    static let irfft2 = Operator("aten::fft_irfft2")
+    static let fft2 = Operator("aten::fft_fft2")
+    static let ifft2 = Operator("aten::fft_ifft2")
+    static let angle = Operator("aten::angle")
+    static let complexAbs = Operator("aten::abs")
+    static let polar = Operator("aten::polar")
+    static let real = Operator("aten::real")
+}
+
+extension Tensor {
+    /// `self · weightᵀ + bias` over the last dimension.
+    public func linear(_ weight: Tensor, _ bias: Tensor?) -> Tensor {
+        Op.linear(.tensor(self), .tensor(weight), .optional(bias))
+    }
+    /// Convolution of [N, C, H, W] with `weight` [out, in / groups, kH, kW].
+    public func conv2d(
+        _ weight: Tensor, _ bias: Tensor?, stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
+    ) -> Tensor {
+        Op.conv2d(
+            .tensor(self), .tensor(weight), .optional(bias), .ints([stride, stride]), .ints([padding, padding]),
+            .ints([dilation, dilation]), .int(groups))
+    }
+    public func groupNorm(_ groups: Int, _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
+        Op.groupNorm(.tensor(self), .int(groups), .optional(weight), .optional(bias), .double(epsilon))
+    }
+    public func layerNorm(_ shape: [Int], _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
+        Op.layerNorm(.tensor(self), .ints(shape), .optional(weight), .optional(bias), .double(epsilon))
+    }
+    /// Batch normalisation; with `training` the batch's own statistics, and the running ones are updated in place.
+    public func batchNorm(
+        _ weight: Tensor?, _ bias: Tensor?, runningMean: Tensor?, runningVariance: Tensor?, training: Bool,
+        momentum: Double, epsilon: Double
+    ) -> Tensor {
+        Op.batchNorm(
+            .tensor(self), .optional(weight), .optional(bias), .optional(runningMean), .optional(runningVariance),
+            .bool(training), .double(momentum), .double(epsilon), .bool(true))
+    }
+    /// Rows of `self` [entries, width] at integer `indices` of any shape.
+    public func embedding(_ indices: Tensor) -> Tensor { Op.embedding(.tensor(self), .tensor(indices)) }
+    public func dropout(_ probability: Double, training: Bool) -> Tensor {
+        guard training, probability > 0 else { return self }
+        return Op.dropout(.tensor(self), .double(probability), .bool(true))
+    }
+    /// Scaled dot-product attention, queries [N, heads, L, width] (`self`), fused where libtorch can.
+    public func attention(keys: Tensor, values: Tensor, mask: Tensor? = nil, causal: Bool = false) -> Tensor {
+        Op.attention(
+            .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal))
+    }
+    public func maxPool2d(_ kernel: Int, stride: Int, padding: Int = 0) -> Tensor {
+        Op.maxPool(.tensor(self), .ints([kernel, kernel]), .ints([stride, stride]), .ints([padding, padding]))
+    }
+    public func averagePool2d(_ kernel: Int, stride: Int) -> Tensor {
+        Op.avgPool(.tensor(self), .ints([kernel, kernel]), .ints([stride, stride]))
+    }
+    /// Mean over height and width: [N, C, H, W] → [N, C, 1, 1].
+    public func globalAveragePool2d() -> Tensor { Op.adaptiveAvgPool(.tensor(self), .ints([1, 1])) }
+    public func upsampledNearest(_ height: Int, _ width: Int) -> Tensor {
+        Op.nearest(.tensor(self), .ints([height, width]))
+    }
+    /// Bilinear resize without aligned corners; `antialias` as in Pillow.
+    public func resizedBilinear(_ height: Int, _ width: Int, antialias: Bool = false) -> Tensor {
+        (antialias ? Op.bilinearAA : Op.bilinear)(.tensor(self), .ints([height, width]), .bool(false))
+    }
+
+    // Fourier transforms over the last two dimensions
+    public func rfft2() -> Tensor { Op.rfft2(.tensor(self)) }
+    public func irfft2(_ height: Int, _ width: Int) -> Tensor { Op.irfft2(.tensor(self), .ints([height, width])) }
+    public func fft2() -> Tensor { Op.fft2(.tensor(self)) }
+    public func ifft2() -> Tensor { Op.ifft2(.tensor(self)) }
+    /// Phase of complex numbers in radians.
+    public func angle() -> Tensor { Op.angle(.tensor(self)) }
+    public func realPart() -> Tensor { Op.real(.tensor(self)) }
+    /// Complex numbers of this magnitude and the given phase.
+    public func polar(phase: Tensor) -> Tensor { Op.polar(.tensor(self), .tensor(phase)) }
+}
