@@ -1,0 +1,52 @@
+import Foundation
+
+/// Why an image cannot be read, written or drawn: one line that names the file, what is wrong and what to do.
+public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
+    /// There is no such file.
+    case missing(String)
+    /// The path names a folder, a pipe or a device.
+    case notAFile(String)
+    /// The file exists but cannot be read or written; `reason` is the system's.
+    case inaccessible(String, reason: String)
+    /// The file has no bytes.
+    case empty(String)
+    /// The bytes are no image of a known format.
+    case notAnImage(String)
+    /// The format is known and not read here, or uses a feature that is not.
+    case unsupported(String, feature: String)
+    /// The file ends too early.
+    case truncated(String, format: String)
+    /// The bytes contradict the format.
+    case corrupt(String, format: String, reason: String)
+    /// More pixels than ``ImageFile/pixelLimit``, by the header.
+    case tooLarge(String, width: Int, height: Int)
+    /// An SVG drawing cannot be understood.
+    case drawing(String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .missing(let name):
+            "\(name): no such file; check the path"
+        case .notAFile(let name):
+            "\(name): not a regular file; give the path of an image file"
+        case .inaccessible(let name, let reason):
+            "\(name): \(reason); check the permissions and the disk"
+        case .empty(let name):
+            "\(name): the file is empty; download or export it again"
+        case .notAnImage(let name):
+            "\(name): not an image, whatever its name says; give a JPEG, PNG, WebP or BMP file"
+        case .unsupported(let name, let feature):
+            "\(name): \(feature) is not supported; convert it to an 8-bit PNG or JPEG"
+        case .truncated(let name, let format):
+            "\(name): truncated \(format) file; download or export it again"
+        case .corrupt(let name, let format, let reason):
+            "\(name): corrupt \(format) file (\(reason)); download or export it again"
+        case .tooLarge(let name, let width, let height):
+            "\(name): \(width)×\(height) pixels are over the limit of \(ImageFile.pixelLimit); shrink the image"
+        case .drawing(let name, let reason):
+            "\(name): cannot draw this SVG (\(reason)); check that it is a valid SVG file"
+        }
+    }
+
+    public var errorDescription: String? { description }
+}

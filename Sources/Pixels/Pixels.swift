@@ -1,1 +1,0 @@
-// Pixels: see Documentation.
