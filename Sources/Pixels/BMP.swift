@@ -28,7 +28,7 @@ enum BMP {
         let step = depth / 8
         let stride = (width * step + 3) / 4 * 4
         guard start >= 54 else { throw ImageError.corrupt(name, format: "BMP", reason: "pixels at \(start)") }
-        guard start + (height - 1) * stride + width * step <= bytes.count else { throw truncated }
+        guard start + height * stride <= bytes.count else { throw truncated }
         let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { out, count in
             count = width * height * 3
             for y in 0..<height {

@@ -21,7 +21,7 @@ public struct RGB: Sendable, Hashable {
 }
 
 /// An image of 8-bit RGB pixels in rows from the top: `pixels[(y * width + x) * 3 + channel]`.
-public struct RGBImage: Sendable, Equatable {
+public struct RGBImage: Sendable, Equatable, CustomStringConvertible {
     public let width: Int
     public let height: Int
     /// `height × width × 3` bytes, red first.
@@ -55,6 +55,8 @@ public struct RGBImage: Sendable, Equatable {
         self.height = height
         self.pixels = pixels
     }
+
+    public var description: String { "\(width)×\(height) RGB image" }
 
     /// The colour at column `x` and row `y`.
     public subscript(x: Int, y: Int) -> RGB {
