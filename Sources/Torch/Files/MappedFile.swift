@@ -1,0 +1,54 @@
+import Foundation
+
+/// A whole file mapped into memory, read-only, for as long as the object lives.
+///
+/// The file's size is taken before mapping, and nothing past it is ever visible. Pages are read when they are touched.
+// Safe to share: the mapping is private, never written, and unmapped only when the last reference goes.
+public final class MappedFile: @unchecked Sendable {
+    /// The path it was opened with.
+    public let path: String
+    /// The file's bytes; valid while this object is alive.
+    public let bytes: UnsafeRawBufferPointer
+
+    /// Size in bytes.
+    public var count: Int { bytes.count }
+
+    /// Maps the file at `path`.
+    ///
+    /// - Throws: `FileFormatError` if there is no such file, it is not a regular file, or it cannot be read.
+    public init(path: String) throws {
+        self.path = path
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw FileFormatError(path: path, problem: systemMessage(), remedy: "check the path and its permissions")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw FileFormatError(path: path, problem: systemMessage(), remedy: "check the disk")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileFormatError(
+                path: path, problem: "not a regular file", remedy: "name a file, not a folder or device")
+        }
+        let size = Int(status.st_size)
+        guard size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+            throw FileFormatError(
+                path: path, problem: "cannot map \(size) bytes: \(systemMessage())", remedy: "free some address space")
+        }
+        bytes = UnsafeRawBufferPointer(start: start, count: size)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress {
+            munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+        }
+    }
+}
+
+/// The text of the last system error.
+func systemMessage() -> String { String(cString: strerror(errno)) }

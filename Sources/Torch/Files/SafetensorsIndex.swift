@@ -1,0 +1,48 @@
+import Foundation
+
+/// The list of files over which one model's weights are spread (`*.safetensors.index.json`).
+public struct SafetensorsIndex: Equatable, Sendable {
+    /// Paths of the shards, sorted: all in the folder of the index file.
+    public let shards: [String]
+    /// For every tensor the path of the shard that holds it.
+    public let weightMap: [String: String]
+
+    /// Reads the index at `path`.
+    ///
+    /// - Throws: `FileFormatError` if it is not such an index, names a file outside its own folder, or a shard is missing.
+    public static func read(_ path: String) throws -> SafetensorsIndex {
+        let file = try MappedFile(path: path)
+        let folder = (path as NSString).deletingLastPathComponent
+        var names: [String: String] = [:]
+        do {
+            guard file.count <= SafetensorsHeader.longestHeader else { throw JSONScanner.Failure(problem: "too long") }
+            var scanner = JSONScanner(file.bytes)
+            try scanner.object { scanner, key in
+                guard key == "weight_map" else { return try scanner.skipValue() }
+                try scanner.object { scanner, tensor in
+                    let shard = try scanner.string()
+                    guard shard.hasSuffix(".safetensors"), !shard.utf8.contains(UInt8(ascii: "/")),
+                        !shard.hasPrefix(".")
+                    else {
+                        throw JSONScanner.Failure(
+                            problem: "refuses to open \"\(shortened(shard))\", not a plain file name")
+                    }
+                    names[tensor] = (folder as NSString).appendingPathComponent(shard)
+                }
+            }
+            try scanner.end()
+            guard !names.isEmpty else { throw JSONScanner.Failure(problem: "no weight_map") }
+        } catch let failure as JSONScanner.Failure {
+            throw FileFormatError(
+                path: path, problem: "not a valid safetensors index: \(failure.problem)", remedy: "fetch the file again"
+            )
+        }
+        let shards = Set(names.values).sorted()
+        if let missing = shards.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+            throw FileFormatError(
+                path: path, problem: "\((missing as NSString).lastPathComponent) is missing beside it",
+                remedy: "fetch all files of the model")
+        }
+        return SafetensorsIndex(shards: shards, weightMap: names)
+    }
+}
