@@ -1,0 +1,8 @@
+import Foundation
+import Testing
+
+/// The path of a file or folder under Tests/DiffusionTests/Fixtures.
+func fixture(_ name: String) throws -> String {
+    let folder = try #require(Bundle.module.resourceURL)
+    return folder.appendingPathComponent("Fixtures").appendingPathComponent(name).path
+}
