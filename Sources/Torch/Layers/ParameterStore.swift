@@ -93,6 +93,14 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         for entry in entries where entry.isParameter { entry.tensor.requiresGrad = on }
     }
 
+    /// Lays convolution weights out channels-last, which libtorch's CPU and CUDA convolutions prefer; feed such models
+    /// channels-last images.
+    public func useChannelsLast() {
+        noGrad {
+            for entry in entries where entry.tensor.rank == 4 { entry.tensor.setData(entry.tensor.contiguous(.channelsLast)) }
+        }
+    }
+
     func make(_ name: String, _ shape: [Int], isParameter: Bool, dtype: DType?, initialise: (Tensor, Generator) -> Void)
         -> Tensor
     {

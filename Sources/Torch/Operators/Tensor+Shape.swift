@@ -32,6 +32,7 @@ private enum Op {
     static let clone = Operator("aten::clone")
     static let detach = Operator("aten::detach")
     static let triu = Operator("aten::triu")
+    static let setData = Operator("aten::set_data")
     static let oneHot = Operator("aten::one_hot")
 }
 
@@ -104,6 +105,8 @@ extension Tensor {
         Op.contiguous(.tensor(self), .int(format.rawValue))
     }
     public func cloned() -> Tensor { Op.clone(.tensor(self)) }
+    /// Makes this tensor hold the memory of another (PyTorch's `x.data = y`).
+    func setData(_ other: Tensor) { Op.setData.run(.tensor(self), .tensor(other)) }
     /// The same memory without history.
     public func detached() -> Tensor { Op.detach(.tensor(self)) }
 }

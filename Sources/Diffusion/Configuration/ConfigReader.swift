@@ -1,0 +1,139 @@
+import Foundation
+import Torch
+
+/// A problem of a model folder: one line naming the file and the remedy.
+public struct ModelError: Error, CustomStringConvertible, LocalizedError {
+    public let description: String
+    public var errorDescription: String? { description }
+
+    public init(path: String, _ problem: String) {
+        description = "\(path): \(problem)"
+    }
+}
+
+/// Reads a `config.json` key by key and refuses, by name, what was not read: no setting is ignored in silence.
+public struct ConfigReader {
+    public let path: String
+    private let values: [String: Any]
+    private var seen: Set<String> = []
+
+    /// - Throws: ``ModelError`` when the file is missing or not a JSON object.
+    public init(path: String) throws {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ModelError(path: path, "missing; a model folder in diffusers layout has it")
+        }
+        guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
+            throw ModelError(path: path, "not a JSON object; fetch the file again")
+        }
+        self.path = path
+        values = object
+    }
+
+    private mutating func value(_ key: String) -> Any? {
+        seen.insert(key)
+        guard let found = values[key], !(found is NSNull) else { return nil }
+        return found
+    }
+
+    private func wrong(_ key: String, _ wanted: String) -> ModelError {
+        ModelError(path: path, "\(key) is \(values[key] ?? "missing"); wanted \(wanted)")
+    }
+
+    public mutating func int(_ key: String, _ fallback: Int) throws -> Int {
+        guard let found = value(key) else { return fallback }
+        guard let number = found as? NSNumber, let exact = Int(exactly: number.doubleValue) else {
+            throw wrong(key, "an integer")
+        }
+        return exact
+    }
+
+    public mutating func double(_ key: String, _ fallback: Double) throws -> Double {
+        guard let found = value(key) else { return fallback }
+        guard let number = found as? NSNumber else { throw wrong(key, "a number") }
+        return number.doubleValue
+    }
+
+    public mutating func bool(_ key: String, _ fallback: Bool) throws -> Bool {
+        guard let found = value(key) else { return fallback }
+        guard let flag = found as? Bool else { throw wrong(key, "true or false") }
+        return flag
+    }
+
+    public mutating func string(_ key: String, _ fallback: String) throws -> String {
+        guard let found = value(key) else { return fallback }
+        guard let text = found as? String else { throw wrong(key, "a string") }
+        return text
+    }
+
+    public mutating func strings(_ key: String, _ fallback: [String]) throws -> [String] {
+        guard let found = value(key) else { return fallback }
+        guard let list = found as? [String] else { throw wrong(key, "a list of strings") }
+        return list
+    }
+
+    public mutating func ints(_ key: String, _ fallback: [Int]) throws -> [Int] {
+        guard let found = value(key) else { return fallback }
+        guard let list = found as? [Int] else { throw wrong(key, "a list of integers") }
+        return list
+    }
+
+    /// A list, or one integer for all of `count` places.
+    public mutating func intOrInts(_ key: String, _ fallback: Int, count: Int) throws -> [Int] {
+        if value(key) is [Any] {
+            let list = try ints(key, [])
+            guard list.count == count else { throw wrong(key, "\(count) integers") }
+            return list
+        }
+        return [Int](repeating: try int(key, fallback), count: count)
+    }
+
+    /// Keys that are understood at one value only.
+    public mutating func require(_ expected: [String: JSONLiteral]) throws {
+        for (key, literal) in expected.sorted(by: { $0.key < $1.key }) {
+            guard let found = value(key) else { continue }
+            if !literal.matches(found) { throw wrong(key, "\(literal) (other values are not supported)") }
+        }
+    }
+
+    /// Keys that do not change what a model computes.
+    public mutating func ignore(_ keys: [String]) { seen.formUnion(keys) }
+
+    /// - Throws: ``ModelError`` naming the keys that nobody read.
+    public func finish() throws {
+        let unknown = values.keys.filter { !seen.contains($0) && !$0.hasPrefix("_") }.sorted()
+        if !unknown.isEmpty {
+            throw ModelError(path: path, "unknown settings \(unknown.joined(separator: ", ")): not supported")
+        }
+    }
+}
+
+/// A value to compare a setting with.
+public enum JSONLiteral: CustomStringConvertible, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral
+{
+    case null, bool(Bool), number(Double), string(String)
+
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(integerLiteral value: Int) { self = .number(Double(value)) }
+    public init(floatLiteral value: Double) { self = .number(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(nilLiteral: ()) { self = .null }
+
+    func matches(_ value: Any) -> Bool {
+        switch self {
+        case .null: false
+        case .bool(let flag): (value as? Bool) == flag
+        case .number(let number): (value as? NSNumber)?.doubleValue == number
+        case .string(let text): (value as? String) == text
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .null: "null"
+        case .bool(let flag): "\(flag)"
+        case .number(let number): "\(number)"
+        case .string(let text): "\"\(text)\""
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import Foundation
+import Torch
+
+/// Settings of ``AutoencoderKL``: diffusers' `vae/config.json`.
+public struct AutoencoderKLConfig: Sendable, Equatable {
+    public var imageChannels = 3
+    public var latentChannels = 4
+    public var blockOutChannels = [64]
+    public var layersPerBlock = 1
+    public var normGroups = 32
+    public var sampleSize = 32
+    /// Factor from the posterior's values to latents of about unit variance.
+    public var scalingFactor = 0.18215
+    public var shiftFactor = 0.0
+    public var midBlockAttention = true
+    public var useQuantConv = true
+    public var usePostQuantConv = true
+
+    public init() {}
+
+    /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
+    public init(path: String) throws {
+        var reader = try ConfigReader(path: path)
+        imageChannels = try reader.int("in_channels", 3)
+        latentChannels = try reader.int("latent_channels", 4)
+        blockOutChannels = try reader.ints("block_out_channels", [64])
+        layersPerBlock = try reader.int("layers_per_block", 1)
+        normGroups = try reader.int("norm_num_groups", 32)
+        sampleSize = try reader.int("sample_size", 32)
+        scalingFactor = try reader.double("scaling_factor", 0.18215)
+        shiftFactor = try reader.double("shift_factor", 0)
+        midBlockAttention = try reader.bool("mid_block_add_attention", true)
+        useQuantConv = try reader.bool("use_quant_conv", true)
+        usePostQuantConv = try reader.bool("use_post_quant_conv", true)
+        for type in try reader.strings("down_block_types", []) where type != "DownEncoderBlock2D" {
+            throw ModelError(path: path, "down block \(type) is not supported; only DownEncoderBlock2D is")
+        }
+        for type in try reader.strings("up_block_types", []) where type != "UpDecoderBlock2D" {
+            throw ModelError(path: path, "up block \(type) is not supported; only UpDecoderBlock2D is")
+        }
+        try reader.require(["out_channels": .number(Double(imageChannels)), "act_fn": "silu"])
+        try reader.require(["latents_mean": nil, "latents_std": nil])
+        reader.ignore(["force_upcast"])
+        try reader.finish()
+    }
+
+    /// The `config.json` that diffusers reads.
+    public var json: [String: Any] {
+        [
+            "_class_name": "AutoencoderKL", "_diffusers_version": "0.30.0", "act_fn": "silu",
+            "in_channels": imageChannels, "out_channels": imageChannels, "latent_channels": latentChannels,
+            "block_out_channels": blockOutChannels, "layers_per_block": layersPerBlock,
+            "down_block_types": blockOutChannels.map { _ in "DownEncoderBlock2D" },
+            "up_block_types": blockOutChannels.map { _ in "UpDecoderBlock2D" },
+            "norm_num_groups": normGroups, "sample_size": sampleSize, "scaling_factor": scalingFactor,
+            "mid_block_add_attention": midBlockAttention, "use_quant_conv": useQuantConv,
+            "use_post_quant_conv": usePostQuantConv,
+        ]
+    }
+
+    /// Image pixels along one side of a latent.
+    public var downsampling: Int { 1 << (blockOutChannels.count - 1) }
+}
+
+private let epsilon = 1e-6
+
+/// Resnet, attention, resnet at the lowest resolution. Keys: `resnets.0`, `attentions.0`, `resnets.1`.
+private struct MidBlock {
+    let first, second: ResnetBlock2D
+    let attention: ImageAttention?
+
+    init(_ scope: Scope, channels: Int, config: AutoencoderKLConfig) {
+        let groups = config.normGroups
+        first = ResnetBlock2D(
+            scope / "resnets" / 0, in: channels, out: channels, timeWidth: nil, groups: groups, epsilon: epsilon)
+        attention = config.midBlockAttention
+            ? ImageAttention(scope / "attentions" / 0, channels: channels, heads: 1, groups: groups, epsilon: epsilon)
+            : nil
+        second = ResnetBlock2D(
+            scope / "resnets" / 1, in: channels, out: channels, timeWidth: nil, groups: groups, epsilon: epsilon)
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        let hidden = first(x)
+        return second(attention?(hidden) ?? hidden)
+    }
+}
+
+private struct Encoder {
+    let convIn, convOut: Conv2d
+    let blocks: [(resnets: [ResnetBlock2D], downsample: Downsample2D?)]
+    let mid: MidBlock
+    let norm: GroupNorm
+
+    init(_ scope: Scope, _ config: AutoencoderKLConfig) {
+        let channels = config.blockOutChannels
+        convIn = Conv2d(scope / "conv_in", in: config.imageChannels, out: channels[0], kernel: 3, padding: 1)
+        blocks = channels.indices.map { level in
+            let block = scope / "down_blocks" / level
+            let resnets = (0..<config.layersPerBlock).map { layer in
+                ResnetBlock2D(
+                    block / "resnets" / layer, in: layer == 0 ? channels[max(0, level - 1)] : channels[level],
+                    out: channels[level], timeWidth: nil, groups: config.normGroups, epsilon: epsilon)
+            }
+            let isLast = level == channels.count - 1
+            return (
+                resnets,
+                isLast ? nil : Downsample2D(block / "downsamplers" / 0, channels: channels[level], asymmetric: true)
+            )
+        }
+        let width = channels[channels.count - 1]
+        mid = MidBlock(scope / "mid_block", channels: width, config: config)
+        norm = GroupNorm(scope / "conv_norm_out", groups: config.normGroups, channels: width, epsilon: epsilon)
+        convOut = Conv2d(scope / "conv_out", in: width, out: 2 * config.latentChannels, kernel: 3, padding: 1)
+    }
+
+    func callAsFunction(_ images: Tensor) -> Tensor {
+        var hidden = convIn(images)
+        for block in blocks {
+            for resnet in block.resnets { hidden = resnet(hidden) }
+            hidden = block.downsample?(hidden) ?? hidden
+        }
+        return convOut(norm(mid(hidden)).silu())
+    }
+}
+
+private struct Decoder {
+    let convIn, convOut: Conv2d
+    let blocks: [(resnets: [ResnetBlock2D], upsample: Upsample2D?)]
+    let mid: MidBlock
+    let norm: GroupNorm
+
+    init(_ scope: Scope, _ config: AutoencoderKLConfig) {
+        let channels = [Int](config.blockOutChannels.reversed())
+        convIn = Conv2d(scope / "conv_in", in: config.latentChannels, out: channels[0], kernel: 3, padding: 1)
+        mid = MidBlock(scope / "mid_block", channels: channels[0], config: config)
+        blocks = channels.indices.map { level in
+            let block = scope / "up_blocks" / level
+            let resnets = (0...config.layersPerBlock).map { layer in
+                ResnetBlock2D(
+                    block / "resnets" / layer, in: layer == 0 ? channels[max(0, level - 1)] : channels[level],
+                    out: channels[level], timeWidth: nil, groups: config.normGroups, epsilon: epsilon)
+            }
+            let isLast = level == channels.count - 1
+            return (resnets, isLast ? nil : Upsample2D(block / "upsamplers" / 0, channels: channels[level]))
+        }
+        let width = channels[channels.count - 1]
+        norm = GroupNorm(scope / "conv_norm_out", groups: config.normGroups, channels: width, epsilon: epsilon)
+        convOut = Conv2d(scope / "conv_out", in: width, out: config.imageChannels, kernel: 3, padding: 1)
+    }
+
+    func callAsFunction(_ latents: Tensor) -> Tensor {
+        var hidden = mid(convIn(latents))
+        for block in blocks {
+            for resnet in block.resnets { hidden = resnet(hidden) }
+            hidden = block.upsample?(hidden) ?? hidden
+        }
+        return convOut(norm(hidden).silu())
+    }
+}
+
+/// The encoder's distribution over latents: a diagonal Gaussian, before scaling.
+public struct LatentDistribution {
+    /// [N, latentChannels, h, w]
+    public let mean: Tensor
+    /// Logarithm of the variance, in [−30, 20].
+    public let logVariance: Tensor
+
+    /// `mean + deviation · noise`.
+    public func sample(noise: Tensor) -> Tensor { mean + (logVariance * 0.5).exp() * noise }
+
+    /// Divergence from the standard normal distribution, summed over a latent: [N].
+    public var klDivergence: Tensor {
+        0.5 * (mean.squared() + logVariance.exp() - 1 - logVariance).sum([1, 2, 3])
+    }
+}
+
+/// The variational autoencoder of latent diffusion (Rombach et al. 2022; diffusers' `AutoencoderKL`).
+///
+/// Images are [N, 3, H, W] in [−1, 1]; latents [N, latentChannels, H / f, W / f].
+public final class AutoencoderKL {
+    public let config: AutoencoderKLConfig
+    public let store: ParameterStore
+    private let encoder: Encoder
+    private let decoder: Decoder
+    private let quantConv: Conv2d?
+    private let postQuantConv: Conv2d?
+
+    public init(_ store: ParameterStore, _ config: AutoencoderKLConfig) {
+        self.config = config
+        self.store = store
+        let latent = config.latentChannels
+        encoder = Encoder(store.root / "encoder", config)
+        decoder = Decoder(store.root / "decoder", config)
+        quantConv = config.useQuantConv
+            ? Conv2d(store.root / "quant_conv", in: 2 * latent, out: 2 * latent, kernel: 1) : nil
+        postQuantConv = config.usePostQuantConv
+            ? Conv2d(store.root / "post_quant_conv", in: latent, out: latent, kernel: 1) : nil
+    }
+
+    /// The posterior of images in [−1, 1], not scaled.
+    public func posterior(_ images: Tensor) -> LatentDistribution {
+        let hidden = encoder(images)
+        let moments = (quantConv?(hidden) ?? hidden).chunked(2, dimension: 1)
+        return LatentDistribution(mean: moments[0], logVariance: moments[1].clamp(min: -30, max: 20))
+    }
+
+    /// Scaled latents of images in [−1, 1]: `(posterior mean − shift) · scalingFactor`.
+    public func encode(_ images: Tensor) -> Tensor {
+        (posterior(images).mean - config.shiftFactor) * config.scalingFactor
+    }
+
+    /// Images, about in [−1, 1], of scaled latents.
+    public func decode(_ latents: Tensor) -> Tensor {
+        decodeUnscaled(latents / config.scalingFactor + config.shiftFactor)
+    }
+
+    /// Images of latents as ``posterior(_:)`` gives them.
+    public func decodeUnscaled(_ latents: Tensor) -> Tensor { decoder(postQuantConv?(latents) ?? latents) }
+
+    /// Folds a normalisation of the latents per channel into `quant_conv` and `post_quant_conv`, so that the posterior
+    /// mean has mean 0 and deviation `1 / scalingFactor` and one factor serves, as in every diffusers checkpoint.
+    /// - Parameters:
+    ///   - mean: per channel of the posterior mean as it is now [latentChannels].
+    ///   - deviation: likewise.
+    public func normaliseLatents(mean: Tensor, deviation: Tensor) {
+        guard let quantConv, let postQuantConv, let bias = quantConv.bias, let postBias = postQuantConv.bias else { return }
+        noGrad {
+            let scale = 1 / (deviation * config.scalingFactor)
+            // mean' = (mean − m) · s and log-variance' = log-variance + 2 ln s
+            let weights = quantConv.weight.detached().chunked(2, dimension: 0)
+            let biases = bias.detached().chunked(2, dimension: 0)
+            weights[0].copy_(weights[0] * scale.reshaped(-1, 1, 1, 1))
+            biases[0].copy_((biases[0] - mean) * scale)
+            biases[1].copy_(biases[1] + 2 * scale.log())
+            // post(z) = W z + b with z = z' / s + m
+            let weight = postQuantConv.weight.detached()
+            let shift = weight.flattened(from: 1).matmul(mean)
+            postBias.detached().copy_(postBias.detached() + shift)
+            weight.copy_(weight / scale.reshaped(1, -1, 1, 1))
+        }
+    }
+}

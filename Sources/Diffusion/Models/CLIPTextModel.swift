@@ -1,0 +1,111 @@
+import Torch
+
+/// Settings of ``CLIPTextModel``: transformers' `text_encoder/config.json`.
+public struct CLIPTextConfig: Sendable, Equatable {
+    public var vocabularySize = 49408
+    public var width = 512
+    public var feedForwardWidth = 2048
+    public var layers = 12
+    public var heads = 8
+    /// Tokens of a prompt.
+    public var length = 77
+    public var activation = "quick_gelu"
+    public var epsilon = 1e-5
+
+    public init() {}
+
+    /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
+    public init(path: String) throws {
+        var reader = try ConfigReader(path: path)
+        vocabularySize = try reader.int("vocab_size", 49408)
+        width = try reader.int("hidden_size", 512)
+        feedForwardWidth = try reader.int("intermediate_size", 2048)
+        layers = try reader.int("num_hidden_layers", 12)
+        heads = try reader.int("num_attention_heads", 8)
+        length = try reader.int("max_position_embeddings", 77)
+        activation = try reader.string("hidden_act", "quick_gelu")
+        epsilon = try reader.double("layer_norm_eps", 1e-5)
+        guard ["quick_gelu", "gelu"].contains(activation) else {
+            throw ModelError(path: path, "hidden_act \(activation) is not supported; quick_gelu and gelu are")
+        }
+        try reader.require(["model_type": "clip_text_model"])
+        reader.ignore([
+            "architectures", "attention_dropout", "bos_token_id", "dropout", "dtype", "eos_token_id",
+            "initializer_factor", "initializer_range", "pad_token_id", "projection_dim", "torch_dtype",
+            "transformers_version",
+        ])
+        try reader.finish()
+    }
+
+    /// The `config.json` that transformers reads.
+    public var json: [String: Any] {
+        [
+            "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "vocab_size": vocabularySize,
+            "hidden_size": width, "intermediate_size": feedForwardWidth, "num_hidden_layers": layers,
+            "num_attention_heads": heads, "max_position_embeddings": length, "hidden_act": activation,
+            "layer_norm_eps": epsilon, "projection_dim": width, "bos_token_id": 49406, "eos_token_id": 49407,
+            "pad_token_id": 1, "attention_dropout": 0.0, "torch_dtype": "float32",
+        ]
+    }
+}
+
+private struct EncoderLayer {
+    let norm1, norm2: LayerNorm
+    let query, key, value, output, fc1, fc2: Linear
+
+    init(_ scope: Scope, _ config: CLIPTextConfig) {
+        let attention = scope / "self_attn"
+        norm1 = LayerNorm(scope / "layer_norm1", width: config.width, epsilon: config.epsilon)
+        query = Linear(attention / "q_proj", in: config.width, out: config.width)
+        key = Linear(attention / "k_proj", in: config.width, out: config.width)
+        value = Linear(attention / "v_proj", in: config.width, out: config.width)
+        output = Linear(attention / "out_proj", in: config.width, out: config.width)
+        norm2 = LayerNorm(scope / "layer_norm2", width: config.width, epsilon: config.epsilon)
+        fc1 = Linear(scope / "mlp" / "fc1", in: config.width, out: config.feedForwardWidth)
+        fc2 = Linear(scope / "mlp" / "fc2", in: config.feedForwardWidth, out: config.width)
+    }
+
+    func callAsFunction(_ x: Tensor, heads: Int, quick: Bool) -> Tensor {
+        func split(_ tokens: Tensor) -> Tensor {
+            tokens.reshaped(tokens.size(0), tokens.size(1), heads, tokens.size(2) / heads).transposed(1, 2)
+        }
+        let normed = norm1(x)
+        let mixed = split(query(normed)).attention(keys: split(key(normed)), values: split(value(normed)), causal: true)
+        let attended = x + output(mixed.transposed(1, 2).flattened(from: 2))
+        let hidden = fc1(norm2(attended))
+        return attended + fc2(quick ? hidden.quickGELU() : hidden.gelu())
+    }
+}
+
+/// CLIP's text transformer (Radford et al. 2021; transformers' `CLIPTextModel`): token ids [N, length] →
+/// the last layer's states after the final norm [N, length, width], what Stable Diffusion attends to.
+public final class CLIPTextModel {
+    public let config: CLIPTextConfig
+    public let store: ParameterStore
+    private let tokens, positions: Embedding
+    private let layers: [EncoderLayer]
+    private let finalNorm: LayerNorm
+
+    public init(_ store: ParameterStore, _ config: CLIPTextConfig) {
+        self.config = config
+        self.store = store
+        let scope = store.root / "text_model"
+        tokens = Embedding(
+            scope / "embeddings" / "token_embedding", entries: config.vocabularySize, width: config.width,
+            weightInit: .normal(deviation: 0.02))
+        positions = Embedding(
+            scope / "embeddings" / "position_embedding", entries: config.length, width: config.width,
+            weightInit: .normal(deviation: 0.01))
+        layers = (0..<config.layers).map { EncoderLayer(scope / "encoder" / "layers" / $0, config) }
+        finalNorm = LayerNorm(scope / "final_layer_norm", width: config.width, epsilon: config.epsilon)
+    }
+
+    /// Keys of old checkpoints that carry no weights.
+    static func isIgnorable(_ key: String) -> Bool { key.hasSuffix("position_ids") }
+
+    public func callAsFunction(_ ids: Tensor) -> Tensor {
+        var hidden = tokens(ids) + positions.weight[0..<ids.size(1)]
+        for layer in layers { hidden = layer(hidden, heads: config.heads, quick: config.activation == "quick_gelu") }
+        return finalNorm(hidden)
+    }
+}

@@ -1,0 +1,96 @@
+import Torch
+
+/// Settings of ``UNet2DConditionModel``: diffusers' `unet/config.json`.
+public struct UNet2DConditionConfig: Sendable, Equatable {
+    public var sampleSize = 64
+    public var inChannels = 4
+    public var outChannels = 4
+    public var blockOutChannels = [320, 640, 1280, 1280]
+    /// Whether each level attends to the prompt, from the highest resolution down.
+    public var downAttention = [true, true, true, false]
+    public var upAttention = [false, true, true, true]
+    public var layersPerBlock = [2, 2, 2, 2]
+    public var transformerLayers = [1, 1, 1, 1]
+    public var crossAttentionWidth = 768
+    /// Attention heads of each level. (In the file the key is `attention_head_dim`, a misnomer that diffusers keeps.)
+    public var heads = [8, 8, 8, 8]
+    public var normGroups = 32
+    public var normEpsilon = 1e-5
+    public var useLinearProjection = false
+    public var flipSinToCos = true
+    public var frequencyShift = 0.0
+
+    public init() {}
+
+    /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
+    public init(path: String) throws {
+        var reader = try ConfigReader(path: path)
+        sampleSize = try reader.int("sample_size", 64)
+        inChannels = try reader.int("in_channels", 4)
+        outChannels = try reader.int("out_channels", 4)
+        blockOutChannels = try reader.ints("block_out_channels", blockOutChannels)
+        let levels = blockOutChannels.count
+        func attends(_ types: [String], _ plain: String, _ crossing: String) throws -> [Bool] {
+            guard types.count == levels else {
+                throw ModelError(path: path, "\(types.count) block types for \(levels) block_out_channels")
+            }
+            return try types.map {
+                guard $0 == plain || $0 == crossing else {
+                    throw ModelError(path: path, "block \($0) is not supported; \(plain) and \(crossing) are")
+                }
+                return $0 == crossing
+            }
+        }
+        downAttention = try attends(
+            reader.strings("down_block_types", downAttention.map { $0 ? "CrossAttnDownBlock2D" : "DownBlock2D" }),
+            "DownBlock2D", "CrossAttnDownBlock2D")
+        upAttention = try attends(
+            reader.strings("up_block_types", upAttention.map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" }),
+            "UpBlock2D", "CrossAttnUpBlock2D")
+        layersPerBlock = try reader.intOrInts("layers_per_block", 2, count: levels)
+        transformerLayers = try reader.intOrInts("transformer_layers_per_block", 1, count: levels)
+        crossAttentionWidth = try reader.int("cross_attention_dim", 1280)
+        let misnamed = try reader.intOrInts("attention_head_dim", 8, count: levels)
+        heads = try reader.intOrInts("num_attention_heads", 0, count: levels)
+        if heads.allSatisfy({ $0 == 0 }) { heads = misnamed }
+        normGroups = try reader.int("norm_num_groups", 32)
+        normEpsilon = try reader.double("norm_eps", 1e-5)
+        useLinearProjection = try reader.bool("use_linear_projection", false)
+        flipSinToCos = try reader.bool("flip_sin_to_cos", true)
+        frequencyShift = try reader.double("freq_shift", 0)
+        try reader.require([
+            "act_fn": "silu", "mid_block_type": "UNetMidBlock2DCrossAttn", "downsample_padding": 1,
+            "mid_block_scale_factor": 1, "center_input_sample": false, "only_cross_attention": false,
+            "dual_cross_attention": false, "class_embed_type": nil, "addition_embed_type": nil,
+            "addition_time_embed_dim": nil, "encoder_hid_dim": nil, "encoder_hid_dim_type": nil,
+            "num_class_embeds": nil, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
+            "time_embedding_dim": nil, "time_embedding_act_fn": nil, "timestep_post_act": nil,
+            "time_cond_proj_dim": nil, "conv_in_kernel": 3, "conv_out_kernel": 3,
+            "projection_class_embeddings_input_dim": nil, "attention_type": "default",
+            "class_embeddings_concat": false, "mid_block_only_cross_attention": nil,
+            "cross_attention_norm": nil, "reverse_transformer_layers_per_block": nil,
+            "resnet_skip_time_act": false, "resnet_out_scale_factor": 1,
+        ])
+        reader.ignore(["upcast_attention", "addition_embed_type_num_heads", "dropout"])
+        try reader.finish()
+    }
+
+    /// The `config.json` that diffusers reads.
+    public var json: [String: Any] {
+        [
+            "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
+            "sample_size": sampleSize, "in_channels": inChannels, "out_channels": outChannels,
+            "block_out_channels": blockOutChannels,
+            "down_block_types": downAttention.map { $0 ? "CrossAttnDownBlock2D" : "DownBlock2D" },
+            "up_block_types": upAttention.map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" },
+            "layers_per_block": Set(layersPerBlock).count == 1 ? layersPerBlock[0] as Any : layersPerBlock,
+            "transformer_layers_per_block":
+                Set(transformerLayers).count == 1 ? transformerLayers[0] as Any : transformerLayers,
+            "cross_attention_dim": crossAttentionWidth,
+            "attention_head_dim": Set(heads).count == 1 ? heads[0] as Any : heads,
+            "norm_num_groups": normGroups, "norm_eps": normEpsilon, "use_linear_projection": useLinearProjection,
+            "flip_sin_to_cos": flipSinToCos, "freq_shift": Int(frequencyShift), "center_input_sample": false,
+            "downsample_padding": 1, "mid_block_scale_factor": 1,
+        ]
+    }
+}

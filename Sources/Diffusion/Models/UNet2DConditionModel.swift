@@ -1,0 +1,147 @@
+import Foundation
+import Torch
+
+/// One level on the way down: per layer a resnet and, where the level attends, a transformer.
+private struct DownBlock {
+    let resnets: [ResnetBlock2D]
+    let attentions: [Transformer2D]
+    let downsample: Downsample2D?
+
+    init(_ scope: Scope, level: Int, config: UNet2DConditionConfig, timeWidth: Int) {
+        let channels = config.blockOutChannels
+        resnets = (0..<config.layersPerBlock[level]).map { layer in
+            ResnetBlock2D(
+                scope / "resnets" / layer, in: layer == 0 ? channels[max(0, level - 1)] : channels[level],
+                out: channels[level], timeWidth: timeWidth, groups: config.normGroups, epsilon: config.normEpsilon)
+        }
+        attentions = config.downAttention[level]
+            ? resnets.indices.map { Transformer2D(scope / "attentions" / $0, level: level, config: config) } : []
+        downsample = level == channels.count - 1
+            ? nil : Downsample2D(scope / "downsamplers" / 0, channels: channels[level], asymmetric: false)
+    }
+
+    func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+        var hidden = x
+        for (layer, resnet) in resnets.enumerated() {
+            hidden = resnet(hidden, time: time)
+            if !attentions.isEmpty { hidden = attentions[layer](hidden, context: context) }
+            skips.append(hidden)
+        }
+        if let downsample {
+            hidden = downsample(hidden)
+            skips.append(hidden)
+        }
+        return hidden
+    }
+}
+
+/// One level on the way up: each layer takes a skip connection of the way down.
+private struct UpBlock {
+    let resnets: [ResnetBlock2D]
+    let attentions: [Transformer2D]
+    let upsample: Upsample2D?
+
+    init(_ scope: Scope, index: Int, config: UNet2DConditionConfig, timeWidth: Int) {
+        let channels = config.blockOutChannels
+        let level = channels.count - 1 - index
+        let previous = channels[min(channels.count - 1, level + 1)]
+        let layers = config.layersPerBlock[level] + 1
+        resnets = (0..<layers).map { layer in
+            let skip = layer == layers - 1 ? channels[max(0, level - 1)] : channels[level]
+            return ResnetBlock2D(
+                scope / "resnets" / layer, in: (layer == 0 ? previous : channels[level]) + skip,
+                out: channels[level], timeWidth: timeWidth, groups: config.normGroups, epsilon: config.normEpsilon)
+        }
+        attentions = config.upAttention[index]
+            ? resnets.indices.map { Transformer2D(scope / "attentions" / $0, level: level, config: config) } : []
+        upsample = level == 0 ? nil : Upsample2D(scope / "upsamplers" / 0, channels: channels[level])
+    }
+
+    func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+        var hidden = x
+        for (layer, resnet) in resnets.enumerated() {
+            hidden = resnet(.concatenated([hidden, skips.removeLast()], dimension: 1), time: time)
+            if !attentions.isEmpty { hidden = attentions[layer](hidden, context: context) }
+        }
+        // An odd size was rounded up on the way down: the next skip says what to come back to.
+        return upsample.map { up in up(hidden, size: skips.last.map { ($0.size(2), $0.size(3)) }) } ?? hidden
+    }
+}
+
+extension Transformer2D {
+    fileprivate init(_ scope: Scope, level: Int, config: UNet2DConditionConfig) {
+        self.init(
+            scope, channels: config.blockOutChannels[level], context: config.crossAttentionWidth,
+            heads: config.heads[level], layers: config.transformerLayers[level], groups: config.normGroups,
+            linear: config.useLinearProjection)
+    }
+}
+
+/// The noise-prediction network of latent diffusion (diffusers' `UNet2DConditionModel`).
+///
+/// Latents [N, inChannels, h, w], time steps [N] (int64 or float), prompt states [N, tokens, crossAttentionWidth] →
+/// prediction [N, outChannels, h, w], which the scheduler's `prediction_type` interprets.
+public final class UNet2DConditionModel {
+    public let config: UNet2DConditionConfig
+    public let store: ParameterStore
+    private let convIn, convOut: Conv2d
+    private let time1, time2: Linear
+    private let down: [DownBlock]
+    private let midFirst, midSecond: ResnetBlock2D
+    private let midAttention: Transformer2D
+    private let up: [UpBlock]
+    private let norm: GroupNorm
+
+    public init(_ store: ParameterStore, _ config: UNet2DConditionConfig) {
+        self.config = config
+        self.store = store
+        let root = store.root
+        let channels = config.blockOutChannels
+        let timeWidth = channels[0] * 4
+        let last = channels.count - 1
+        convIn = Conv2d(root / "conv_in", in: config.inChannels, out: channels[0], kernel: 3, padding: 1)
+        time1 = Linear(root / "time_embedding" / "linear_1", in: channels[0], out: timeWidth)
+        time2 = Linear(root / "time_embedding" / "linear_2", in: timeWidth, out: timeWidth)
+        down = channels.indices.map {
+            DownBlock(root / "down_blocks" / $0, level: $0, config: config, timeWidth: timeWidth)
+        }
+        let mid = root / "mid_block"
+        midFirst = ResnetBlock2D(
+            mid / "resnets" / 0, in: channels[last], out: channels[last], timeWidth: timeWidth,
+            groups: config.normGroups, epsilon: config.normEpsilon)
+        midAttention = Transformer2D(mid / "attentions" / 0, level: last, config: config)
+        midSecond = ResnetBlock2D(
+            mid / "resnets" / 1, in: channels[last], out: channels[last], timeWidth: timeWidth,
+            groups: config.normGroups, epsilon: config.normEpsilon)
+        up = channels.indices.map {
+            UpBlock(root / "up_blocks" / $0, index: $0, config: config, timeWidth: timeWidth)
+        }
+        norm = GroupNorm(
+            root / "conv_norm_out", groups: config.normGroups, channels: channels[0], epsilon: config.normEpsilon)
+        convOut = Conv2d(root / "conv_out", in: channels[0], out: config.outChannels, kernel: 3, padding: 1)
+    }
+
+    /// Sines and cosines of the time steps [N] → [N, channels of the first level] (Vaswani et al. 2017).
+    private func timeEmbedding(_ timesteps: Tensor) -> Tensor {
+        let half = config.blockOutChannels[0] / 2
+        let exponent =
+            Tensor.arange(to: Double(half), device: timesteps.device)
+            * (-Foundation.log(10000.0) / (Double(half) - config.frequencyShift))
+        let angles = timesteps.to(dtype: .float32).unsqueezed(1) * exponent.exp().unsqueezed(0)
+        let parts = config.flipSinToCos ? [angles.cos(), angles.sin()] : [angles.sin(), angles.cos()]
+        return .concatenated(parts, dimension: 1)
+    }
+
+    public func callAsFunction(_ latents: Tensor, timesteps: Tensor, context: Tensor) -> Tensor {
+        let embedding = timeEmbedding(timesteps).to(dtype: latents.dtype)
+        let time = time2(time1(embedding).silu()).silu()
+        var hidden = convIn(latents)
+        var skips = [hidden]
+        for block in down { hidden = block(hidden, time: time, context: context, skips: &skips) }
+        hidden = midFirst(hidden, time: time)
+        hidden = midAttention(hidden, context: context)
+        hidden = midSecond(hidden, time: time)
+        for block in up { hidden = block(hidden, time: time, context: context, skips: &skips) }
+        return convOut(norm(hidden).silu())
+    }
+}
