@@ -1,0 +1,79 @@
+import Foundation
+
+extension StateDict {
+    /// Reads a `.safetensors` file. The tensors lie in the mapped file until they are changed or moved.
+    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    public init(safetensors path: String) throws {
+        try self.init(MappedFile(path: path))
+    }
+
+    init(_ file: MappedFile) throws {
+        self.init()
+        for entry in try SafetensorsHeader.parse(file).entries {
+            guard let dtype = entry.dtype.torchType else {
+                throw FileFormatError(
+                    path: file.path, problem: "\(entry.name) has type \(entry.dtype.rawValue), which is not supported",
+                    remedy: "save it as F32, F16 or BF16")
+            }
+            let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
+            // The format does not promise alignment; libtorch needs it.
+            let aligned = UInt(bitPattern: bytes.baseAddress) % UInt(dtype.byteCount) == 0
+            if aligned, !bytes.isEmpty {
+                self[entry.name] = Tensor(borrowing: bytes, shape: entry.shape, dtype: dtype, owner: file)
+            } else {
+                let copy = Tensor.empty(entry.shape, dtype: dtype)
+                copy.withUnsafeMutableBytes { $0.copyMemory(from: bytes) }
+                self[entry.name] = copy
+            }
+        }
+    }
+
+    /// Writes a `.safetensors` file atomically.
+    /// - Parameter dtype: the type that floating-point tensors are stored in; theirs by default.
+    /// - Throws: ``FileFormatError``; then a file at `path` is as it was.
+    public func write(safetensors path: String, dtype: DType? = nil, metadata: [String: String] = ["format": "pt"]) throws {
+        var kept: [Tensor] = []
+        var entries: [SafetensorsWriter.Entry] = []
+        for name in names {
+            guard let tensor = self[name] else { continue }
+            let type = tensor.dtype.isFloatingPoint ? dtype ?? tensor.dtype : tensor.dtype
+            guard let stored = SafetensorsDType(type) else {
+                throw FileFormatError(
+                    path: path, problem: "\(name) has type \(type), which the format cannot hold", remedy: "convert it")
+            }
+            let ready = tensor.detached().to(device: .cpu, dtype: type).contiguous()
+            kept.append(ready)
+            // The memory outlives the closure: `kept` holds the tensor until the file is written.
+            let bytes = ready.withUnsafeMutableBytes { UnsafeRawBufferPointer($0) }
+            entries.append((name, stored, tensor.shape, bytes))
+        }
+        try withExtendedLifetime(kept) {
+            try SafetensorsWriter.write(entries: entries, metadata: metadata, to: path)
+        }
+    }
+}
+
+extension SafetensorsDType {
+    /// The type of the same name in libtorch, or nil for one that this binding does not know.
+    var torchType: DType? {
+        switch self {
+        case .bool: .bool
+        case .uint8: .uint8
+        case .int8: .int8
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        case .int16: .int16
+        case .int32: .int32
+        case .float32: .float32
+        case .float64: .float64
+        case .int64: .int64
+        case .complex64: .complex64
+        default: nil
+        }
+    }
+
+    init?(_ dtype: DType) {
+        guard let found = SafetensorsDType.allCases.first(where: { $0.torchType == dtype }) else { return nil }
+        self = found
+    }
+}
