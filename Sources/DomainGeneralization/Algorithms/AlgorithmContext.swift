@@ -1,0 +1,77 @@
+import Backbones
+import Logging
+import Pixels
+import Torch
+
+/// What an algorithm is built from: the data, the run's settings, and a way to make the classifier.
+public struct AlgorithmContext {
+    public let dataset: ImageFolder
+    /// Which items train, validate, and are unseen.
+    public let split: Split
+    /// The environments that are trained on, in ascending order: one minibatch each comes to every update.
+    public let sourceEnvironments: [Int]
+    /// The environments that are held out. With an oracle run they are among the sources, too.
+    public let testEnvironments: [Int]
+    /// The decoded images of the data set.
+    public let images: ImageCache
+    /// What an image goes through before it is trained on: random crop, flip, jitter; then normalisation.
+    public let trainingPipeline: ImagePipeline
+    /// What an image goes through before it is evaluated: a plain resize, then the same normalisation.
+    public let evaluationPipeline: ImagePipeline
+    /// Side of the images that the classifier sees, in pixels.
+    public let imageSize: Int
+    /// Images of each source environment in a step.
+    public let batchSize: Int
+    /// Steps of the whole run.
+    public let steps: Int
+    public let optimizer: OptimizerSettings
+    public let device: Device
+    public let seed: Int
+    /// The run's folder, for what an algorithm writes beside checkpoints.
+    public let runDirectory: String
+    /// The folder of the content-addressed store that runs share.
+    public let storeDirectory: String
+    public let logger: Logger
+    private let classifier: @Sendable () throws -> any Classifier
+
+    public init(
+        dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
+        trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int, steps: Int,
+        optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String, storeDirectory: String,
+        logger: Logger, classifier: @escaping @Sendable () throws -> any Classifier
+    ) {
+        self.dataset = dataset
+        self.split = split
+        self.sourceEnvironments = sourceEnvironments
+        self.testEnvironments = testEnvironments
+        self.images = images
+        self.trainingPipeline = trainingPipeline
+        self.evaluationPipeline = evaluationPipeline
+        self.imageSize = imageSize
+        self.batchSize = batchSize
+        self.steps = steps
+        self.optimizer = optimizer
+        self.device = device
+        self.seed = seed
+        self.runDirectory = runDirectory
+        self.storeDirectory = storeDirectory
+        self.logger = logger
+        self.classifier = classifier
+    }
+
+    public var classes: [String] { dataset.classes }
+    public var normalization: Normalization { evaluationPipeline.normalization }
+
+    /// The training items of the source environments, in ascending order.
+    public var trainingItems: [Int] { sourceEnvironments.flatMap { split.training[$0] }.sorted() }
+
+    /// Steps after which the smallest source environment has been drawn once (DomainBed's epoch).
+    public var stepsPerEpoch: Double {
+        let smallest = sourceEnvironments.map { split.training[$0].count }.min() ?? 0
+        return max(1, Double(smallest) / Double(batchSize))
+    }
+
+    /// A new classifier as the run asks for it, with its pretrained weights, on the run's device.
+    /// - Throws: a one-line error for weights that are missing or do not fit.
+    public func makeClassifier() throws -> any Classifier { try classifier() }
+}

@@ -1,0 +1,54 @@
+import Torch
+
+/// How the optimiser of a run steps.
+public struct OptimizerSettings: Sendable, Codable, Equatable {
+    public var learningRate: Double
+    public var weightDecay: Double
+
+    public init(learningRate: Double = 5e-5, weightDecay: Double = 0) {
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+    }
+}
+
+/// The common part of every algorithm's update: zero the gradients, check the loss, go back through it, step Adam.
+public final class TrainingStep {
+    public let optimizer: Optimizer
+
+    /// - Parameter parameters: trainable leaves; recording of their gradients is turned on.
+    public init(_ parameters: [Tensor], settings: OptimizerSettings) {
+        for parameter in parameters { parameter.requiresGrad = true }
+        optimizer = Optimizer(
+            .adam(), parameters, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
+    }
+
+    /// One optimiser step along the gradient of `loss`, a scalar tensor.
+    /// - Returns: the loss as a number.
+    /// - Throws: ``UserError`` for a loss that is not finite; the parameters are then as they were.
+    @discardableResult
+    public func minimise(_ loss: Tensor, step: Int) throws -> Double {
+        let value = loss.item()
+        guard value.isFinite else {
+            throw UserError(
+                "the loss is \(value) at step \(step); nothing was changed by this step: lower --learning-rate, or look "
+                    + "at the data with 'domainfusion data check'")
+        }
+        optimizer.zeroGrad()
+        loss.backward()
+        optimizer.step()
+        optimizer.zeroGrad()
+        return value
+    }
+
+    /// The optimiser's state under `optimizer.…`.
+    public var state: AlgorithmState {
+        AlgorithmState(tensors: optimizer.state.renamed { "optimizer." + $0 })
+    }
+
+    /// - Throws: `TorchError` when the state belongs to another model.
+    public func load(_ state: AlgorithmState, name: String) throws {
+        let prefix = "optimizer."
+        try optimizer.load(
+            state.tensors.renamed { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }, name: name)
+    }
+}

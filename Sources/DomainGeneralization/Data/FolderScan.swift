@@ -1,0 +1,156 @@
+import Foundation
+
+/// The walk that lists an ``ImageFolder``.
+struct FolderScan {
+    static let imageExtensions: Set<String> = ["jpg", "jpeg", "png", "webp", "bmp"]
+
+    let root: String
+    private(set) var domains: [String] = []
+    private(set) var classes: [String] = []
+    private(set) var items: [ImageFolder.Item] = []
+    private(set) var otherFiles: [String] = []
+
+    init(root: String) {
+        self.root = root
+    }
+
+    mutating func run() throws {
+        guard try isFolder(root) else {
+            throw UserError(
+                FileManager.default.fileExists(atPath: root)
+                    ? "\(root): a file, not a folder; give the folder that holds the domain folders"
+                    : "\(root): no such folder; check the path, or see 'domainfusion data list'")
+        }
+        domains = try folders(in: root)
+        guard domains.count > 1 else {
+            throw UserError(
+                "\(root): \(domains.isEmpty ? "no domain folder" : "a single domain folder ('\(domains[0])')"); a data "
+                    + "set has two or more, each with class folders: \(root)/<domain>/<class>/<image>")
+        }
+        var classFolders: [[String]] = []
+        for domain in domains { classFolders.append(try folders(in: "\(root)/\(domain)")) }
+        classes = sortedByCodePoint(Array(Set(classFolders.joined())))
+        let labels = Dictionary(uniqueKeysWithValues: zip(classes, classes.indices))
+        let notes = try ManifestNotes(root: root)
+
+        for (environment, domain) in domains.enumerated() {
+            guard !classFolders[environment].isEmpty else {
+                throw UserError(
+                    "\(root)/\(domain): this domain has no class folder; put its images into \(root)/\(domain)/<class>/, "
+                        + "or remove the folder")
+            }
+            for name in classFolders[environment] {
+                let folder = "\(root)/\(domain)/\(name)"
+                let files = try images(in: folder, ancestors: [])
+                guard !files.isEmpty else {
+                    throw UserError(
+                        "\(folder): no image in this class folder (jpg, jpeg, png, webp, bmp); add some, or remove it")
+                }
+                for file in files {
+                    let note = notes[file.dropFirst(root.count + 1)]
+                    let stem = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
+                    items.append(
+                        ImageFolder.Item(
+                            path: file, label: labels[name] ?? 0, environment: environment, name: note?.name ?? stem,
+                            isUnseen: note?.unseen ?? false))
+                }
+            }
+        }
+    }
+
+    /// The folders in a folder, without hidden ones and those that archives and tools leave behind.
+    private func folders(in path: String) throws -> [String] {
+        let own = realPath(path)
+        return try entries(of: path).filter { name in
+            let child = "\(path)/\(name)"
+            guard name != "__MACOSX", try isFolder(child) else { return false }
+            try refuseLoop(child, ancestors: [realPath(root), own])
+            return true
+        }
+    }
+
+    /// The image files in a class folder and the folders in it.
+    private mutating func images(in folder: String, ancestors: [String]) throws -> [String] {
+        let ancestors = ancestors + [realPath(folder)]
+        var files: [String] = []
+        var deeper: [String] = []
+        for name in try entries(of: folder) {
+            let path = "\(folder)/\(name)"
+            if Self.imageExtensions.contains((name as NSString).pathExtension.lowercased()) {
+                files.append(path)
+            } else if try isFolder(path) {
+                try refuseLoop(path, ancestors: ancestors)
+                deeper.append(path)
+            } else {
+                otherFiles.append(path)
+            }
+        }
+        for path in deeper { files += try images(in: path, ancestors: ancestors) }
+        return files
+    }
+
+    private func refuseLoop(_ path: String, ancestors: [String]) throws {
+        if ancestors.contains(realPath(path)) { throw loop(path) }
+    }
+
+    private func loop(_ path: String) -> UserError {
+        UserError("\(path): a loop of symbolic links; remove the link")
+    }
+
+    /// The names in a folder, sorted, without hidden ones.
+    private func entries(of path: String) throws -> [String] {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw UserError("\(path): the folder cannot be read; check its permissions")
+        }
+        return sortedByCodePoint(names.filter { !$0.hasPrefix(".") })
+    }
+
+    /// Whether the path is a folder, a link to one included.
+    private func isFolder(_ path: String) throws -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            if errno == ELOOP { throw loop(path) }
+            return false
+        }
+        return status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    private func realPath(_ path: String) -> String {
+        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+}
+
+/// Names in the order of their code points, as Python sorts them.
+func sortedByCodePoint(_ names: [String]) -> [String] {
+    names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+}
+
+/// What an optional `manifest.jsonl` says about images, by path relative to the data set's folder.
+private struct ManifestNotes {
+    struct Note: Decodable {
+        let path: String
+        let name: String?
+        let unseen: Bool?
+    }
+
+    private var notes: [Substring: Note] = [:]
+
+    init(root: String) throws {
+        let path = "\(root)/manifest.jsonl"
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UserError("\(path): cannot be read; check its permissions")
+        }
+        let decoder = JSONDecoder()
+        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+            guard let note = try? decoder.decode(Note.self, from: line) else {
+                throw UserError(
+                    "\(path): line \(index + 1) is no object with a \"path\"; prepare the data set again, or remove the "
+                        + "manifest (then no item counts as unseen)")
+            }
+            notes[note.path[...]] = note
+        }
+    }
+
+    subscript(path: Substring) -> Note? { notes[path] }
+}

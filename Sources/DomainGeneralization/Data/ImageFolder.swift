@@ -1,0 +1,86 @@
+import Foundation
+
+/// A multi-domain image data set on disk: `ROOT/<domain>/<class>/*.{jpg,jpeg,png,webp,bmp}`.
+///
+/// Domains (environments) and classes are sorted by code point, as DomainBed sorts them. Classes are the union over
+/// domains; a class may be missing in a domain. A `manifest.jsonl` at the root, one object a line with `path`, may give
+/// an image a `name` and mark it as `"unseen": true`: such an image is in no split and is evaluated apart.
+public struct ImageFolder: Sendable {
+    /// One image.
+    public struct Item: Sendable, Hashable {
+        /// The file.
+        public let path: String
+        /// Index into ``ImageFolder/classes``.
+        public let label: Int
+        /// Index into ``ImageFolder/environments``.
+        public let environment: Int
+        /// What is shown: the manifest's name, or the file's without its extension.
+        public let name: String
+        /// In no split; evaluated apart.
+        public let isUnseen: Bool
+    }
+
+    /// The folder, as it was named by the user, without a slash at the end.
+    public let root: String
+    /// The domains' names, sorted.
+    public let environments: [String]
+    /// The classes' names, sorted.
+    public let classes: [String]
+    /// All images, sorted by domain, class and file name.
+    public let items: [Item]
+    /// Files in class folders that are no images by their names.
+    public let otherFiles: [String]
+
+    /// The folder's own name.
+    public var name: String { URL(fileURLWithPath: root).lastPathComponent }
+
+    /// Lists the data set in a folder; no image is opened.
+    /// - Throws: ``UserError`` for a folder that is missing or unreadable, has fewer than two domains, an empty domain,
+    ///   an empty class folder, a loop of symbolic links or a broken manifest.
+    public init(_ root: String) throws {
+        var scan = FolderScan(root: root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root)
+        try scan.run()
+        self.root = scan.root
+        environments = scan.domains
+        classes = scan.classes
+        items = scan.items
+        otherFiles = scan.otherFiles
+    }
+
+    private init(_ whole: ImageFolder, items: [Item]) {
+        root = whole.root
+        environments = whole.environments
+        classes = whole.classes
+        otherFiles = whole.otherFiles
+        self.items = items
+    }
+
+    /// The data set without some of its items; domains and classes stay.
+    public func removing(_ indices: Set<Int>) -> ImageFolder {
+        ImageFolder(self, items: items.indices.filter { !indices.contains($0) }.map { items[$0] })
+    }
+
+    /// The number of images by domain and class.
+    public var counts: [[Int]] {
+        var result = [[Int]](repeating: [Int](repeating: 0, count: classes.count), count: environments.count)
+        for item in items { result[item.environment][item.label] += 1 }
+        return result
+    }
+
+    /// The classes that a domain has no image of: one line for each such domain.
+    public var missingClasses: [String] {
+        zip(environments, counts).compactMap { environment, counts in
+            let missing = zip(classes, counts).filter { $0.1 == 0 }.map(\.0)
+            return missing.isEmpty ? nil : "domain \(environment) has no image of \(missing.joined(separator: ", "))"
+        }
+    }
+
+    /// The index of a domain.
+    /// - Throws: ``UserError`` with near misses.
+    public func environment(named name: String) throws -> Int {
+        guard let index = environments.firstIndex(of: name) else {
+            throw UserError("\(root): no domain '\(name)'" + suggestion(for: name, among: environments))
+        }
+        return index
+    }
+}

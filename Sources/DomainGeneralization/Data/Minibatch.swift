@@ -1,0 +1,38 @@
+import Torch
+
+/// Images of one source environment for one training step.
+public struct Minibatch: Sendable {
+    /// Augmented and normalised images, float32 [N, 3, H, W].
+    public let images: Tensor
+    /// Class indices, int64 [N].
+    public let labels: Tensor
+    /// Where each image comes from: indices into ``ImageFolder/items``.
+    public let items: [Int]
+    /// Index into ``ImageFolder/environments``.
+    public let environment: Int
+
+    public init(images: Tensor, labels: Tensor, items: [Int], environment: Int) {
+        self.images = images
+        self.labels = labels
+        self.items = items
+        self.environment = environment
+    }
+
+    public var count: Int { items.count }
+}
+
+extension Sequence where Element == Minibatch {
+    /// The images of all minibatches, in order: [ΣN, 3, H, W].
+    public var images: Tensor { .concatenated(map(\.images)) }
+    /// The labels of all minibatches, in order: [ΣN].
+    public var labels: Tensor { .concatenated(map(\.labels)) }
+}
+
+extension Minibatch {
+    /// The same minibatch on a device, images in the given memory format.
+    public func to(_ device: Device, format: MemoryFormat) -> Minibatch {
+        Minibatch(
+            images: images.to(device: device).contiguous(format), labels: labels.to(device: device), items: items,
+            environment: environment)
+    }
+}

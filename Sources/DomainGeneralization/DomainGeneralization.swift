@@ -1,1 +1,0 @@
-// DomainGeneralization: see Documentation.

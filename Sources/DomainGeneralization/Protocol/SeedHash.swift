@@ -1,0 +1,31 @@
+import Crypto
+import Foundation
+
+/// An argument of ``seedHash(_:)``, written as Python's `repr` writes it.
+public enum SeedPart: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral {
+    case int(Int)
+    case string(String)
+    case list([SeedPart])
+
+    public init(integerLiteral value: Int) { self = .int(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(arrayLiteral elements: SeedPart...) { self = .list(elements) }
+
+    var repr: String {
+        switch self {
+        case .int(let value): return String(value)
+        case .list(let parts): return "[\(parts.map(\.repr).joined(separator: ", "))]"
+        case .string(let text):
+            let quote = text.contains("'") && !text.contains("\"") ? "\"" : "'"
+            let escaped = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\n", with: "\\n")
+            return quote + (quote == "'" ? escaped.replacingOccurrences(of: "'", with: "\\'") : escaped) + quote
+        }
+    }
+}
+
+/// DomainBed's `seed_hash`: the MD5 of the arguments as Python prints their tuple, modulo 2³¹.
+public func seedHash(_ parts: SeedPart...) -> Int {
+    let list = parts.map(\.repr).joined(separator: ", ")
+    let digest = Array(Insecure.MD5.hash(data: Data("(\(list)\(parts.count == 1 ? "," : ""))".utf8)))
+    return digest.suffix(4).reduce(0) { $0 << 8 | Int($1) } & 0x7fff_ffff
+}
