@@ -1,34 +1,48 @@
+import Backbones
 import Torch
 
 /// A way to train a classifier on several source environments for one that is never seen.
 ///
 ///     final class ERM: Algorithm {
+///         let classifier: Classifier
+///         let training: TrainingStep
+///
 ///         func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
 ///             let loss = crossEntropy(classifier(minibatches.images), minibatches.labels)
 ///             return [Metric("loss", try training.minimise(loss, step: step))]
 ///         }
-///         func predict(_ images: Tensor) -> Tensor { classifier(images) }
 ///     }
 ///
 /// An algorithm draws no random numbers but those that are a function of the seed and the step, so that a run that was
 /// killed goes on to the same numbers.
 public protocol Algorithm: AnyObject {
-    /// The classifier's parameters and buffers: what a checkpoint keeps as the model, and what `predict` uses.
-    var store: ParameterStore { get }
+    /// What is trained: its parameters and buffers are what a checkpoint keeps as the model.
+    ///
+    /// The trainer seeds its generator anew at every step, and switches it between training and evaluation.
+    var classifier: Classifier { get }
+
+    /// The common part of an update; its optimiser's state is what a checkpoint keeps beside the model.
+    var training: TrainingStep { get }
 
     /// One optimisation step over one minibatch of each source environment; returns the scalars to log.
     /// - Throws: a one-line error, when the loss is no longer finite.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 
-    /// Logits [N, classes] for normalised images [N, 3, H, W].
+    /// Logits [N, classes] for normalised images [N, 3, H, W]. By default the classifier's.
     func predict(_ images: Tensor) -> Tensor
 
-    /// Everything else that the next step depends on: the optimiser's state, a synthetic set.
+    /// Everything beside the model that the next step depends on. By default the optimiser's state.
     var state: AlgorithmState { get }
 
     /// Takes up a saved state; the model has been restored before.
     /// - Parameter name: what errors call it, its path.
     func load(_ state: AlgorithmState, name: String) throws
+}
+
+extension Algorithm {
+    public func predict(_ images: Tensor) -> Tensor { classifier(images) }
+    public var state: AlgorithmState { training.state }
+    public func load(_ state: AlgorithmState, name: String) throws { try training.load(state, name: name) }
 }
 
 /// What an algorithm keeps between steps beside its model.

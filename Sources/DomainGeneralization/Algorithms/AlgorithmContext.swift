@@ -32,13 +32,13 @@ public struct AlgorithmContext {
     /// The folder of the content-addressed store that runs share.
     public let storeDirectory: String
     public let logger: Logger
-    private let classifier: @Sendable () throws -> any Classifier
+    private let classifier: @Sendable () throws -> Classifier
 
     public init(
         dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
         trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int, steps: Int,
         optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String, storeDirectory: String,
-        logger: Logger, classifier: @escaping @Sendable () throws -> any Classifier
+        logger: Logger, classifier: @escaping @Sendable () throws -> Classifier
     ) {
         self.dataset = dataset
         self.split = split
@@ -73,5 +73,5 @@ public struct AlgorithmContext {
 
     /// A new classifier as the run asks for it, with its pretrained weights, on the run's device.
     /// - Throws: a one-line error for weights that are missing or do not fit.
-    public func makeClassifier() throws -> any Classifier { try classifier() }
+    public func makeClassifier() throws -> Classifier { try classifier() }
 }

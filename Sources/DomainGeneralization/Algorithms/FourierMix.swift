@@ -33,8 +33,8 @@ public final class FourierMix: Algorithm {
         Settings.self
     ) { try FourierMix($0, context: $1) }
 
-    private let classifier: any Classifier
-    private let training: TrainingStep
+    public let classifier: Classifier
+    public let training: TrainingStep
     private let settings: Settings
     private let seed: UInt64
     private let mean: Tensor
@@ -48,8 +48,6 @@ public final class FourierMix: Algorithm {
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
-
-    public var store: ParameterStore { classifier.store }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let images = noGrad { mixed(minibatches, step: step) }
@@ -80,11 +78,6 @@ public final class FourierMix: Algorithm {
             weights: Tensor(weights, shape: [weights.count, 1, 1, 1], device: images.device))
         return (result - mean) / deviation
     }
-
-    public func predict(_ images: Tensor) -> Tensor { classifier(images) }
-
-    public var state: AlgorithmState { training.state }
-    public func load(_ state: AlgorithmState, name: String) throws { try training.load(state, name: name) }
 }
 
 /// Images with their own phase and, per channel, the amplitude `(1 − w)·own + w·other`, cut to 0…1.

@@ -1,11 +1,53 @@
 /// A number to be logged.
 public struct Metric: Sendable, Equatable {
+    /// What becomes of the values of many steps.
+    public enum Kind: Sendable, Equatable {
+        /// Their mean since the last checkpoint: losses.
+        case mean
+        /// Their sum over the whole run: seconds, images generated.
+        case total
+    }
+
     /// Lower case with underscores, as DomainBed's rows: `loss`, `ld_seconds`.
     public let name: String
     public let value: Double
+    public let kind: Kind
 
-    public init(_ name: String, _ value: Double) {
+    public init(_ name: String, _ value: Double, _ kind: Kind = .mean) {
         self.name = name
         self.value = value
+        self.kind = kind
+    }
+}
+
+/// Metrics of many steps; saved with a checkpoint, so that a resumed run logs the same numbers.
+public struct MetricSums: Sendable, Equatable, Codable {
+    private var sums: [String: Double] = [:]
+    private var counts: [String: Int] = [:]
+    /// Sums over the whole run.
+    public private(set) var totals: [String: Double] = [:]
+
+    public init() {}
+
+    public mutating func add(_ metrics: [Metric]) {
+        for metric in metrics {
+            switch metric.kind {
+            case .mean:
+                sums[metric.name, default: 0] += metric.value
+                counts[metric.name, default: 0] += 1
+            case .total: totals[metric.name, default: 0] += metric.value
+            }
+        }
+    }
+
+    /// Means since the last call of ``startOver()``.
+    public var means: [String: Double] {
+        sums.reduce(into: [:]) { $0[$1.key] = $1.value / Double(counts[$1.key] ?? 1) }
+    }
+
+    /// Forgets the means; totals go on.
+    public mutating func startOver() {
+        sums = [:]
+        counts = [:]
     }
 }

@@ -1,0 +1,103 @@
+import Pixels
+import Torch
+
+/// How a classifier did on some items.
+public struct Score: Sendable, Equatable, Codable {
+    /// Share of the items that are classified rightly; nil for no items.
+    public let accuracy: Double?
+    /// Mean over the classes that occur of the share classified rightly.
+    public let meanClassAccuracy: Double?
+    /// Mean cross-entropy.
+    public let loss: Double?
+    public let count: Int
+
+    public init(predictions: [Prediction]) {
+        count = predictions.count
+        guard count > 0 else {
+            (accuracy, meanClassAccuracy, loss) = (nil, nil, nil)
+            return
+        }
+        var right: [Int: (right: Int, all: Int)] = [:]
+        for prediction in predictions {
+            let old = right[prediction.label] ?? (0, 0)
+            right[prediction.label] = (old.right + (prediction.isRight ? 1 : 0), old.all + 1)
+        }
+        accuracy = Double(right.values.reduce(0) { $0 + $1.right }) / Double(count)
+        meanClassAccuracy = right.values.reduce(0) { $0 + Double($1.right) / Double($1.all) } / Double(right.count)
+        loss = predictions.reduce(0) { $0 + $1.loss } / Double(count)
+    }
+}
+
+/// What a classifier says of one item.
+public struct Prediction: Sendable, Equatable, Codable {
+    /// Index into ``ImageFolder/items``.
+    public let item: Int
+    public let label: Int
+    public let predicted: Int
+    /// Cross-entropy of the label.
+    public let loss: Double
+
+    public var isRight: Bool { label == predicted }
+}
+
+/// Runs a classifier over the evaluation view of items.
+public struct Evaluator: Sendable {
+    private let dataset: ImageFolder
+    private let images: ImageCache
+    private let pipeline: ImagePipeline
+    private let imageSize: Int
+    private let batchSize: Int
+    private let device: Device
+
+    public init(
+        dataset: ImageFolder, images: ImageCache, pipeline: ImagePipeline, imageSize: Int, device: Device,
+        batchSize: Int = 64
+    ) {
+        self.dataset = dataset
+        self.images = images
+        self.pipeline = pipeline
+        self.imageSize = imageSize
+        self.device = device
+        self.batchSize = batchSize
+    }
+
+    public init(_ context: AlgorithmContext) {
+        self.init(
+            dataset: context.dataset, images: context.images, pipeline: context.evaluationPipeline,
+            imageSize: context.imageSize, device: context.device)
+    }
+
+    /// Predictions for items, in order.
+    /// - Parameters:
+    ///   - predict: logits for normalised images, as in evaluation.
+    ///   - threads: threads that prepare images while the classifier works.
+    ///   - poll: called before each batch; what it throws ends the evaluation.
+    public func predictions(
+        _ items: [Int], threads: Int, predict: (Tensor) -> Tensor, poll: () throws -> Void = {}
+    ) throws -> [Prediction] {
+        guard !items.isEmpty else { return [] }
+        let batches = stride(from: 0, to: items.count, by: batchSize).map {
+            Array(items[$0..<min($0 + batchSize, items.count)])
+        }
+        let prefetcher = Prefetcher(threads: max(1, threads), ahead: threads + 1, until: batches.count) { index in
+            let decoded = try batches[index].map { try images.image(dataset.items[$0]) }
+            return pipeline.tensor(decoded, size: imageSize) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) }
+        }
+        var result: [Prediction] = []
+        for batch in batches {
+            try poll()
+            let inputs = try prefetcher.next().to(device: device)
+            let labels = batch.map { dataset.items[$0].label }
+            let (classes, losses) = inferenceMode {
+                let logits = predict(inputs)
+                let losses = crossEntropy(logits, Tensor(labels, device: device), reduction: .none)
+                return (logits.argmax(1).scalars(Int.self), losses.scalars(Double.self))
+            }
+            for (place, item) in batch.enumerated() {
+                result.append(
+                    Prediction(item: item, label: labels[place], predicted: classes[place], loss: losses[place]))
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Torch
+
+/// Drives an algorithm over the steps of a run and evaluates it on every environment. Keeps no files.
+public final class Trainer {
+    public let algorithm: any Algorithm
+    public let context: AlgorithmContext
+    /// Threads that prepare images.
+    public let loaderThreads: Int
+    private let loader: MinibatchLoader
+    private let evaluator: Evaluator
+
+    public init(_ algorithm: any Algorithm, context: AlgorithmContext, loaderThreads: Int = 1) {
+        self.algorithm = algorithm
+        self.context = context
+        self.loaderThreads = loaderThreads
+        loader = MinibatchLoader(context)
+        evaluator = Evaluator(context)
+    }
+
+    /// Trains until the end of `steps`, or until `shouldStop` says so between two steps.
+    /// - Parameter observe: called after each step with its number and its metrics.
+    /// - Returns: the number of steps that the run has done.
+    /// - Throws: what the algorithm throws; a one-line error for an image that can no longer be read or a failure in
+    ///   libtorch, such as a lack of memory.
+    public func train(
+        _ steps: Range<Int>, shouldStop: () -> Bool = { false }, observe: (Int, [Metric]) throws -> Void
+    ) throws -> Int {
+        let batches = loader.prefetched(steps, threads: loaderThreads)
+        defer { batches.stop() }
+        algorithm.classifier.isTraining = true
+        for step in steps {
+            if shouldStop() { return step }
+            let start = Date()
+            let minibatches = try batches.next().map { $0.to(context.device, format: .channelsLast) }
+            let waited = Date()
+            seedClassifier(step)
+            let metrics = try withTorchErrors { try algorithm.update(minibatches, step: step) }
+            let end = Date()
+            try observe(
+                step,
+                metrics + [
+                    Metric("step_time", end.timeIntervalSince(start)),
+                    Metric("loading_seconds", waited.timeIntervalSince(start), .total),
+                    Metric("training_seconds", end.timeIntervalSince(waited), .total),
+                ])
+        }
+        return steps.upperBound
+    }
+
+    /// Dropout and stochastic depth draw numbers that depend on the seed and the step alone.
+    private func seedClassifier(_ step: Int) {
+        let seed = UInt64(seedHash(.int(context.seed), "classifier", .int(step)))
+        algorithm.classifier.generator.state = Generator(seed: seed, device: context.device).state
+    }
+
+    /// Accuracy and loss on the parts of all environments, under the keys of DomainBed's rows:
+    /// `env{i}_{in,out,unseen}_{acc,class_acc,loss}`. A part without items is left out.
+    /// - Parameters:
+    ///   - includeSources: whether the training items of the sources are evaluated, too.
+    ///   - poll: called between batches; what it throws ends the evaluation.
+    public func evaluate(includeSources: Bool = true, poll: () throws -> Void = {}) throws -> [String: Double] {
+        var result: [String: Double] = [:]
+        for environment in context.dataset.environments.indices {
+            let isSource = context.sourceEnvironments.contains(environment)
+            let isTest = context.testEnvironments.contains(environment)
+            var parts = [("out", context.split.validation[environment]), ("unseen", context.split.unseen[environment])]
+            if includeSources || !isSource || isTest { parts.append(("in", context.split.training[environment])) }
+            for (part, items) in parts {
+                let score = try score(items, poll: poll)
+                let key = "env\(environment)_\(part)_"
+                result[key + "acc"] = score.accuracy
+                result[key + "class_acc"] = score.meanClassAccuracy
+                result[key + "loss"] = score.loss
+            }
+        }
+        return result
+    }
+
+    /// The predictions for items in evaluation.
+    public func predictions(_ items: [Int], poll: () throws -> Void = {}) throws -> [Prediction] {
+        algorithm.classifier.isTraining = false
+        return try withTorchErrors {
+            try evaluator.predictions(
+                items, threads: loaderThreads, predict: algorithm.predict, poll: poll)
+        }
+    }
+
+    private func score(_ items: [Int], poll: () throws -> Void) throws -> Score {
+        Score(predictions: try predictions(items, poll: poll))
+    }
+}
