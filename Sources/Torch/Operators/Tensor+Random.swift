@@ -10,6 +10,7 @@ private enum Op {
     static let onesLike = Operator("aten::ones_like")
     static let uniform = Operator("aten::uniform_")
     static let normal = Operator("aten::normal_")
+    static let bernoulli = Operator("aten::bernoulli_", "float")
 }
 
 extension Tensor {
@@ -46,6 +47,20 @@ extension Tensor {
     }
     public static func randperm(_ count: Int, generator: Generator) -> Tensor {
         Op.randperm(.int(count), .generator(generator), .dtype(.int64), .none, .device(generator.device))
+    }
+    /// Ones with this probability, zeros otherwise.
+    public static func bernoulli(
+        _ shape: [Int], probability: Double, generator: Generator, dtype: DType = .float32
+    ) -> Tensor {
+        let made = Tensor.empty(shape, dtype: dtype, device: generator.device)
+        Op.bernoulli.run(.tensor(made), .double(probability), .generator(generator))
+        return made
+    }
+    /// Zeroes elements with this probability and scales the others by 1 / (1 − probability).
+    public func dropout(_ probability: Double, generator: Generator) -> Tensor {
+        guard probability > 0 else { return self }
+        let keep = 1 - probability
+        return self * (Tensor.bernoulli(shape, probability: keep, generator: generator, dtype: dtype) / keep)
     }
     public func uniform_(from low: Double, to high: Double, generator: Generator) {
         Op.uniform.run(.tensor(self), .double(low), .double(high), .generator(generator))

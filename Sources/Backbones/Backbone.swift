@@ -1,0 +1,60 @@
+import Torch
+
+/// A network that turns images into one vector each.
+///
+/// A backbone is built from a ``Torch/Scope``, so that its parameters carry the keys of the public checkpoints.
+public protocol Backbone {
+    /// Width of the vectors.
+    var featureCount: Int { get }
+
+    /// - Parameter images: [N, 3, H, W], normalised as ``BackboneDescription/normalisation`` says; any H and W of at
+    ///   least 32 pixels.
+    /// - Returns: [N, featureCount].
+    func features(_ images: Tensor) -> Tensor
+}
+
+/// What differs from training to training, not from checkpoint to checkpoint.
+public struct BackboneOptions: Sendable, Equatable, Codable {
+    /// Weight of a batch in batch norm's running statistics; short trainings from ImageNet weights need PyTorch's 0.1.
+    public var batchNormMomentum: Double
+    /// Uses the checkpoint's running statistics in training, too, and keeps them (DomainBed's `freeze_bn`); scale and
+    /// shift are still trained.
+    public var freezeBatchNorm: Bool
+    /// Probability that an image skips the last residual branch; falls linearly to 0 at the first (stochastic depth,
+    /// Huang et al. 2016). 0 turns it off.
+    public var dropConnect: Double
+
+    public init(batchNormMomentum: Double = 0.1, freezeBatchNorm: Bool = false, dropConnect: Double = 0) {
+        self.batchNormMomentum = batchNormMomentum
+        self.freezeBatchNorm = freezeBatchNorm
+        self.dropConnect = dropConnect
+    }
+
+    func batchNorm(_ scope: Scope, channels: Int, epsilon: Double) -> BatchNorm2d {
+        let layer = BatchNorm2d(scope, channels: channels, epsilon: epsilon, momentum: batchNormMomentum)
+        layer.frozen = freezeBatchNorm
+        return layer
+    }
+}
+
+/// Leaves out a residual branch for some images of a batch while its store is training.
+struct StochasticDepth {
+    let rate: Double
+    let store: ParameterStore
+    let generator: Generator
+
+    /// - Parameter branch: [N, C, H, W]; an image's branch becomes 0 with probability `rate`, else is scaled by
+    ///   1 / (1 − `rate`), so that the expectation stays.
+    func callAsFunction(_ branch: Tensor) -> Tensor {
+        guard rate > 0, store.isTraining else { return branch }
+        let kept = Tensor.bernoulli([branch.size(0), 1, 1, 1], probability: 1 - rate, generator: generator)
+        return branch * (kept / (1 - rate))
+    }
+}
+
+extension Initialiser {
+    /// He et al. 2015 for convolutions before a ReLU: a normal distribution of variance 2 / fan-out.
+    static func fanOut(_ outputs: Int, kernel: Int, groups: Int = 1) -> Initialiser {
+        .normal(deviation: (2 / Double(kernel * kernel * outputs / groups)).squareRoot())
+    }
+}

@@ -1,1 +1,0 @@
-// Backbones: see Documentation.

