@@ -52,7 +52,7 @@ import Torch
     }
 
     @Test func sameSeedSameNetwork() throws {
-        let values: [[Float]] = try [5, 5, 6].map { seed in
+        let values: [[Float]] = try [5, 5, 6].map { (seed: UInt64) in
             let made = try Classifier(Backbones.named("efficientnet_lite0"), classCount: 2, seed: seed)
             return made.evaluating { made(images).scalars() }
         }
