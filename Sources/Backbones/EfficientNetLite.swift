@@ -148,7 +148,9 @@ extension EfficientNetLite {
         let places = repeats(size).enumerated().flatMap { stage, count in
             (0..<count).map { "blocks.\(stage).\($0)." }
         }
-        let outer = ["_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"]
+        let outer = [
+            "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
+        ]
         let first = ["_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"]
         let others = [
             "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",

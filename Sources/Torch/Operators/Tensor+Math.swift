@@ -62,7 +62,9 @@ extension Tensor {
     public static func * (a: Double, b: Tensor) -> Tensor { Op.mulScalar(.tensor(b), .double(a)) }
     public static func / (a: Tensor, b: Tensor) -> Tensor { Op.div(.tensor(a), .tensor(b)) }
     public static func / (a: Tensor, b: Double) -> Tensor { Op.divScalar(.tensor(a), .double(b)) }
-    public static func / (a: Double, b: Tensor) -> Tensor { Op.mulScalar(.tensor(Op.reciprocal(.tensor(b))), .double(a)) }
+    public static func / (a: Double, b: Tensor) -> Tensor {
+        Op.mulScalar(.tensor(Op.reciprocal(.tensor(b))), .double(a))
+    }
     public static prefix func - (a: Tensor) -> Tensor { Op.neg(.tensor(a)) }
 
     public func exp() -> Tensor { Op.exp(.tensor(self)) }
