@@ -57,7 +57,8 @@ public struct PackageLocations: Sendable {
     func versions(of sources: [SourcePackage]) -> [String: String] {
         let debian = installedDebianVersions()
         let found = sources.map { source in
-            let version = source.registry == .debian ? debian[source.name] : wheelVersion(in: "\(packages)/\(source.name)")
+            let version =
+                source.registry == .debian ? debian[source.name] : wheelVersion(in: "\(packages)/\(source.name)")
             return (source.name, version ?? "unknown")
         }
         return Dictionary(found) { first, _ in first }
