@@ -20,11 +20,18 @@ extension RGBImage {
     public mutating func adjustSaturation(_ factor: Double) {
         let factor = Float(factor)
         withSamples { samples, count in
-            for i in 0..<count {
-                let pixel = samples + i &* 3
-                let grey = Self.luma(pixel)
-                for channel in 0..<3 {
-                    pixel[channel] = Self.blend(grey, Int(pixel[channel]), factor)
+            // In strips, so that the greys stay in the cache and the blend is one flat loop.
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 3 * 512) { greys in
+                for start in stride(from: 0, to: count, by: 512) {
+                    let strip = samples + start &* 3
+                    let length = min(512, count &- start)
+                    for i in 0..<length {
+                        let grey = UInt8(truncatingIfNeeded: Self.luma(strip + i &* 3))
+                        greys[i &* 3] = grey
+                        greys[i &* 3 &+ 1] = grey
+                        greys[i &* 3 &+ 2] = grey
+                    }
+                    for i in 0..<(length &* 3) { strip[i] = Self.blend(greys[i], strip[i], factor) }
                 }
             }
         }
@@ -33,7 +40,7 @@ extension RGBImage {
     /// Turns the hue by `turns` of the colour circle, -0.5…0.5, through 8-bit HSV.
     public mutating func adjustHue(_ turns: Double) {
         let shift = UInt8(truncatingIfNeeded: Int(turns * 255))
-        withSamples { samples, count in HueTable.shared.turn(samples, count, by: shift) }
+        withSamples { samples, count in HueTurn.shared.apply(samples, count, by: shift) }
     }
 
     /// Replaces every pixel by its luma.
@@ -87,76 +94,23 @@ extension RGBImage {
         (Int(pixel[0]) &* 19595 &+ Int(pixel[1]) &* 38470 &+ Int(pixel[2]) &* 7471 &+ 0x8000) >> 16
     }
 
-    /// Pillow's blend: from `ground` towards and beyond `sample`, cut to 0…255.
+    /// Pillow's blend: from `ground` towards and beyond `sample`, cut to 0…255 and to a whole number.
     @inline(__always)
-    private static func blend(_ ground: Int, _ sample: Int, _ factor: Float) -> UInt8 {
-        let mixed = Float(ground) + factor * Float(sample &- ground)
-        return UInt8(truncatingIfNeeded: Int32(min(max(mixed, 0), 255)))
+    private static func blend(_ ground: UInt8, _ sample: UInt8, _ factor: Float) -> UInt8 {
+        let mixed = Float(ground) + factor * Float(Int32(sample) &- Int32(ground))
+        return wholePart(min(max(mixed, 0), 255))
+    }
+
+    /// The whole part of a number in 0…255, without the checks of a conversion: adding 2²³ leaves the nearest whole
+    /// number in the low bits.
+    @inline(__always)
+    private static func wholePart(_ number: Float) -> UInt8 {
+        let nearest = number + 0x1p23
+        let whole = nearest - 0x1p23 > number ? nearest - 1 : nearest
+        return UInt8(truncatingIfNeeded: whole.bitPattern)
     }
 
     private static func blendTable(from ground: Int, factor: Double) -> [UInt8] {
-        (0..<256).map { blend(ground, $0, Float(factor)) }
-    }
-}
-
-/// Turns hues as Pillow's conversion to 8-bit HSV and back does.
-private struct HueTable: Sendable {
-    static let shared = HueTable()
-
-    /// For every 8-bit hue, its sector of the colour circle, 0…5, and the place inside it, 0..<1.
-    private let sectors: [(sector: Int, place: Float)]
-
-    private init() {
-        sectors = (0..<256).map { hue in
-            let sixth = Double(hue) * 6 / 255
-            return (Int(sixth) % 6, Float(sixth - Double(Int(sixth))))
-        }
-    }
-
-    func turn(_ samples: UnsafeMutablePointer<UInt8>, _ count: Int, by shift: UInt8) {
-        sectors.withUnsafeBufferPointer { sectors in
-            for i in 0..<count {
-                let pixel = samples + i &* 3
-                let (red, green, blue) = (pixel[0], pixel[1], pixel[2])
-                let most = max(red, green, blue)
-                let least = min(red, green, blue)
-                guard most != least else { continue }
-                let range = Float(most &- least)
-                let saturation = UInt8(Double(range / Float(most)) * 255)
-                guard saturation > 0 else {
-                    (pixel[0], pixel[1], pixel[2]) = (most, most, most)
-                    continue
-                }
-                let hue = Self.hue(
-                    red: Float(most &- red) / range, green: Float(most &- green) / range,
-                    blue: Float(most &- blue) / range, isRed: red == most, isGreen: green == most)
-                let (sector, place) = sectors[Int(hue &+ shift)]
-
-                let strength = Float(Double(saturation) / 255)
-                let value = Double(most)
-                let p = UInt8(value * (1 - Double(strength)) + 0.5)
-                let q = UInt8(value * (1 - Double(strength * place)) + 0.5)
-                let t = UInt8(value * (1 - Double(strength) * (1 - Double(place))) + 0.5)
-                switch sector {
-                case 0: (pixel[0], pixel[1], pixel[2]) = (most, t, p)
-                case 1: (pixel[0], pixel[1], pixel[2]) = (q, most, p)
-                case 2: (pixel[0], pixel[1], pixel[2]) = (p, most, t)
-                case 3: (pixel[0], pixel[1], pixel[2]) = (p, q, most)
-                case 4: (pixel[0], pixel[1], pixel[2]) = (t, p, most)
-                default: (pixel[0], pixel[1], pixel[2]) = (most, p, q)
-                }
-            }
-        }
-    }
-
-    /// The 8-bit hue of a colour given by how far each channel is from the strongest, in ranges.
-    @inline(__always)
-    private static func hue(red: Float, green: Float, blue: Float, isRed: Bool, isGreen: Bool) -> UInt8 {
-        let sixths: Float =
-            isRed
-            ? blue - green
-            : isGreen ? Float(2 + Double(red) - Double(blue)) : Float(4 + Double(green) - Double(red))
-        let turned = Double(sixths) / 6 + 1
-        return UInt8(Double(Float(turned >= 1 ? turned - 1 : turned)) * 255)
+        (0..<256).map { blend(UInt8(ground), UInt8($0), Float(factor)) }
     }
 }
