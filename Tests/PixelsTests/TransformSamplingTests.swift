@@ -33,7 +33,9 @@ import Testing
         let jitter = ColorJitter(brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.3)
         var generator = SeededGenerator(seed: 5)
         let draws = (0..<6000).map { _ in jitter.draw(using: &generator) }
-        for factors in [draws.map(\.brightness), draws.map(\.contrast), draws.map(\.saturation), draws.map { $0.hue + 1 }] {
+        for factors in [
+            draws.map(\.brightness), draws.map(\.contrast), draws.map(\.saturation), draws.map { $0.hue + 1 },
+        ] {
             #expect(factors.allSatisfy { (0.7...1.3).contains($0) })
             #expect(factors.min()! < 0.71 && factors.max()! > 1.29)
             #expect(abs(factors.reduce(0, +) / 6000 - 1) < 0.01)
