@@ -45,10 +45,11 @@ public struct Classifier {
         self.description = description
         self.options = options
         self.classCount = classCount
-        store = ParameterStore(seed: seed, device: device, memoryFormat: .channelsLast)
+        store = ParameterStore(seed: seed, device: device)
         generator = Generator(seed: seed, device: device)
         backbone = description.make(store.root, options.backbone, generator)
         head = Linear(store.root / description.headKey, in: backbone.featureCount, out: classCount)
+        store.useChannelsLast()
         if let weights {
             let state = description.rename(weights)
             let prefix = description.headKey + "."

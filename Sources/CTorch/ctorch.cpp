@@ -30,7 +30,9 @@ template <typename Body> ct_status guarded(Body &&body) noexcept {
     } catch (const c10::OutOfMemoryError &error) {
         return {2, copied(error.what_without_backtrace())};
     } catch (const c10::Error &error) {
-        return {1, copied(error.what_without_backtrace())};
+        std::string text = error.what_without_backtrace();
+        // The CPU allocator has no exception type of its own.
+        return {text.find("DefaultCPUAllocator: ") == std::string::npos ? 1 : 2, copied(text)};
     } catch (const std::bad_alloc &) {
         return {2, copied("out of memory")};
     } catch (const std::exception &error) {

@@ -26,10 +26,11 @@ import Torch
         let reference = try #require(BackboneReference.all[name]?.training)
         let description = try Backbones.named(name)
         // In double precision: a deep network of random weights multiplies rounding errors.
-        let store = ParameterStore(seed: 0, dtype: .float64, memoryFormat: .channelsLast)
+        let store = ParameterStore(seed: 0, dtype: .float64)
         let backbone = description.make(store.root, BackboneOptions(), Generator(seed: 0))
         let head = Linear(store.root / description.headKey, in: backbone.featureCount, out: Formula.classCount)
         try store.load(Formula.weights(like: store), name: "formula")
+        store.useChannelsLast()
         store.setRequiresGrad(true)
         store.isTraining = true
         let images = Formula.images("batch", 8, 3, 64, 64).to(dtype: .float64).contiguous(.channelsLast)

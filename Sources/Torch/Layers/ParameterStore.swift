@@ -43,8 +43,6 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public let device: Device
     /// The floating-point type of the parameters.
     public let dtype: DType
-    /// How four-dimensional tensors (convolutions' weights) lie in memory.
-    public let memoryFormat: MemoryFormat
     /// Whether batch-norm and dropout behave as in training.
     public var isTraining = false
 
@@ -55,29 +53,22 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     private var index: [String: Int] = [:]
 
     /// A freshly initialised store.
-    public init(
-        seed: UInt64, device: Device = .cpu, dtype: DType = .float32, memoryFormat: MemoryFormat = .contiguous
-    ) {
+    public init(seed: UInt64, device: Device = .cpu, dtype: DType = .float32) {
         generator = Generator(seed: seed)
         checkpoint = nil
         checkpointName = ""
         self.device = device
         self.dtype = dtype
-        self.memoryFormat = memoryFormat
     }
 
     /// A store whose tensors come from a checkpoint. Call ``verify(ignoring:)`` once the model is built.
     /// - Parameter name: what errors call the checkpoint, its path.
-    public init(
-        _ checkpoint: StateDict, name: String, device: Device = .cpu, dtype: DType = .float32,
-        memoryFormat: MemoryFormat = .contiguous
-    ) {
+    public init(_ checkpoint: StateDict, name: String, device: Device = .cpu, dtype: DType = .float32) {
         generator = Generator(seed: 0)
         self.checkpoint = checkpoint
         checkpointName = name
         self.device = device
         self.dtype = dtype
-        self.memoryFormat = memoryFormat
     }
 
     public var root: Scope { Scope(store: self, path: "") }
@@ -106,7 +97,9 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     /// channels-last images.
     public func useChannelsLast() {
         noGrad {
-            for entry in entries where entry.tensor.rank == 4 { entry.tensor.setData(entry.tensor.contiguous(.channelsLast)) }
+            for entry in entries where entry.tensor.rank == 4 {
+                entry.tensor.setData(entry.tensor.contiguous(.channelsLast))
+            }
         }
     }
 
@@ -115,7 +108,7 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     {
         precondition(index[name] == nil, "two parameters are called \(name)")
         let type = dtype ?? self.dtype
-        var tensor: Tensor
+        let tensor: Tensor
         if let checkpoint {
             if let found = checkpoint[name], found.shape == shape {
                 tensor = found.to(device: device, dtype: type)
@@ -129,7 +122,6 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
             noGrad { initialise(made, generator) }
             tensor = made.to(device: device)
         }
-        if memoryFormat == .channelsLast, shape.count == 4 { tensor = tensor.contiguous(.channelsLast) }
         index[name] = entries.count
         entries.append(Entry(name: name, tensor: tensor, isParameter: isParameter))
         return tensor
