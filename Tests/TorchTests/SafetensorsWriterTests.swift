@@ -34,7 +34,7 @@ struct SafetensorsWriterTests {
             ($0.name, $0.dtype, $0.shape, UnsafeRawBufferPointer(rebasing: file.bytes[$0.range]))
         }
         try SafetensorsWriter.write(entries: entries, metadata: header.metadata, to: folder.path("copy"))
-        #expect(try Data(contentsOf: folder.url("copy")) == Data(file.bytes))
+        #expect(try Data(contentsOf: folder.url("copy")) == file.withBytes { Data($0) })
     }
 
     @Test func roundTrips() throws {
@@ -51,7 +51,7 @@ struct SafetensorsWriterTests {
             let entry = try #require(header.entries.first { $0.name == name })
             #expect(entry.dtype == dtype)
             #expect(entry.shape == shape)
-            #expect(Array(file.bytes[entry.range]) == bytes)
+            #expect(file.withBytes { Array($0[entry.range]) } == bytes)
             #expect(entry.range.lowerBound % dtype.size == 0)
         }
     }

@@ -7,7 +7,8 @@ import Foundation
 public final class MappedFile: @unchecked Sendable {
     /// The path it was opened with.
     public let path: String
-    /// The file's bytes; valid while this object is alive.
+    /// The file's bytes, for an owner that keeps this object alive; otherwise use ``withBytes(_:)``, since the object may
+    /// go, and the mapping with it, right after its own last use.
     public let bytes: UnsafeRawBufferPointer
 
     /// Size in bytes.
@@ -41,6 +42,11 @@ public final class MappedFile: @unchecked Sendable {
                 path: path, problem: "cannot map \(size) bytes: \(systemMessage())", remedy: "free some address space")
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
+    }
+
+    /// Calls `body` with the file's bytes, which stay mapped until it returns.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(bytes) }
     }
 
     deinit {

@@ -45,7 +45,7 @@ public struct SafetensorsHeader: Equatable, Sendable {
 
     /// Reads the header of `file`.
     public static func parse(_ file: MappedFile) throws -> SafetensorsHeader {
-        try parse(bytes: file.bytes, fileSize: file.count, path: file.path)
+        try file.withBytes { try parse(bytes: $0, fileSize: file.count, path: file.path) }
     }
 
     private static func parse(_ bytes: UnsafeRawBufferPointer, fileSize: Int) throws -> SafetensorsHeader {

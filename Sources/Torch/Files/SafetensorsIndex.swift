@@ -15,23 +15,27 @@ public struct SafetensorsIndex: Equatable, Sendable {
         let folder = (path as NSString).deletingLastPathComponent
         var names: [String: String] = [:]
         do {
-            guard file.count <= SafetensorsHeader.longestHeader else { throw JSONScanner.Failure(problem: "too long") }
-            var scanner = JSONScanner(file.bytes)
-            try scanner.object { scanner, key in
-                guard key == "weight_map" else { return try scanner.skipValue() }
-                try scanner.object { scanner, tensor in
-                    let shard = try scanner.string()
-                    guard shard.hasSuffix(".safetensors"), !shard.utf8.contains(UInt8(ascii: "/")),
-                        !shard.hasPrefix(".")
-                    else {
-                        throw JSONScanner.Failure(
-                            problem: "refuses to open \"\(shortened(shard))\", not a plain file name")
-                    }
-                    names[tensor] = (folder as NSString).appendingPathComponent(shard)
+            try file.withBytes { bytes in
+                guard file.count <= SafetensorsHeader.longestHeader else {
+                    throw JSONScanner.Failure(problem: "too long")
                 }
+                var scanner = JSONScanner(bytes)
+                try scanner.object { scanner, key in
+                    guard key == "weight_map" else { return try scanner.skipValue() }
+                    try scanner.object { scanner, tensor in
+                        let shard = try scanner.string()
+                        guard shard.hasSuffix(".safetensors"), !shard.utf8.contains(UInt8(ascii: "/")),
+                            !shard.hasPrefix(".")
+                        else {
+                            throw JSONScanner.Failure(
+                                problem: "refuses to open \"\(shortened(shard))\", not a plain file name")
+                        }
+                        names[tensor] = (folder as NSString).appendingPathComponent(shard)
+                    }
+                }
+                try scanner.end()
+                guard !names.isEmpty else { throw JSONScanner.Failure(problem: "no weight_map") }
             }
-            try scanner.end()
-            guard !names.isEmpty else { throw JSONScanner.Failure(problem: "no weight_map") }
         } catch let failure as JSONScanner.Failure {
             throw FileFormatError(
                 path: path, problem: "not a valid safetensors index: \(failure.problem)", remedy: "fetch the file again"

@@ -1,0 +1,133 @@
+import Foundation
+
+/// CLIP's text tokenizer: the ids that transformers' `CLIPTokenizer` gives, for Stable Diffusion 1.x and 2.x.
+///
+/// ```swift
+/// let tokenizer = try CLIPTokenizer(folder: "stable-diffusion/tokenizer")
+/// let ids = tokenizer.encode("a photo of an astronaut")  // 77 ids
+/// ```
+public struct CLIPTokenizer: Sendable {
+    /// A prompt as a text encoder takes it.
+    public struct Encoding: Equatable, Sendable {
+        /// Ids of the begin token, the text, the end token and padding: ``CLIPTokenizer/contextLength`` in all.
+        public let ids: [Int]
+        /// Whether the text was too long and its end was cut off; worth a warning.
+        public let isTruncated: Bool
+    }
+
+    /// A token that is recognised as a whole in the text.
+    struct SpecialToken: Equatable, Sendable {
+        var content: String
+        /// Whether it is looked for in lower-cased text; otherwise in the text as written.
+        var isNormalized: Bool
+    }
+
+    /// Number of ids of an encoded prompt (77).
+    public let contextLength: Int
+    /// The id that begins every prompt.
+    public let beginToken: Int
+    /// The id that ends every prompt.
+    public let endToken: Int
+    /// The id that fills a prompt up: the end token in Stable Diffusion 1.x, that of "!" in 2.x.
+    public let padToken: Int
+
+    let encoder: BytePairEncoder
+    let special: SpecialTokens
+    private let asWritten: [(scalars: [Unicode.Scalar], id: Int)]
+    private let normalized: [(scalars: [Unicode.Scalar], id: Int)]
+
+    /// The special tokens by their role.
+    struct SpecialTokens: Equatable, Sendable {
+        var begin = SpecialToken(content: "<|startoftext|>", isNormalized: true)
+        var end = SpecialToken(content: "<|endoftext|>", isNormalized: true)
+        var unknown = SpecialToken(content: "<|endoftext|>", isNormalized: true)
+        var pad = SpecialToken(content: "<|endoftext|>", isNormalized: false)
+    }
+
+    /// - Throws: `BytePairEncoder.Failure` if vocabulary, merges and special tokens do not fit together.
+    init(
+        vocabulary: [String: Int], merges: [(left: String, right: String)], special: SpecialTokens,
+        contextLength: Int = 77
+    ) throws {
+        func id(_ token: SpecialToken) throws -> Int {
+            guard let id = vocabulary[token.content] else {
+                throw BytePairEncoder.Failure(problem: "\"\(token.content)\" is not in the vocabulary")
+            }
+            return id
+        }
+        beginToken = try id(special.begin)
+        endToken = try id(special.end)
+        padToken = try id(special.pad)
+        encoder = try BytePairEncoder(vocabulary: vocabulary, merges: merges, unknown: id(special.unknown))
+        self.special = special
+        self.contextLength = contextLength
+
+        // Where two roles share a token, the last one's way of looking for it counts, as in transformers.
+        var tokens: [SpecialToken] = []
+        for token in [special.begin, special.end, special.unknown, special.pad] {
+            tokens.removeAll { $0.content == token.content }
+            tokens.append(token)
+        }
+        asWritten = try tokens.filter { !$0.isNormalized }.map { (Array($0.content.unicodeScalars), try id($0)) }
+        normalized = try tokens.filter(\.isNormalized).map { (CLIPWords.normalized($0.content), try id($0)) }
+    }
+
+    /// Encodes a prompt; text past the context's length is cut off (see ``encoding(of:)``).
+    public func encode(_ text: String) -> [Int] { encoding(of: text).ids }
+
+    /// Encodes a prompt and says whether it was cut off.
+    public func encoding(of text: String) -> Encoding {
+        let tokens = tokens(of: text)
+        let room = contextLength - 2
+        let ids = [beginToken] + tokens.prefix(room) + [endToken]
+        return Encoding(
+            ids: ids + Array(repeating: padToken, count: contextLength - ids.count), isTruncated: tokens.count > room)
+    }
+
+    /// The ids of the text alone: no begin, end or padding, and not cut off.
+    public func tokens(of text: String) -> [Int] {
+        pieces(Array(text.unicodeScalars)[...], asWritten).flatMap { piece -> [Int] in
+            switch piece {
+            case .token(let id): return [id]
+            case .text(let scalars):
+                var text = String.UnicodeScalarView()
+                text.append(contentsOf: scalars)
+                return pieces(CLIPWords.normalized(String(text))[...], normalized).flatMap { piece -> [Int] in
+                    switch piece {
+                    case .token(let id): [id]
+                    case .text(let scalars): CLIPWords.split(scalars).flatMap(encoder.encode)
+                    }
+                }
+            }
+        }
+    }
+
+    private enum Piece {
+        case token(Int)
+        case text(ArraySlice<Unicode.Scalar>)
+    }
+
+    /// Cuts text at the special tokens in it, the longest where several begin at one place.
+    private func pieces(
+        _ text: ArraySlice<Unicode.Scalar>, _ tokens: [(scalars: [Unicode.Scalar], id: Int)]
+    ) -> [Piece] {
+        var pieces: [Piece] = []
+        var start = text.startIndex
+        var index = start
+        while index < text.endIndex {
+            let rest = text[index...]
+            let found = tokens.filter { $0.scalars.first == rest.first && rest.starts(with: $0.scalars) }
+                .max { $0.scalars.count < $1.scalars.count }
+            if let found {
+                if start < index { pieces.append(.text(text[start..<index])) }
+                pieces.append(.token(found.id))
+                index += found.scalars.count
+                start = index
+            } else {
+                index += 1
+            }
+        }
+        if start < index { pieces.append(.text(text[start..<index])) }
+        return pieces
+    }
+}

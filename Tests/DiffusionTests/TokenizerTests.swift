@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Diffusion
+
+/// The tokenizer gives the ids of transformers' CLIPTokenizer.
+struct TokenizerTests {
+    struct Golden: Decodable {
+        let text: String
+        /// Ids by vocabulary; the last one repeats to fill 77.
+        let full1, full2, small1, small2: [Int]
+        let truncated: Bool
+    }
+
+    static func golden() throws -> [Golden] {
+        let path = try fixture("tokenizer/golden.json")
+        return try JSONDecoder().decode([Golden].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    /// OpenAI's merges, where scripts/bootstrap has put them.
+    static let merges = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("data/packages/clip-anytorch/bpe_simple_vocab_16e6.txt")
+        .path
+    static var hasMerges: Bool { FileManager.default.fileExists(atPath: merges) }
+
+    private func compare(_ tokenizer: CLIPTokenizer, _ expected: KeyPath<Golden, [Int]>) throws {
+        for golden in try Self.golden() {
+            let ids = golden[keyPath: expected]
+            let padded = ids + Array(repeating: ids[ids.count - 1], count: 77 - ids.count)
+            #expect(tokenizer.encode(golden.text) == padded, "\(golden.text.debugDescription)")
+        }
+    }
+
+    @Test func equalsTransformersWithSmallVocabularies() throws {
+        try compare(CLIPTokenizer(folder: fixture("sd1/tokenizer")), \.small1)
+        try compare(CLIPTokenizer(folder: fixture("sd2/tokenizer")), \.small2)
+    }
+
+    @Test(.enabled(if: hasMerges)) func equalsTransformersWithTheWholeVocabulary() throws {
+        let tokenizer = try CLIPTokenizer(openAIMerges: Self.merges)
+        try compare(tokenizer, \.full1)
+        for golden in try Self.golden() {
+            #expect(tokenizer.encoding(of: golden.text).isTruncated == golden.truncated)
+        }
+        let prompt = "a photo of an astronaut riding a horse on mars"
+        #expect(
+            tokenizer.encode(prompt).prefix(12) == [
+                49406, 320, 1125, 539, 550, 18376, 6765, 320, 4558, 525, 7496, 49407,
+            ])
+    }
+
+    @Test(.enabled(if: hasMerges)) func readsWhatItWrites() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try CLIPTokenizer(openAIMerges: Self.merges).write(to: folder)
+        try compare(CLIPTokenizer(folder: folder), \.full1)
+
+        let small = try CLIPTokenizer(folder: fixture("sd2/tokenizer"))
+        try small.write(to: folder)
+        let copy = try CLIPTokenizer(folder: folder)
+        #expect(copy.special == small.special)
+        #expect(copy.encoder.vocabulary == small.encoder.vocabulary)
+        for name in ["vocab.json", "merges.txt"] {
+            #expect(
+                try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+                    == String(contentsOfFile: fixture("sd2/tokenizer/\(name)"), encoding: .utf8))
+        }
+    }
+
+    @Test func readsTheNewerKindOfConfiguration() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: fixture("sd2/tokenizer"), toPath: folder)
+        let config = """
+            {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "!",
+             "model_max_length": 1000000000000000019884624838656, "added_tokens_decoder": {
+             "0": {"content": "!", "normalized": false}, "638": {"content": "<|startoftext|>", "normalized": true},
+             "639": {"content": "<|endoftext|>", "normalized": true}}}
+            """
+        try AtomicFile.write(config, to: "\(folder)/tokenizer_config.json")
+        try FileManager.default.removeItem(atPath: "\(folder)/special_tokens_map.json")
+        try compare(CLIPTokenizer(folder: folder), \.small2)
+    }
+
+    @Test func encodesALongTextQuickly() throws {
+        let tokenizer = try CLIPTokenizer(folder: fixture("sd1/tokenizer"))
+        let letters = (0..<20_000).map { _ in "abcdefghijklmnopqrstuvwxyz".randomElement() ?? "a" }
+        let start = ContinuousClock.now
+        #expect(tokenizer.encoding(of: String(letters)).isTruncated)
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
+    @Test func namesWhatIsMissing() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let error = #expect(throws: FileFormatError.self) { try CLIPTokenizer(folder: folder) }
+        #expect(error?.path == folder + "/vocab.json")
+        try FileManager.default.copyItem(atPath: fixture("sd1/tokenizer"), toPath: folder)
+        for (file, text) in [("vocab.json", "{\"a\": 1}"), ("vocab.json", "[1]"), ("merges.txt", "a b c\n")] {
+            let original = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            try AtomicFile.write(text, to: "\(folder)/\(file)")
+            let error = #expect(throws: FileFormatError.self) { try CLIPTokenizer(folder: folder) }
+            #expect(error?.description.contains("\n") == false)
+            try AtomicFile.write(original, to: "\(folder)/\(file)")
+        }
+    }
+}

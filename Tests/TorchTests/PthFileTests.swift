@@ -1,0 +1,97 @@
+import Foundation
+import Testing
+
+@testable import Torch
+
+/// `.pth` files as `torch.save` writes them, and what must not be read.
+struct PthFileTests {
+    /// A `.pth` fixture and the safetensors file with the same tensors.
+    static let pairs = [
+        ("zip", "tensors"), ("legacy", "tensors"), ("typed", "typed"), ("wrapped", "wrapped"),
+        ("wrapped_legacy", "wrapped"),
+    ]
+
+    @Test(arguments: pairs) func readsWhatTorchSaves(_ name: String, _ expected: String) throws {
+        let pth = try PthFile.read(fixture("pth/\(name).pth"))
+        let file = try MappedFile(path: fixture("pth/\(expected).safetensors"))
+        let header = try SafetensorsHeader.parse(file)
+        #expect(Set(pth.entries.map(\.name)) == Set(header.entries.map(\.name)))
+        for entry in header.entries {
+            let found = try #require(pth.entries.first { $0.name == entry.name })
+            #expect(found.dtype == entry.dtype)
+            #expect(found.shape == entry.shape)
+            #expect(elements(pth, found) == file.withBytes { Array($0[entry.range]) }, "\(entry.name)")
+        }
+    }
+
+    @Test func keepsStridesAndSharedStorages() throws {
+        let pth = try PthFile.read(fixture("pth/zip.pth"))
+        func entry(_ name: String) throws -> PthEntry { try #require(pth.entries.first { $0.name == name }) }
+        #expect(try entry("transposed").strides == [1, 6])
+        #expect(try entry("slice").strides == [6, 2])
+        #expect(try entry("slice").storageOffset == 7)
+        #expect(try entry("channels_last").strides == [60, 1, 15, 3])
+        #expect(try entry("expanded").strides == [0, 1])
+        #expect(try entry("shared").storage == entry("transposed").storage)
+        #expect(pth.entries.first?.name == "float32")
+    }
+
+    @Test(arguments: [
+        ("malicious", "refers to posix.system, which weights do not need: refused; convert it to safetensors"),
+        ("malicious_legacy", "refers to posix.system"),
+        ("module", "refers to torch.nn.modules.container.Sequential"),
+        ("list", "holds no state dict"),
+        ("plain_pickle", "neither a zip archive nor the older format of torch.save"),
+        ("compressed", "is compressed or encrypted"),
+    ]) func refuses(_ name: String, _ words: String) throws {
+        let path = try fixture("pth/\(name).pth")
+        let error = #expect(throws: FileFormatError.self) { try PthFile.read(path) }
+        #expect(error?.description.contains(words) == true, "\(error?.description ?? "no error")")
+        #expect(error?.path == path)
+        #expect(!FileManager.default.fileExists(atPath: "/tmp/executed-by-a-pickle"))
+    }
+
+    /// A zip archive is refused wherever it is cut, and whatever bytes are changed nothing outside the file is read.
+    @Test(arguments: ["zip", "legacy"]) func survivesDamage(_ name: String) throws {
+        let original = try [UInt8](Data(contentsOf: URL(fileURLWithPath: fixture("pth/\(name).pth"))))
+        let folder = try TemporaryFolder()
+        let path = folder.path("damaged.pth")
+        var random = SystemRandomNumberGenerator()
+        var refused = 0
+        for round in 0..<500 {
+            var bytes = original
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: .min ... .max, using: &random)
+            }
+            if round % 4 == 0 { bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random)) }
+            try Data(bytes).write(to: folder.url("damaged.pth"))
+            do {
+                let pth = try PthFile.read(path)
+                for entry in pth.entries { _ = elements(pth, entry) }
+            } catch is FileFormatError {
+                refused += 1
+            }
+        }
+        #expect(refused > 100)
+    }
+
+    /// Pickles that would exhaust a stack, a memory or a patience.
+    @Test func refusesPicklesMadeToExhaust() throws {
+        let folder = try TemporaryFolder()
+        let nested = [UInt8](repeating: UInt8(ascii: ")"), count: 1) + [UInt8](repeating: 0x85, count: 300_000)
+        let endless = [UInt8](repeating: UInt8(ascii: "("), count: 1_000_000)
+        let long: [UInt8] = [UInt8(ascii: "X"), 0xFF, 0xFF, 0xFF, 0xFF]
+        let unknown: [UInt8] = [0x95]
+        let head: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+        for body in [nested + [0x2E], endless, long, unknown, []] {
+            try Data(head + body).write(to: folder.url("hostile.pth"))
+            #expect(throws: FileFormatError.self) { try PthFile.read(folder.path("hostile.pth")) }
+        }
+    }
+
+    private func elements(_ pth: PthFile, _ entry: PthEntry) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: entry.count * entry.dtype.size)
+        bytes.withUnsafeMutableBytes { pth.copy(entry, to: $0) }
+        return bytes
+    }
+}
