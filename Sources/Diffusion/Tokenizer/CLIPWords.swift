@@ -2,8 +2,9 @@ import Foundation
 
 /// Splits text into the words that CLIP encodes one by one.
 ///
-/// The pattern is `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`, on text in Unicode's composed form (NFC),
-/// lower-cased scalar by scalar.
+/// The pattern is `<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`, on text in
+/// Unicode's composed form (NFC), lower-cased scalar by scalar. The first two still end a run of punctuation where they
+/// are not special tokens, and come out as three words.
 enum CLIPWords {
     /// Composed and lower-cased text, as scalars.
     static func normalized(_ text: some StringProtocol) -> [Unicode.Scalar] {
@@ -17,6 +18,11 @@ enum CLIPWords {
         var words: [[UInt8]] = []
         var rest = scalars[...]
         while let first = rest.first {
+            if let marker = markers.first(where: { first == "<" && rest.starts(with: $0.unicodeScalars) }) {
+                words += ["<|", marker.dropFirst(2).dropLast(2), "|>"].map { Array($0.utf8) }
+                rest = rest.dropFirst(marker.unicodeScalars.count)
+                continue
+            }
             let kind = kind(first)
             let length =
                 if let contraction = contractionLength(rest) {
@@ -35,6 +41,8 @@ enum CLIPWords {
         }
         return words
     }
+
+    private static let markers = ["<|startoftext|>", "<|endoftext|>"]
 
     private enum Kind { case letter, number, space, other }
 
