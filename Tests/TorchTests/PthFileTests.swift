@@ -24,6 +24,18 @@ struct PthFileTests {
         }
     }
 
+    @Test(arguments: ["zip", "legacy"]) func becomesAStateDict(_ name: String) throws {
+        let found = try StateDict(pth: fixture("pth/\(name).pth"))
+        let expected = try StateDict(safetensors: fixture("pth/tensors.safetensors"))
+        #expect(Set(found.names) == Set(expected.names))
+        for name in expected.names {
+            let (found, expected) = try (#require(found[name]), #require(expected[name]))
+            #expect(found.dtype == expected.dtype)
+            #expect(found.shape == expected.shape)
+            #expect(found.equal(expected).all().item() == 1, "\(name)")
+        }
+    }
+
     @Test func keepsStridesAndSharedStorages() throws {
         let pth = try PthFile.read(fixture("pth/zip.pth"))
         func entry(_ name: String) throws -> PthEntry { try #require(pth.entries.first { $0.name == name }) }

@@ -1,0 +1,37 @@
+import Torch
+
+/// Denoising diffusion implicit models (Song et al. 2021): deterministic for η = 0.
+public struct DDIMScheduler: Scheduler {
+    public static let className = "DDIMScheduler"
+
+    public let config: SchedulerConfig
+    public let schedule: NoiseSchedule
+    public let timesteps: [Int]
+    /// How much of the noise is drawn anew in each step: 0 none, 1 as much as DDPM.
+    public var eta = 0.0
+
+    private let stride: Int
+
+    public init(_ config: SchedulerConfig, steps: Int) throws {
+        self.config = config
+        schedule = NoiseSchedule(config)
+        timesteps = try config.timestepSpacing.timesteps(config, steps: steps).reversed()
+        stride = config.trainTimesteps / steps
+    }
+
+    public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
+        let alphas = schedule.alphasCumprod
+        let alpha = alphas[timesteps[index]]
+        let previous = timesteps[index] - stride
+        let alphaPrevious = previous >= 0 ? alphas[previous] : config.setAlphaToOne ? 1 : alphas[0]
+
+        let split = schedule.split(modelOutput, sample: sample, alpha: alpha)
+        let original = config.clipped(split.original)
+        let variance = (1 - alphaPrevious) / (1 - alpha) * (1 - alpha / alphaPrevious)
+        let sigma = Float(eta) * variance.squareRoot()
+        let direction = (1 - alphaPrevious - sigma * sigma).squareRoot()
+        var result = original * Double(alphaPrevious.squareRoot()) + split.noise * Double(direction)
+        if eta > 0 { result = result + noise() * Double(sigma) }
+        return SchedulerStep(sample: result, predictedOriginal: original)
+    }
+}
