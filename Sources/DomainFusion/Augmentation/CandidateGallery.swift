@@ -1,0 +1,52 @@
+import Pixels
+
+/// A picture of what augmentation made of images: source, candidates, chosen style and content, composed.
+public enum CandidateGallery {
+    /// One row for each outcome. Captions say how alike a candidate's style (s) and content (c) are to the image's own.
+    public static func sheet(_ outcomes: [Augmenter.Outcome], names: [String], title: String = "") -> ContactSheet {
+        let candidates = outcomes.map(\.candidates.count).max() ?? 0
+        return ContactSheet(
+            title: title, rows: outcomes.map { row($0, candidates: candidates) }, rowLabels: names,
+            columnLabels: ["image"] + (0..<candidates).map { "candidate \($0 + 1)" }
+                + ["chosen style", "chosen content", "composed"])
+    }
+
+    private static func row(_ outcome: Augmenter.Outcome, candidates: Int) -> [ContactSheet.Cell] {
+        let composition = outcome.composition
+        var cells = [ContactSheet.Cell(outcome.request.start)]
+        for (number, image) in outcome.candidates.enumerated() {
+            var words: [String] = []
+            if let composition, let style = composition.styleSimilarities[number],
+                let content = composition.contentSimilarities[number]
+            {
+                words = ["s \(rounded(style))", "c \(rounded(content))"]
+                if composition.style == number { words.append("· style") }
+                if composition.content == number { words.append("· content") }
+            } else {
+                words = ["dropped: not recognised"]
+            }
+            cells.append(ContactSheet.Cell(image, caption: words.joined(separator: " ")))
+        }
+        cells += (outcome.candidates.count..<candidates).map { _ in ContactSheet.Cell(nil) }
+        guard let composition else {
+            return cells + [
+                ContactSheet.Cell(nil), ContactSheet.Cell(nil), ContactSheet.Cell(outcome.image, caption: "as it was"),
+            ]
+        }
+        let content =
+            composition.content.map { (outcome.candidates[$0], "candidate \($0 + 1)") }
+            ?? (outcome.request.source, "source")
+        return cells + [
+            ContactSheet.Cell(outcome.candidates[composition.style], caption: "candidate \(composition.style + 1)"),
+            ContactSheet.Cell(content.0, caption: content.1), ContactSheet.Cell(composition.image),
+        ]
+    }
+
+    /// Three decimals.
+    private static func rounded(_ number: Double) -> String {
+        let thousandths = Int((abs(number) * 1000).rounded())
+        let digits = String(thousandths % 1000)
+        let fraction = String(repeating: "0", count: 3 - digits.count) + digits
+        return "\(number < 0 ? "−" : "")\(thousandths / 1000).\(fraction)"
+    }
+}

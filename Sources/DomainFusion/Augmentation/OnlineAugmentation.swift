@@ -1,0 +1,138 @@
+import Diffusion
+import DomainGeneralization
+import Pixels
+
+/// Online lightweight augmentation: rounds in which every image of a synthetic set is replaced by one composed of
+/// candidates that a frozen diffusion model makes of it.
+///
+/// What a round gives is a function of the settings, the models and the source images: a run that is resumed, or finds
+/// its candidates in the store, comes to the same set.
+public final class OnlineAugmentation {
+    public let settings: AugmentationSettings
+    public let sources: [AugmentationSource]
+    public let augmenter: Augmenter
+    /// A hash of what the sets depend on beside the source images' pixels: settings, models, names.
+    public let recipe: String
+
+    /// - Parameters:
+    ///   - sources: the images to draw from, at least one.
+    ///   - generator: the diffusion model with the settings' strength, guidance and steps.
+    ///   - space: the settings' way of composing.
+    ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
+    public init(
+        _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any CandidateGenerator,
+        space: any StyleContentSpace, store: ContentStore, judge: ClassJudge? = nil
+    ) throws {
+        try settings.validate(path: "augmentation")
+        guard !sources.isEmpty else { throw UserError("there is no source image to augment; check the data set") }
+        guard settings.judgeThreshold == 0 || judge != nil else {
+            throw UserError("augmentation.judgeThreshold: there is no judge to ask; set it to 0")
+        }
+        self.settings = settings
+        self.sources = sources
+        augmenter = Augmenter(
+            generator: generator,
+            composer: Composer(
+                space, styleSimilarity: settings.styleSimilarity,
+                includesSource: settings.contentPool == .candidatesAndSource),
+            store: store, batchSize: settings.batchSize,
+            judge: judge.flatMap { settings.judgeThreshold > 0 ? (settings.judgeThreshold, $0) : nil })
+        recipe = ContentHash.of(
+            JSONValue.object([
+                "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
+                "space": space.fingerprint,
+                "sources": .array(sources.map { .string($0.name) }),
+            ]).text)
+    }
+
+    /// The round, counted from 1, whose set a step trains on.
+    public func round(step: Int, stepsPerEpoch: Double) -> Int {
+        1 + Int(Double(step) / (settings.everyEpochs * stepsPerEpoch))
+    }
+
+    /// The set of a round: the one in the folder, where it is that; otherwise made from the last one that is there, and
+    /// left in the folder in its place.
+    /// - Parameters:
+    ///   - folder: the run's `synthetic` folder.
+    ///   - ledger: counts the use of the rounds and the work that is done.
+    ///   - poll: called between batches with the images done and to be done in a round; what it throws ends the work.
+    /// - Throws: a one-line error of the generator, the judge, the store or the folder.
+    public func set(
+        round: Int, folder: String, ledger: inout Ledger, poll: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    ) throws -> SyntheticSet {
+        var current = SyntheticSet(folder: folder, recipe: recipe).flatMap { $0.round <= round ? $0 : nil }
+        let isIndependent = settings.start == .raw
+        for number in ((current?.round ?? 0) + 1)..<max(round + 1, (current?.round ?? 0) + 1) {
+            if isIndependent, number < round { continue }
+            let set = try replaced(current, round: number, ledger: &ledger, poll: poll)
+            try set.write(to: folder)
+            count(set, in: &ledger)
+            current = set
+        }
+        guard let current else { preconditionFailure("rounds count from 1, not \(round)") }
+        count(current, in: &ledger)
+        return current
+    }
+
+    /// What the diffusion model and the composition make of the first images of a round that starts from the source
+    /// images: for showing.
+    public func examples(_ count: Int, ledger: inout Ledger) throws -> [Augmenter.Outcome] {
+        let drawn = sources.drawn(budget: settings.budget, seed: settings.seed, draw: draw(1))
+        let spread = (0..<min(count, drawn.count)).map { drawn[$0 * drawn.count / min(count, drawn.count)] }
+        return try augmenter.outcomes(
+            spread.map { try request($0, start: nil, round: 1) }, ledger: &ledger)
+    }
+
+    private func count(_ set: SyntheticSet, in ledger: inout Ledger) {
+        ledger.use(
+            round: set.round, generated: set.count * settings.candidates,
+            composed: set.records.count { $0.style != nil })
+    }
+
+    private func draw(_ round: Int) -> Int { settings.redraw ? round : 0 }
+
+    /// A whole round.
+    private func replaced(
+        _ previous: SyntheticSet?, round: Int, ledger: inout Ledger, poll: (Int, Int) throws -> Void
+    ) throws -> SyntheticSet {
+        let drawn = sources.drawn(budget: settings.budget, seed: settings.seed, draw: draw(round))
+        var starts: [String: RGBImage] = [:]
+        if settings.start == .previous, let previous {
+            for (record, image) in zip(previous.records, previous.images) { starts[record.source] = image }
+        }
+        var records: [SyntheticSet.Record] = []
+        var images: [RGBImage] = []
+        for first in stride(from: 0, to: drawn.count, by: settings.batchSize) {
+            let part = Array(drawn[first..<min(first + settings.batchSize, drawn.count)])
+            let requests = try part.map { try request($0, start: starts[sources[$0].name], round: round) }
+            let outcomes = try augmenter.outcomes(requests, ledger: &ledger) { try poll(first, drawn.count) }
+            for (index, outcome) in zip(part, outcomes) {
+                records.append(
+                    SyntheticSet.Record(
+                        outcome, source: sources[index], number: records.count, round: round,
+                        strength: settings.strength, recipe: recipe))
+                images.append(outcome.image)
+            }
+        }
+        try poll(drawn.count, drawn.count)
+        return SyntheticSet(round: round, records: records, images: images)
+    }
+
+    /// - Parameter start: the image to start from; nil for the source image.
+    private func request(_ index: Int, start: RGBImage?, round: Int) throws -> Augmenter.Request {
+        let source = sources[index]
+        let size = augmenter.generator.imageSize
+        let image = try source.image().resized(width: size, height: size)
+        return Augmenter.Request(
+            start: start ?? image, source: image, label: source.label,
+            prompt: Caption.prompt(settings.prompt, class: source.className),
+            seeds: (0..<settings.candidates).map { number in
+                Self.seed(settings.seed, image: source.name, round: round, candidate: number)
+            })
+    }
+
+    /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.
+    public static func seed(_ seed: Int, image: String, round: Int, candidate: Int) -> UInt64 {
+        UInt64(ContentHash.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
+    }
+}

@@ -1,0 +1,54 @@
+import DomainGeneralization
+import Foundation
+import Pixels
+import Torch
+
+extension SyntheticSet {
+    /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged.
+    public init?(folder: String, recipe: String) {
+        guard let data = FileManager.default.contents(atPath: "\(folder)/manifest.jsonl") else { return nil }
+        let records = data.split(separator: UInt8(ascii: "\n")).map { try? JSONDecoder().decode(Record.self, from: $0) }
+        guard let round = records.first??.round else { return nil }
+        var whole: [Record] = []
+        var images: [RGBImage] = []
+        for record in records {
+            guard let record, record.recipe == recipe, record.round == round,
+                let image = try? ImageFile.decode("\(folder)/\(record.path)"), ContentHash.of(image) == record.sha256
+            else { return nil }
+            whole.append(record)
+            images.append(image)
+        }
+        self.init(round: round, records: whole, images: images)
+    }
+
+    /// Makes this the set in a folder, `<domain>/<class>/<image>.png` and `manifest.jsonl`: a data set that can be
+    /// looked at like any other. The images come first and the manifest in one step; then the set before it goes.
+    /// - Throws: a one-line error when the folder cannot be written; the set before is then as it was.
+    public func write(to folder: String) throws {
+        var lines = ""
+        for (record, image) in zip(records, images) {
+            let path = "\(folder)/\(record.path)"
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            } catch {
+                throw UserError("\(folder): the folder cannot be made; correct its permissions")
+            }
+            try PNG.write(image, to: path)
+            lines += try JSONValue(encoding: record).text + "\n"
+        }
+        try AtomicFile.write(lines, to: "\(folder)/manifest.jsonl")
+        removeOthers(folder)
+    }
+
+    /// Removes images that are not in this set, and folders without any.
+    private func removeOthers(_ folder: String) {
+        let own = Set(records.map(\.path))
+        let paths = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+        // The longest first: a folder's files before itself. Only an empty folder goes by rmdir.
+        for path in paths.sorted(by: { $0.utf8.count > $1.utf8.count }) where !own.contains(path) {
+            if path.hasSuffix(".png") || path.hasSuffix(".tmp") { unlink("\(folder)/\(path)") }
+            rmdir("\(folder)/\(path)")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import DomainGeneralization
+import Foundation
+import Pixels
+import Torch
+
+/// The synthetic images that a run trains on beside its source images.
+public struct SyntheticSet: Sendable {
+    /// Where an image comes from: one line of `manifest.jsonl`.
+    public struct Record: Codable, Sendable, Equatable {
+        /// The image's file in the set's folder.
+        public let path: String
+        /// SHA-256 of its size and pixels.
+        public let sha256: String
+        /// The source image's path in the data set.
+        public let source: String
+        public let label: Int
+        public let className: String
+        public let environment: Int
+        public let round: Int
+        public let prompt: String
+        /// The seed of each candidate.
+        public let seeds: [UInt64]
+        public let strength: Double
+        /// The candidate whose style was taken; nil when none was kept and the image stayed as it was.
+        public let style: Int?
+        /// The candidate whose content was taken; −1 for the source image's.
+        public let content: Int?
+        /// How alike each candidate's style and content are to those of the image it replaced; nil for dropped ones.
+        public let styleSimilarities: [Double?]?
+        public let contentSimilarities: [Double?]?
+        /// What the set depends on: ``OnlineAugmentation/recipe``.
+        public let recipe: String
+
+        private enum CodingKeys: String, CodingKey {
+            case path, sha256, source, label, environment, round, prompt, seeds, strength, style, content, recipe
+            case className = "class"
+            case styleSimilarities = "style_similarities"
+            case contentSimilarities = "content_similarities"
+        }
+    }
+
+    public let round: Int
+    public let records: [Record]
+    /// The images of the records, in order.
+    public let images: [RGBImage]
+
+    public var count: Int { images.count }
+
+    init(round: Int, records: [Record], images: [RGBImage]) {
+        self.round = round
+        self.records = records
+        self.images = images
+    }
+
+    /// The synthetic minibatch of a step, drawn with replacement: a function of the seed and the step.
+    /// - Parameters:
+    ///   - size: how many images.
+    ///   - pipeline: the run's training transforms and normalisation.
+    ///   - imageSize: the side that the pipeline gives, in pixels.
+    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU.
+    public func minibatch(
+        step: Int, size: Int, seed: Int, pipeline: ImagePipeline, imageSize: Int
+    ) -> (images: Tensor, labels: Tensor) {
+        let seed = UInt64(bitPattern: Int64(seedHash(.int(seed), "synthetic")))
+        var generator = SeededGenerator(seed: seed, domain: 0, step: step)
+        let items = (0..<size).map { _ in generator.below(count) }
+        let tensor = pipeline.tensor(items.map { images[$0] }, size: imageSize) {
+            SeededGenerator(seed: seed, domain: 0, step: step, index: $0 + 1)
+        }
+        return (tensor, Tensor(items.map { records[$0].label }))
+    }
+}
+
+extension SyntheticSet.Record {
+    init(
+        _ outcome: Augmenter.Outcome, source: AugmentationSource, number: Int, round: Int, strength: Double,
+        recipe: String
+    ) {
+        self.init(
+            path: "\((source.name as NSString).deletingPathExtension)-r\(round)-\(number).png",
+            sha256: ContentHash.of(outcome.image), source: source.name, label: source.label,
+            className: source.className, environment: source.environment, round: round,
+            prompt: outcome.request.prompt, seeds: outcome.request.seeds, strength: strength,
+            style: outcome.composition?.style, content: outcome.composition.map { $0.content ?? -1 },
+            styleSimilarities: outcome.composition?.styleSimilarities,
+            contentSimilarities: outcome.composition?.contentSimilarities, recipe: recipe)
+    }
+}

@@ -1,0 +1,155 @@
+import DomainGeneralization
+import Foundation
+import Logging
+import Pixels
+import Torch
+
+/// Results of a frozen diffusion model that no classifier has a part in, kept in a folder that all runs share.
+///
+/// A value's address is the hash of what it depends on, so a value is worked out once, by whichever run or machine
+/// comes first. Layout: `<folder>/<kind>/<first 2 digits>/<hash>.{safetensors|png}` with `<hash>.json` beside it, which
+/// holds the description and the content's SHA-256. The JSON file is written last, so an entry is whole or not there;
+/// what is damaged later counts as absent and is worked out again. Any file may be deleted at any time. Several threads
+/// and processes may use a store at once: of two that write the same entry, the first one's value stays, for both.
+public struct ContentStore: Sendable {
+    /// An image with what was noted when it was made.
+    public struct StoredImage: Sendable {
+        public let image: RGBImage
+        public let notes: JSONValue
+    }
+
+    /// What `<hash>.json` holds.
+    struct Sidecar: Codable {
+        let kind: String
+        let description: JSONValue
+        let notes: JSONValue
+        /// Of the notes' JSON text followed by the content's bytes.
+        let sha256: String
+    }
+
+    public let folder: String
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - folder: made when the first value is written.
+    ///   - logger: told of damaged entries.
+    public init(_ folder: String, logger: Logger = Logger(label: "domainfusion.store")) {
+        self.folder = folder
+        self.logger = logger
+    }
+
+    // MARK: Tensors
+
+    /// The tensors of a key; nil where there are none.
+    public func tensors(for key: StoreKey) -> StateDict? {
+        guard let found = find(key) else { return nil }
+        return try? StateDict(safetensors: found.path)
+    }
+
+    /// Stores tensors.
+    /// - Returns: what the store now holds for the key: another process's, if that came first.
+    /// - Throws: a one-line error when the store cannot be written.
+    @discardableResult
+    public func put(_ tensors: StateDict, for key: StoreKey) throws -> StateDict {
+        try write(key, notes: .null) { try tensors.write(safetensors: $0) }
+        return self.tensors(for: key) ?? tensors
+    }
+
+    /// The tensors of a key, worked out and stored where there are none.
+    public func tensors(for key: StoreKey, compute: () throws -> StateDict) throws -> StateDict {
+        try tensors(for: key) ?? put(compute(), for: key)
+    }
+
+    // MARK: Images
+
+    /// The image of a key; nil where there is none.
+    public func image(for key: StoreKey) -> StoredImage? {
+        guard let found = find(key), let image = try? ImageFile.decode(found.path) else { return nil }
+        return StoredImage(image: image, notes: found.notes)
+    }
+
+    /// Stores an image with notes on it.
+    /// - Returns: what the store now holds for the key: another process's, if that came first.
+    /// - Throws: a one-line error when the store cannot be written.
+    @discardableResult
+    public func put(_ image: RGBImage, notes: JSONValue = .null, for key: StoreKey) throws -> StoredImage {
+        try write(key, notes: notes) { try Self.replace($0, with: Data(PNG.encode(image))) }
+        return self.image(for: key) ?? StoredImage(image: image, notes: notes)
+    }
+
+    // MARK: Entries
+
+    /// The path of an entry without its extension.
+    func stem(_ kind: StoreKey.Kind, _ hash: String) -> String {
+        "\(folder)/\(kind.rawValue)/\(hash.prefix(2))/\(hash)"
+    }
+
+    /// The content's path and the notes of an entry that is there and whole.
+    private func find(_ key: StoreKey) -> (path: String, notes: JSONValue)? {
+        let stem = stem(key.kind, key.hash)
+        switch Self.check(stem, kind: key.kind, hash: key.hash) {
+        case .whole(let sidecar):
+            // The time of last use, for pruning; a store that may only be read is used all the same.
+            utimensat(AT_FDCWD, stem + ".json", nil, 0)
+            return ("\(stem).\(key.kind.fileExtension)", sidecar.notes)
+        case .damaged(let reason):
+            logger.warning("\(stem).json: \(reason); it is worked out again")
+            return nil
+        case .absent: return nil
+        }
+    }
+
+    enum State {
+        case absent
+        case damaged(String)
+        case whole(Sidecar)
+    }
+
+    /// Reads an entry's files and compares them with each other and with the hash.
+    static func check(_ stem: String, kind: StoreKey.Kind, hash: String) -> State {
+        guard let data = FileManager.default.contents(atPath: stem + ".json") else { return .absent }
+        guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: data), sidecar.kind == kind.rawValue,
+            StoreKey(kind, description: sidecar.description).hash == hash
+        else { return .damaged("its description is damaged") }
+        let path = "\(stem).\(kind.fileExtension)"
+        // Pruning takes the description first: content that is missing now may have been there a moment ago.
+        guard let found = try? digest(path, notes: sidecar.notes) else {
+            let isThere = FileManager.default.fileExists(atPath: stem + ".json")
+            return isThere ? .damaged("its content is missing") : .absent
+        }
+        return found == sidecar.sha256 ? .whole(sidecar) : .damaged("its content is damaged")
+    }
+
+    private static func digest(_ path: String, notes: JSONValue) throws -> String {
+        let file = try MappedFile(path: path)
+        return withExtendedLifetime(file) {
+            Array(notes.text.utf8).withUnsafeBytes { ContentHash.of($0, file.bytes) }
+        }
+    }
+
+    /// Writes an entry, unless a whole one is there.
+    private func write(_ key: StoreKey, notes: JSONValue, content: (String) throws -> Void) throws {
+        let stem = stem(key.kind, key.hash)
+        try StoreLock.hold((stem as NSString).deletingLastPathComponent) {
+            if case .whole = Self.check(stem, kind: key.kind, hash: key.hash) { return }
+            let path = "\(stem).\(key.kind.fileExtension)"
+            unlink(stem + ".json")
+            try content(path)
+            let sidecar = Sidecar(
+                kind: key.kind.rawValue, description: key.description, notes: notes,
+                sha256: try Self.digest(path, notes: notes))
+            try Self.replace(stem + ".json", with: Data("\(JSONValue(encoding: sidecar).text)\n".utf8))
+        }
+    }
+
+    /// Writes a file beside its place and renames it. It is not synced to the disk, which takes longer than many a value:
+    /// what a power failure damages is found when it is read.
+    private static func replace(_ path: String, with data: Data) throws {
+        do {
+            try data.write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw UserError(
+                "\(path): the store cannot be written; free some disk space, or choose another with --store")
+        }
+    }
+}

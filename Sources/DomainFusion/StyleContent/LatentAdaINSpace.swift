@@ -1,0 +1,53 @@
+import DomainGeneralization
+import Diffusion
+import Torch
+
+/// Adaptive instance normalisation (Huang and Belongie 2017) of feature maps [N, C, h, w].
+public enum AdaIN {
+    private static let epsilon = 1e-5
+
+    /// Style is the mean and the deviation of each channel, [N, 2C]; content is the normalised map, [N, C, h, w].
+    public static func decompose(_ features: Tensor) -> StyleContent {
+        let mean = features.mean([2, 3], keepDimensions: true)
+        let variance = features.variance([2, 3], correction: 0, keepDimensions: true)
+        let deviation = (variance + epsilon).sqrt()
+        return StyleContent(
+            style: .concatenated([mean, deviation], dimension: 1).flattened(from: 1),
+            content: (features - mean) / deviation)
+    }
+
+    /// `deviation · content + mean`.
+    public static func compose(style: Tensor, content: Tensor) -> Tensor {
+        let parts = style.chunked(2, dimension: 1).map { $0.unsqueezed(2).unsqueezed(3) }
+        return parts[1] * content + parts[0]
+    }
+}
+
+/// Adaptive instance normalisation in the latent space of a diffusion model: its autoencoder is encoder and decoder.
+///
+/// A style is [N, 2 · latentChannels], a content [N, latentChannels, h, w]. Contents are alike as their cosine.
+public struct LatentAdaINSpace: StyleContentSpace {
+    private let vae: AutoencoderKL
+    private let model: String
+
+    /// - Parameter model: a hash of the autoencoder's weights.
+    public init(_ vae: AutoencoderKL, model: String) {
+        self.vae = vae
+        self.model = model
+    }
+
+    public var fingerprint: JSONValue { .object(["space": .string("latent"), "model": .string(model)]) }
+    public var vaePasses: (decompose: Int, compose: Int) { (1, 1) }
+
+    public func decompose(_ images: Tensor) -> StyleContent {
+        AdaIN.decompose(vae.encode(images.to(device: vae.store.device, dtype: vae.store.dtype) * 2 - 1))
+    }
+
+    public func compose(style: Tensor, content: Tensor) -> Tensor {
+        (vae.decode(AdaIN.compose(style: style, content: content)) * 0.5 + 0.5).clamp(min: 0, max: 1)
+    }
+
+    public func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor {
+        cosineSimilarity(a.flattened(from: 1), b.flattened(from: 1))
+    }
+}

@@ -1,0 +1,51 @@
+import DomainGeneralization
+import Torch
+
+/// Images taken apart: row i of both tensors belongs to image i.
+public struct StyleContent: Sendable {
+    /// [N, …], real numbers.
+    public let style: Tensor
+    /// [N, …]
+    public let content: Tensor
+
+    public init(style: Tensor, content: Tensor) {
+        self.style = style
+        self.content = content
+    }
+}
+
+/// A way to take images apart into style and content and to put one image's style and another's content together
+/// (Dai and others, Moderately Distributional Exploration, ICML 2023).
+public protocol StyleContentSpace {
+    /// Everything that a composed image depends on beside the two images.
+    var fingerprint: JSONValue { get }
+
+    /// Images of which the autoencoder is asked to take apart, and to compose, one image each; 0 without one.
+    var vaePasses: (decompose: Int, compose: Int) { get }
+
+    /// Style and content of images [N, 3, H, W] in 0…1.
+    func decompose(_ images: Tensor) -> StyleContent
+
+    /// Images [N, 3, H, W] in 0…1 with row i's style and row i's content.
+    func compose(style: Tensor, content: Tensor) -> Tensor
+
+    /// How alike contents are, row by row, at most 1: [N]. One row is compared with every row of the other.
+    func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor
+}
+
+/// How alike two styles are: the larger, the more.
+public enum StyleSimilarity: String, Codable, Sendable, CaseIterable {
+    /// The cosine of the angle between the two.
+    case cosine
+    /// Minus their Euclidean distance.
+    case euclidean
+
+    /// Row by row: [N]. One row is compared with every row of the other.
+    public func callAsFunction(_ a: Tensor, _ b: Tensor) -> Tensor {
+        let (a, b) = (a.flattened(from: 1), b.flattened(from: 1))
+        switch self {
+        case .cosine: return cosineSimilarity(a, b)
+        case .euclidean: return -(a - b).norm([1])
+        }
+    }
+}
