@@ -1,0 +1,14 @@
+/// Words of prompts and captions.
+public enum Caption {
+    /// "a lion", "an animal".
+    public static func withArticle(_ words: String) -> String {
+        let isVowel = words.lowercased().first.map { "aeiou".contains($0) } ?? false
+        return (isVowel ? "an " : "a ") + words
+    }
+
+    /// A prompt for a class: `{class}` becomes its name, `{a class}` its name with an article.
+    public static func prompt(_ template: String, class name: String) -> String {
+        let readable = name.replacing("_", with: " ")
+        return template.replacing("{a class}", with: withArticle(readable)).replacing("{class}", with: readable)
+    }
+}
