@@ -66,7 +66,7 @@ let package = Package(
         .target(name: "DomainGeneralization", dependencies: ["Torch", "Pixels", "Backbones", crypto, logging]),
         .target(name: "EmojiDG", dependencies: ["Pixels", "DomainGeneralization", "CGlyphs", crypto]),
         .target(name: "DomainFusion", dependencies: ["DomainGeneralization", "Diffusion", crypto, logging]),
-        .target(name: "Experiments", dependencies: ["DomainFusion", "EmojiDG", yams, logging]),
+        .target(name: "Experiments", dependencies: ["DomainFusion", "EmojiDG", crypto, yams, logging]),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [

@@ -1,0 +1,140 @@
+import Backbones
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// Everything that a training run depends on: a run can be repeated from its `config.yaml` alone.
+public struct RunConfiguration: Codable, Sendable, Equatable {
+    /// The data set's folder.
+    public var data = "data/EmojiDG"
+    /// Domains that are held out of training.
+    public var testDomains: [String] = []
+    /// Trains on the held-out domains, too: an upper bound, not a result.
+    public var oracle = false
+    public var algorithm = Algorithm()
+    public var backbone = Backbone()
+    public var steps = 300
+    /// Images of each source domain in a step.
+    public var batchSize = 16
+    public var learningRate = 3e-4
+    public var weightDecay = 0.0
+    /// Side of the square images, in pixels.
+    public var imageSize = 64
+    public var augmentation = Augmentation.domainbed
+    /// Share of every domain that is kept for validation.
+    public var holdoutFraction = 0.2
+    /// Seeds the split, the parameters, the draws of images and the algorithm.
+    public var seed = 0
+    /// Steps between two evaluations.
+    public var evaluateEvery = 100
+    /// Evaluates the sources' training items, too (DomainBed does; it costs time).
+    public var evaluateTraining = false
+    /// Steps between two checkpoints.
+    public var saveEvery = 100
+    public var device = "auto"
+    /// Leaves out images that cannot be read instead of stopping.
+    public var skipCorrupt = false
+    /// The folder of results of diffusion models that runs share.
+    public var store = "store"
+
+    public struct Algorithm: Codable, Sendable, Equatable {
+        public var name = "ERM"
+        public var hyperparameters = JSONValue.object([:])
+    }
+
+    public struct Backbone: Codable, Sendable, Equatable {
+        public var name = "efficientnet_lite0"
+        /// A file, `auto` for ImageNet weights that are installed, or `none`.
+        public var weights = "auto"
+        public var batchNormMomentum = 0.1
+        /// Keeps the pretrained batch-norm statistics.
+        public var freezeBatchNorm = false
+        /// Stochastic depth.
+        public var dropConnect = 0.0
+        public var dropout = 0.0
+    }
+
+    public init() {}
+
+    /// The settings by a preset's name.
+    public enum Preset: String, CaseIterable, Sendable {
+        /// EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop.
+        case small
+        /// The protocol of DomainBed's published tables: ResNet-50, 224 pixels, 5,000 steps, batch norm frozen.
+        case domainbed
+    }
+
+    public init(preset: Preset) {
+        guard preset == .domainbed else { return }
+        backbone.name = "resnet50"
+        backbone.freezeBatchNorm = true
+        steps = 5000
+        batchSize = 32
+        learningRate = 5e-5
+        imageSize = 224
+        evaluateEvery = 300
+        evaluateTraining = true
+        saveEvery = 300
+    }
+
+    /// These settings with `changes` put over them: a configuration file's content.
+    /// - Throws: ``UserError`` for an unknown setting (with near misses) or a wrong kind of value.
+    public func changed(by changes: JSONValue, source: String) throws -> RunConfiguration {
+        guard var members = changes.object else { throw UserError("\(source): no settings in it, but \(changes.kindName)") }
+        var result = self
+        // The names of hyperparameters depend on the algorithm, which checks them.
+        if case .object(var algorithm) = members["algorithm"], let given = algorithm["hyperparameters"] {
+            algorithm["hyperparameters"] = nil
+            members["algorithm"] = .object(algorithm)
+            let old = result.algorithm.hyperparameters.object ?? [:]
+            guard let new = given.object else {
+                throw UserError("\(source): algorithm.hyperparameters takes a group of settings, not \(given.text)")
+            }
+            result.algorithm.hyperparameters = .object(old.merging(new) { $1 })
+        }
+        let kept = result.algorithm.hyperparameters
+        result.algorithm.hyperparameters = .object([:])
+        result = try DomainGeneralization.changed(result, by: .object(members), path: source)
+        result.algorithm.hyperparameters = kept
+        return result
+    }
+
+    /// These settings with one changed: `algorithm.hyperparameters.strength=0.5`.
+    public func changed(bySetting text: String) throws -> RunConfiguration {
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+            throw UserError("--set \(text): write it as name=value, for instance --set backbone.dropout=0.1")
+        }
+        let value = try YAML.parse(String(text[text.index(after: equals)...]), name: "--set \(text)")
+        let nested = text[..<equals].split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
+        return try changed(by: nested, source: "--set")
+    }
+
+    /// - Throws: ``UserError`` naming a value that is out of range.
+    public func validate() throws {
+        func check(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
+            if !isRight { throw UserError(message()) }
+        }
+        try check(!testDomains.isEmpty, "no domain is held out; name one with --test-domain")
+        try check(steps > 0, "steps: \(steps) is not above 0")
+        try check(batchSize > 0, "batchSize: \(batchSize) is not above 0")
+        try check(imageSize >= 32, "imageSize: \(imageSize) is under 32 pixels, the least that the backbones take")
+        try check(learningRate > 0 && learningRate.isFinite, "learningRate: \(learningRate) is not above 0")
+        try check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay: \(weightDecay) is below 0")
+        try check(holdoutFraction >= 0 && holdoutFraction < 1, "holdoutFraction: \(holdoutFraction) is not in 0..<1")
+        try check(evaluateEvery > 0, "evaluateEvery: \(evaluateEvery) is not above 0")
+        try check(saveEvery > 0, "saveEvery: \(saveEvery) is not above 0")
+        try check(seed >= 0, "seed: \(seed) is below 0")
+        for (name, value) in [
+            ("backbone.dropout", backbone.dropout), ("backbone.dropConnect", backbone.dropConnect),
+            ("backbone.batchNormMomentum", backbone.batchNormMomentum),
+        ] { try check((0...1).contains(value), "\(name): \(value) is not in 0…1") }
+    }
+
+    /// The options of the backbone's classifier.
+    var classifierOptions: Classifier.Options {
+        Classifier.Options(
+            backbone: BackboneOptions(
+                batchNormMomentum: backbone.batchNormMomentum, freezeBatchNorm: backbone.freezeBatchNorm,
+                dropConnect: backbone.dropConnect), dropout: backbone.dropout)
+    }
+}

@@ -1,0 +1,119 @@
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// The folder of a run: its configuration, results and checkpoints. Everything else is derived from it.
+public final class RunDirectory {
+    public let path: String
+    /// Its checkpoints.
+    public let checkpoints: CheckpointFolder
+    private var lock: Int32 = -1
+
+    /// An existing run, for reading.
+    /// - Throws: ``UserError`` for a folder that holds no run.
+    public init(existing path: String) throws {
+        guard FileManager.default.fileExists(atPath: "\(path)/config.yaml") else {
+            throw UserError(
+                "\(path): no run in this folder (no config.yaml); give the --run-dir of a 'domainfusion train'")
+        }
+        self.path = path
+        checkpoints = CheckpointFolder("\(path)/checkpoint")
+    }
+
+    /// The folder of a run that is to be started or resumed, held by this process until it ends.
+    /// - Parameter restart: forgets an earlier run in the folder.
+    /// - Throws: ``UserError`` when the folder cannot be written, is in use, or holds a run with other settings.
+    public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
+        self.path = path
+        checkpoints = CheckpointFolder("\(path)/checkpoint")
+        try makeFolder(path)
+        try takeLock()
+        if restart {
+            for name in ["checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "done", "failed"] {
+                try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+            }
+        }
+        if FileManager.default.fileExists(atPath: "\(path)/config.yaml") {
+            try refuseOtherSettings(configuration)
+        } else {
+            try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")
+        }
+        try? FileManager.default.removeItem(atPath: "\(path)/failed")
+    }
+
+    deinit {
+        if lock >= 0 { close(lock) }
+    }
+
+    private func takeLock() throws {
+        let file = "\(path)/.lock"
+        lock = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+        guard lock >= 0 else {
+            throw UserError(
+                "\(path): the folder cannot be written (\(String(cString: strerror(errno)))); choose another with "
+                    + "--run-dir, or correct its permissions")
+        }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            throw UserError("\(path): another process is training in this folder; wait for it, or choose another --run-dir")
+        }
+    }
+
+    /// The settings that the run was started with.
+    public func configuration() throws -> RunConfiguration {
+        let file = "\(path)/config.yaml"
+        return try RunConfiguration().changed(by: YAML.read(file), source: file)
+    }
+
+    /// A run may be resumed on another device; everything else changes what it computes.
+    private func refuseOtherSettings(_ configuration: RunConfiguration) throws {
+        var old = try self.configuration()
+        old.device = configuration.device
+        guard old != configuration else { return }
+        let before = try flattened(JSONValue(encoding: old))
+        let after = try flattened(JSONValue(encoding: configuration))
+        let differences = Set(before.keys).union(after.keys).sorted().filter { before[$0] != after[$0] }.map {
+            "\($0) \(before[$0]?.text ?? "unset") there, \(after[$0]?.text ?? "unset") now"
+        }
+        throw UserError(
+            "\(path): holds a run with other settings (\(differences.joined(separator: "; "))); choose another --run-dir, "
+                + "or --restart to forget that run")
+    }
+
+    private func flattened(_ value: JSONValue, prefix: String = "") -> [String: JSONValue] {
+        guard case .object(let members) = value else { return [prefix: value] }
+        return members.reduce(into: [:]) { result, member in
+            result.merge(flattened(member.value, prefix: prefix.isEmpty ? member.key : "\(prefix).\(member.key)")) { $1 }
+        }
+    }
+
+    /// Whether the run is complete.
+    public var isDone: Bool { FileManager.default.fileExists(atPath: "\(path)/done") }
+
+    /// Writes a small file atomically.
+    /// - Throws: a one-line error naming it.
+    public func write(_ text: String, to name: String) throws {
+        try AtomicFile.write(text, to: "\(path)/\(name)")
+    }
+
+    /// The checkpoint rows written so far.
+    public func rows() throws -> [CheckpointRow] {
+        let file = "\(path)/results.jsonl"
+        guard let data = FileManager.default.contents(atPath: file) else { return [] }
+        var rows: [CheckpointRow] = []
+        let lines = data.split(separator: UInt8(ascii: "\n"))
+        for (index, line) in lines.enumerated() {
+            guard let values = try? JSONDecoder().decode([String: JSONValue].self, from: line) else {
+                // A kill may cut the last line; it is written again.
+                if index == lines.count - 1 { break }
+                throw UserError("\(file): line \(index + 1) is no JSON object; restore the file, or use --restart")
+            }
+            rows.append(CheckpointRow(values))
+        }
+        return rows
+    }
+
+    /// Replaces the rows.
+    public func write(_ rows: [CheckpointRow]) throws {
+        try write(rows.map { JSONValue.object($0.values).text + "\n" }.joined(), to: "results.jsonl")
+    }
+}

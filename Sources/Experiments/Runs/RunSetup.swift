@@ -1,0 +1,163 @@
+import Backbones
+import Crypto
+import DomainGeneralization
+import Foundation
+import Logging
+import Pixels
+import Torch
+
+/// What happens in a run, for whoever shows it.
+public enum RunEvent: Sendable {
+    /// Images decoded before training, of all.
+    case loading(Int, Int)
+    case warning(String)
+    /// Goes on from a checkpoint after these steps.
+    case resumed(Int)
+    /// Steps done, of all, and the last one's metrics.
+    case step(Int, Int, [Metric])
+    case evaluating(Int)
+    case evaluated(CheckpointRow)
+}
+
+/// A run's settings made concrete: data, split and backbone, checked before anything is written.
+struct RunSetup {
+    let configuration: RunConfiguration
+    let algorithm: AlgorithmDescription
+    let dataset: ImageFolder
+    let images: ImageCache
+    let backbone: BackboneDescription
+    /// The file of pretrained weights, if any.
+    let weights: String?
+    let device: Device
+    let testEnvironments: [Int]
+
+    /// - Throws: a one-line error for a setting, a file or a data set that cannot be used.
+    init(
+        _ given: RunConfiguration, registry: AlgorithmRegistry, threads: Int, report: @escaping @Sendable (RunEvent) -> Void
+    ) throws {
+        try given.validate()
+        let algorithm = try registry.algorithm(named: given.algorithm.name)
+        var configuration = given
+        configuration.algorithm.name = algorithm.name
+        configuration.algorithm.hyperparameters = try algorithm.resolved(given.algorithm.hyperparameters)
+        backbone = try Backbones.named(given.backbone.name)
+        configuration.backbone.name = backbone.name
+        device = try Device(parsing: given.device)
+        weights = try Self.weights(given.backbone.weights, of: backbone)
+
+        let folder = try ImageFolder(given.data)
+        let held = try given.testDomains.map(folder.environment(named:))
+        guard given.oracle || Set(held).count < folder.environments.count else {
+            throw UserError("all domains are held out; leave at least one of \(folder.environments.joined(separator: ", "))")
+        }
+        testEnvironments = Set(held).sorted()
+        for line in folder.missingClasses { report(.warning("\(folder.root): \(line)")) }
+        (dataset, images) = try Self.decoded(folder, configuration, threads: threads, report: report)
+        self.algorithm = algorithm
+        self.configuration = configuration
+    }
+
+    /// Decodes the images; leaves out those that cannot be read, where that is allowed.
+    private static func decoded(
+        _ folder: ImageFolder, _ configuration: RunConfiguration, threads: Int,
+        report: @escaping @Sendable (RunEvent) -> Void
+    ) throws -> (ImageFolder, ImageCache) {
+        let images = try ImageCache(folder, threads: threads) { report(.loading($0, $1)) }
+        guard let first = images.failures.first else { return (folder, images) }
+        let others = images.failures.count - 1
+        let count = others == 0 ? "" : others == 1 ? " (and 1 file more)" : " (and \(others) files more)"
+        guard configuration.skipCorrupt else {
+            throw UserError("\(first.reason)\(count); or leave out what cannot be read with --skip-corrupt")
+        }
+        report(.warning("left out \(images.failures.count) images that cannot be read: \(first.reason)\(count)"))
+        let rest = folder.removing(Set(images.failures.map(\.item)))
+        for (name, counts) in zip(rest.environments, rest.counts) where counts.allSatisfy({ $0 == 0 }) {
+            throw UserError("\(folder.root)/\(name): no image of this domain can be read; restore it from its source")
+        }
+        return (rest, images)
+    }
+
+    private static func weights(_ setting: String, of backbone: BackboneDescription) throws -> String? {
+        switch setting {
+        case "none": return nil
+        case "auto":
+            guard let found = backbone.installedWeights() else {
+                throw UserError(
+                    "no pretrained weights for \(backbone.name) at \(backbone.weightFiles.joined(separator: " or ")); run "
+                        + "scripts/bootstrap, give a file with --weights, or start from scratch with --weights none")
+            }
+            return found
+        default:
+            guard FileManager.default.fileExists(atPath: setting) else {
+                throw UserError(
+                    "\(setting): no such weights file; give a .safetensors or .pth file, or --weights auto or none")
+            }
+            return setting
+        }
+    }
+
+    /// The context of the algorithm.
+    func context(runDirectory: String, logger: Logger) throws -> AlgorithmContext {
+        let normalization = Normalization(backbone.normalisation)
+        let split = Split(
+            dataset, trialSeed: configuration.seed, holdoutFraction: configuration.holdoutFraction)
+        let sources = dataset.environments.indices.filter { configuration.oracle || !testEnvironments.contains($0) }
+        for environment in sources where split.training[environment].isEmpty {
+            throw UserError("\(dataset.root)/\(dataset.environments[environment]): no image left for training")
+        }
+        let (backbone, options, device, seed) = (
+            backbone, configuration.classifierOptions, device, UInt64(configuration.seed)
+        )
+        let classCount = dataset.classes.count
+        let weights = weights
+        return AlgorithmContext(
+            dataset: dataset, split: split, sourceEnvironments: sources, testEnvironments: testEnvironments,
+            images: images,
+            trainingPipeline: configuration.augmentation.pipeline(
+                size: configuration.imageSize, normalization: normalization),
+            evaluationPipeline: .evaluation(size: configuration.imageSize, normalization: normalization),
+            imageSize: configuration.imageSize, batchSize: configuration.batchSize, steps: configuration.steps,
+            optimizer: OptimizerSettings(
+                learningRate: configuration.learningRate, weightDecay: configuration.weightDecay),
+            device: device, seed: configuration.seed, runDirectory: runDirectory, storeDirectory: configuration.store,
+            logger: logger
+        ) {
+            try Classifier(
+                backbone, classCount: classCount, weightsPath: weights, options: options, seed: seed, device: device)
+        }
+    }
+
+    /// `environment.json`: what the numbers depend on beside the settings.
+    func environment(threads: Int) throws -> JSONValue {
+        var result: [String: JSONValue] = [
+            "toolkit": .string(toolkitVersion), "libtorch": .string(Machine.libtorchVersion),
+            "device": .string("\(device)"), "threads": .int(threads), "seed": .int(configuration.seed),
+            "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
+            "host": .string(ProcessInfo.processInfo.hostName), "started": .string(Date().ISO8601Format()),
+            "items": .int(dataset.items.count), "items_sha256": .string(listing),
+        ]
+        if let weights {
+            result["weights"] = .string(weights)
+            result["weights_sha256"] = .string(try sha256(file: weights))
+        }
+        return .object(result)
+    }
+
+    /// A hash of the list of images, so that a split can be told from another.
+    private var listing: String {
+        var hash = SHA256()
+        for item in dataset.items { hash.update(data: Data("\(item.path.dropFirst(dataset.root.count + 1))\n".utf8)) }
+        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    }
+}
+
+/// The version of this toolkit.
+public let toolkitVersion = "0.1.0"
+
+/// The SHA-256 of a file, in hexadecimal.
+func sha256(file path: String) throws -> String {
+    let file = try MappedFile(path: path)
+    var hash = SHA256()
+    hash.update(bufferPointer: file.bytes)
+    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+}

@@ -1,0 +1,82 @@
+import Backbones
+import DomainGeneralization
+import Foundation
+import Pixels
+import Torch
+
+/// A finished or running training's classifier, for evaluation and prediction.
+public struct TrainedModel {
+    public let classifier: Classifier
+    public let configuration: RunConfiguration
+    /// The classes' names, in the order of the logits.
+    public let classes: [String]
+    /// Steps trained.
+    public let step: Int
+    public let pipeline: ImagePipeline
+    public let device: Device
+
+    /// Loads the checkpoint that training-domain validation chose, or else the newest.
+    /// - Throws: a one-line error for a folder without a run, or without a whole checkpoint.
+    public init(run path: String, device: String = "auto") throws {
+        let run = try RunDirectory(existing: path)
+        configuration = try run.configuration()
+        guard let text = FileManager.default.contents(atPath: "\(path)/classes.json"),
+            let classes = try? JSONDecoder().decode([String].self, from: text)
+        else { throw UserError("\(path)/classes.json: missing or unreadable; train again into another folder") }
+        self.classes = classes
+        let steps = run.checkpoints.steps
+        guard let newest = steps.last else {
+            throw UserError("\(run.checkpoints.path): no checkpoint yet; let 'domainfusion train' run longer")
+        }
+        let chosen = try Self.selectedStep(run).flatMap { steps.contains($0) ? $0 : nil } ?? newest
+        let checkpoint = try run.checkpoints.read(chosen)
+        step = chosen
+        let description = try Backbones.named(configuration.backbone.name)
+        self.device = try Device(parsing: device)
+        classifier = try Classifier(
+            description, classCount: classes.count, options: configuration.classifierOptions, seed: 0, device: self.device)
+        try classifier.store.load(
+            checkpoint.model, name: "\(run.checkpoints.path)/step-\(chosen)/model.safetensors")
+        pipeline = .evaluation(
+            size: configuration.imageSize, normalization: Normalization(description.normalisation))
+    }
+
+    private static func selectedStep(_ run: RunDirectory) throws -> Int? {
+        guard let data = FileManager.default.contents(atPath: "\(run.path)/summary.json") else { return nil }
+        return try? JSONDecoder().decode(RunSummary.self, from: data).selected.step
+    }
+
+    /// Class probabilities of images, each in the order of ``classes``.
+    public func probabilities(_ images: [RGBImage]) throws -> [[Double]] {
+        let inputs = pipeline.tensor(images, size: configuration.imageSize) {
+            SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
+        }
+        return try withTorchErrors {
+            classifier.evaluating {
+                let rows = classifier(inputs.to(device: device)).softmax(1).to(device: .cpu)
+                return (0..<images.count).map { rows[$0].scalars(Double.self) }
+            }
+        }
+    }
+
+    /// How the model does on every domain of a data set that has the same classes.
+    /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
+    public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
+        guard dataset.classes == classes else {
+            throw UserError(
+                "\(dataset.root): its classes (\(dataset.classes.joined(separator: ", "))) are not the model's "
+                    + "(\(classes.joined(separator: ", ")))")
+        }
+        let images = try ImageCache(dataset, threads: threads, budget: 0)
+        if let failure = images.failures.first {
+            throw UserError("\(failure.reason); see 'domainfusion data check \(dataset.root)'")
+        }
+        let evaluator = Evaluator(
+            dataset: dataset, images: images, pipeline: pipeline, imageSize: configuration.imageSize, device: device)
+        return try dataset.environments.indices.map { environment in
+            let items = dataset.items.indices.filter { dataset.items[$0].environment == environment }
+            return Score(
+                predictions: try evaluator.predictions(items, threads: threads) { images in classifier(images) })
+        }
+    }
+}

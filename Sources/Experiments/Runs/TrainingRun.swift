@@ -1,0 +1,197 @@
+import DomainGeneralization
+import Foundation
+import Logging
+import Torch
+
+/// A training run in its folder: started, resumed after whatever ended it, and brought to its end.
+///
+///     let run = try TrainingRun(configuration, folder: "runs/erm", registry: .standard, threads: 2) { print($0) }
+///     let summary = try run.run()
+public final class TrainingRun {
+    public let directory: RunDirectory
+    /// The settings with every default filled in.
+    public let configuration: RunConfiguration
+    public let context: AlgorithmContext
+    private let trainer: Trainer
+    private let report: @Sendable (RunEvent) -> Void
+    private var metrics = MetricSums()
+    private var rows: [CheckpointRow] = []
+    private var step = 0
+    private var savedStep = -1
+    private let events: EventWriter
+
+    /// Prepares a run: reads the data, makes the model, and takes up the newest whole checkpoint in the folder.
+    /// - Parameters:
+    ///   - threads: how many threads work; one operator of libtorch uses as many.
+    ///   - restart: forgets an earlier run in the folder.
+    /// - Throws: a one-line error for anything that cannot be used; nothing was written before the data was read.
+    public init(
+        _ configuration: RunConfiguration, folder: String, registry: AlgorithmRegistry, threads: Int,
+        restart: Bool = false, report: @escaping @Sendable (RunEvent) -> Void
+    ) throws {
+        Machine.threads = threads
+        let setup = try RunSetup(configuration, registry: registry, threads: threads, report: report)
+        directory = try RunDirectory(folder, configuration: setup.configuration, restart: restart)
+        self.configuration = setup.configuration
+        self.report = report
+        context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"))
+        let algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
+        trainer = Trainer(algorithm, context: context, loaderThreads: threads)
+        events = try EventWriter(folder: folder)
+        if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
+            try restore(checkpoint)
+            report(.resumed(step))
+        } else {
+            guard directory.checkpoints.steps.isEmpty else {
+                throw UserError(
+                    "\(directory.checkpoints.path): no checkpoint in it is whole; restore one from a copy, or begin again "
+                        + "with --restart")
+            }
+            try directory.write(setup.environment(threads: threads).text + "\n", to: "environment.json")
+            try directory.write(JSONValue(encoding: context.classes).text + "\n", to: "classes.json")
+        }
+        rows = try directory.rows().filter { $0.step <= step }
+    }
+
+    private func restore(_ checkpoint: Checkpoint) throws {
+        let folder = "\(directory.checkpoints.path)/step-\(checkpoint.state.step)"
+        try trainer.algorithm.classifier.store.load(checkpoint.model, name: "\(folder)/model.safetensors")
+        try trainer.algorithm.load(
+            AlgorithmState(tensors: checkpoint.optimizer, json: checkpoint.state.algorithm), name: folder)
+        metrics = checkpoint.state.metrics
+        step = checkpoint.state.step
+        savedStep = step
+    }
+
+    /// Trains to the end; a run that is done gives its summary at once.
+    /// - Throws: ``Interruption`` after a signal, with the state saved; a one-line error otherwise, also in `failed`.
+    public func run() throws -> RunSummary {
+        do {
+            while true {
+                if isEvaluationDue { try evaluate() }
+                guard step < configuration.steps else { break }
+                try train()
+            }
+            return try finish()
+        } catch let interruption as Interruption {
+            try save()
+            throw interruption
+        } catch {
+            try? directory.write("\(error)\n", to: "failed")
+            throw error
+        }
+    }
+
+    private var isEvaluationDue: Bool {
+        let isBoundary = step > 0 && step % configuration.evaluateEvery == 0 || step == configuration.steps
+        return isBoundary && rows.last?.step != step
+    }
+
+    /// Trains to the next evaluation or checkpoint, and saves.
+    private func train() throws {
+        func boundary(_ every: Int) -> Int { (step / every + 1) * every }
+        let end = min(configuration.steps, boundary(configuration.evaluateEvery), boundary(configuration.saveEvery))
+        step = try trainer.train(step..<end, shouldStop: { Interruption.current != nil }) { done, new in
+            metrics.add(new)
+            for metric in new { try events.add("train/\(metric.name)", metric.value, step: done + 1) }
+            report(.step(done + 1, configuration.steps, new))
+        }
+        try Interruption.poll()
+        // An evaluation that is due saves when it is done.
+        if !isEvaluationDue { try save() }
+    }
+
+    private func evaluate() throws {
+        report(.evaluating(step))
+        let start = Date()
+        let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: Interruption.poll)
+        metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
+        let row = CheckpointRow(values(of: scores))
+        for (key, value) in scores { try events.add("evaluation/\(key)", value, step: step) }
+        rows.append(row)
+        metrics.startOver()
+        try directory.write(rows)
+        try save()
+        report(.evaluated(row))
+    }
+
+    /// A row with DomainBed's keys.
+    private func values(of scores: [String: Double]) throws -> [String: JSONValue] {
+        var values = scores.mapValues(JSONValue.double)
+        values.merge(metrics.means.mapValues(JSONValue.double)) { $1 }
+        values.merge(metrics.totals.mapValues(JSONValue.double)) { $1 }
+        values["step"] = .int(step)
+        values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
+        values["mem_gb"] = .double(peakMemory)
+        values["hparams"] = .object([
+            "lr": .double(configuration.learningRate), "weight_decay": .double(configuration.weightDecay),
+            "batch_size": .int(configuration.batchSize), "resnet_dropout": .double(configuration.backbone.dropout),
+            "freeze_bn": .bool(configuration.backbone.freezeBatchNorm), "backbone": .string(configuration.backbone.name),
+            "algorithm": configuration.algorithm.hyperparameters,
+        ])
+        values["args"] = .object([
+            "algorithm": .string(configuration.algorithm.name), "dataset": .string(context.dataset.name),
+            "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
+            "test_envs": .array(context.testEnvironments.map(JSONValue.int)), "hparams_seed": .int(0),
+            "trial_seed": .int(configuration.seed), "seed": .int(configuration.seed),
+            "holdout_fraction": .double(configuration.holdoutFraction), "steps": .int(configuration.steps),
+            "task": .string("domain_generalization"),
+        ])
+        return values
+    }
+
+    /// Gigabytes at the peak: of the accelerator, or of the process.
+    private var peakMemory: Double {
+        if context.device.kind != .cpu { return Double(Machine.memory(of: context.device).peak) / 0x1p30 }
+        var usage = rusage()
+        getrusage(RUSAGE_SELF, &usage)
+        return Double(usage.ru_maxrss) / 0x1p20
+    }
+
+    private func save() throws {
+        guard savedStep != step || rows.last?.step == step else { return }
+        let state = trainer.algorithm.state
+        try directory.checkpoints.save(
+            Checkpoint(
+                state: .init(step: step, metrics: metrics, algorithm: state.json),
+                model: trainer.algorithm.classifier.store.state, optimizer: state.tensors))
+        savedStep = step
+        directory.checkpoints.prune(keeping: Set(selectedStep.map { [$0] } ?? []))
+    }
+
+    /// The step that training-domain validation chooses so far.
+    private var selectedStep: Int? {
+        let sources = context.dataset.environments.indices.filter { !context.testEnvironments.contains($0) }
+        return ModelSelection.trainingDomain.choose(rows, sources: sources)?.step
+    }
+
+    /// Writes predictions of the selected model, the summary and `done`.
+    private func finish() throws -> RunSummary {
+        let summary = RunSummary(rows, configuration: configuration, context: context, totals: metrics.totals)
+        guard !directory.isDone else { return summary }
+        if summary.selected.step != step {
+            try trainer.algorithm.classifier.store.load(
+                directory.checkpoints.read(summary.selected.step).model, name: directory.checkpoints.path)
+        }
+        var lines = ""
+        let environments = context.dataset.environments.indices
+        let items = environments.flatMap { environment in
+            context.split.validation[environment] + context.split.unseen[environment]
+                + (context.testEnvironments.contains(environment) ? context.split.training[environment] : [])
+        }
+        for prediction in try trainer.predictions(items.sorted(), poll: Interruption.poll) {
+            let item = context.dataset.items[prediction.item]
+            let line = JSONValue.object([
+                "image": .string(String(item.path.dropFirst(context.dataset.root.count + 1))),
+                "domain": .string(context.dataset.environments[item.environment]), "unseen": .bool(item.isUnseen),
+                "class": .string(context.classes[prediction.label]),
+                "predicted": .string(context.classes[prediction.predicted]), "loss": .double(prediction.loss),
+            ])
+            lines += line.text + "\n"
+        }
+        try directory.write(lines, to: "predictions.jsonl")
+        try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
+        try directory.write("done", to: "done")
+        return summary
+    }
+}
