@@ -123,7 +123,8 @@ struct RunSetup {
             logger: logger
         ) {
             try Classifier(
-                backbone, classCount: classCount, weightsPath: weights, options: options, seed: seed, device: device)
+                backbone, classCount: classCount, weights: weights.map(StateDict.init(safetensors:)), name: weights ?? "",
+                options: options, seed: seed, device: device)
         }
     }
 

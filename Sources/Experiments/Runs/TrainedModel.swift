@@ -17,7 +17,8 @@ public struct TrainedModel {
 
     /// Loads the checkpoint that training-domain validation chose, or else the newest.
     /// - Throws: a one-line error for a folder without a run, or without a whole checkpoint.
-    public init(run path: String, device: String = "auto") throws {
+    public init(run path: String, device: String = "auto", threads: Int) throws {
+        Machine.threads = max(1, threads)
         let run = try RunDirectory(existing: path)
         configuration = try run.configuration()
         guard let text = FileManager.default.contents(atPath: "\(path)/classes.json"),

@@ -116,7 +116,7 @@ public final class TrainingRun {
     }
 
     /// A row with DomainBed's keys.
-    private func values(of scores: [String: Double]) throws -> [String: JSONValue] {
+    private func values(of scores: [String: Double]) -> [String: JSONValue] {
         var values = scores.mapValues(JSONValue.double)
         values.merge(metrics.means.mapValues(JSONValue.double)) { $1 }
         values.merge(metrics.totals.mapValues(JSONValue.double)) { $1 }
@@ -144,8 +144,13 @@ public final class TrainingRun {
     private var peakMemory: Double {
         if context.device.kind != .cpu { return Double(Machine.memory(of: context.device).peak) / 0x1p30 }
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        return Double(usage.ru_maxrss) / 0x1p20
+        #if os(Linux)
+            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+            return Double(usage.ru_maxrss) / 0x1p20
+        #else
+            getrusage(RUSAGE_SELF, &usage)
+            return Double(usage.ru_maxrss) / 0x1p30
+        #endif
     }
 
     private func save() throws {

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Backbones
+import DomainGeneralization
+import Experiments
+import Foundation
+import Torch
+
+struct InfoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info",
+        abstract: "Show what is there: libtorch, devices, data sets, pretrained weights, algorithms.",
+        discussion: "Example: domainfusion info --data-dir ~/datasets")
+
+    @Option(help: "The folder in which data sets are looked for.")
+    var dataDir = "data"
+
+    func run() async throws {
+        print("domainfusion \(toolkitVersion), libtorch \(Machine.libtorchVersion)")
+        let devices = [("cuda", Device.count(.cuda)), ("mps", Device.count(.mps))].filter { $0.1 > 0 }
+        print("devices: cpu\(devices.map { ", \($0.1) \($0.0)" }.joined()); default \(Device.best)")
+        print("threads: \(Machine.threads) of \(ProcessInfo.processInfo.activeProcessorCount) processors")
+
+        print("data sets in \(dataDir):")
+        let found = KnownDataset.found(in: dataDir)
+        for dataset in found { print("  \(dataset)") }
+        if found.isEmpty { print("  none; make one with: domainfusion data prepare emoji") }
+
+        print("pretrained weights:")
+        for backbone in Backbones.all {
+            print("  \(backbone.name): \(backbone.installedWeights() ?? "none")")
+        }
+
+        print("algorithms:")
+        for algorithm in AlgorithmRegistry.all.algorithms {
+            print("  \(algorithm.name): \(algorithm.abstract)")
+            for (name, value) in (algorithm.defaults.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+                print("    \(name) = \(value.text)\(algorithm.help[name].map { "  (\($0))" } ?? "")")
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import DomainGeneralization
+import Experiments
+import Foundation
+
+struct TrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a classifier on all domains but the held-out ones, and evaluate it on those.",
+        discussion: """
+            Settings come from the preset, then the --config file, then the options, then --set. The run's folder keeps \
+            everything: config.yaml, results.jsonl, TensorBoard events, checkpoints, summary.json. A run that was \
+            killed goes on from its last checkpoint with the same command, to the same numbers.
+
+            Examples:
+              domainfusion train --data data/EmojiDG --test-domain unifont
+              domainfusion train --data data/EmojiDG --test-domain symbola --algorithm FourierMix \\
+                --set algorithm.hyperparameters.strength=0.5 --seed 1 --run-dir runs/mix
+              domainfusion train --preset domainbed --data PACS --test-domain sketch
+              domainfusion train --config runs/mix/config.yaml --seed 2 --run-dir runs/mix-2
+            """)
+
+    @OptionGroup var options: TrainOptions
+
+    @Option(help: "The run's folder; by default runs/<algorithm>-<domain>-seed<seed>.")
+    var runDir: String?
+
+    @Option(help: "Threads; all processors by default.")
+    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+
+    @Flag(help: "Forget an earlier run in the folder and begin again.")
+    var restart = false
+
+    func validate() throws {
+        guard threads > 0 else { throw ValidationError("--threads: \(threads) is not above 0") }
+    }
+
+    func run() async throws {
+        let configuration = try options.configuration()
+        let folder = runDir ?? Self.defaultFolder(configuration)
+        Interruption.watch()
+        let loading = Progress("reading images", unit: "images")
+        let training = Progress("step", unit: "steps")
+        let run = try TrainingRun(
+            configuration, folder: folder, registry: .all, threads: threads, restart: restart
+        ) { event in
+            switch event {
+            case .loading(let done, let total): loading.show(done, of: total)
+            case .warning(let text): loading.print("warning: \(text)")
+            case .resumed(let step): loading.print("\(folder): goes on after step \(step)")
+            case .step(let done, let total, let metrics):
+                loading.clear()
+                let loss = metrics.first { $0.name == "loss" }
+                training.show(done, of: total, note: loss.map { String(format: "loss %.3f", $0.value) } ?? "")
+            case .evaluating(let step): training.print("step \(step): evaluating")
+            case .evaluated: break
+            }
+        }
+        loading.clear()
+        printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
+        let summary: RunSummary
+        do {
+            summary = try run.run()
+        } catch let interruption as Interruption {
+            training.clear()
+            printError("\(interruption): state saved in \(folder); the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
+        }
+        training.clear()
+        print(ResultText.table(summary))
+        print("\(folder): done")
+    }
+
+    private static func defaultFolder(_ configuration: RunConfiguration) -> String {
+        let parts = [configuration.algorithm.name, configuration.testDomains.joined(separator: "+")]
+        return "runs/\(parts.joined(separator: "-"))-seed\(configuration.seed)\(configuration.oracle ? "-oracle" : "")"
+    }
+
+    private static func describe(_ context: AlgorithmContext) -> String {
+        let sources = context.sourceEnvironments.map { context.dataset.environments[$0] }.joined(separator: ", ")
+        let targets = context.testEnvironments.map { context.dataset.environments[$0] }.joined(separator: ", ")
+        return "\(context.trainingItems.count) training images of \(sources); held out: \(targets)"
+    }
+}
+
+/// A run's result as text.
+enum ResultText {
+    static func table(_ summary: RunSummary) -> String {
+        var lines: [String] = []
+        for domain in summary.testDomains {
+            guard let target = summary.selected.targets[domain] else { continue }
+            let kind = summary.oracle ? "oracle on \(domain), its validation part" : "unseen domain \(domain)"
+            lines.append("\(kind): accuracy \(percent(target.accuracy)), by class \(percent(target.meanClassAccuracy))")
+            if let unseen = target.unseenItems { lines.append("  its unseen items: \(percent(unseen))") }
+            if let last = summary.last.targets[domain], summary.last.step != summary.selected.step {
+                lines.append("  at the last step \(summary.last.step): \(percent(last.accuracy))")
+            }
+        }
+        lines.append(
+            "source domains, validation: \(percent(summary.selected.sourceValidation)) "
+                + "(step \(summary.selected.step), chosen by it)")
+        if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
+        let seconds = summary.totals.filter { $0.key.hasSuffix("_seconds") }.sorted { $0.value > $1.value }
+        if !seconds.isEmpty {
+            let parts = seconds.map { "\($0.key.dropLast(8).replacingOccurrences(of: "_", with: " ")) \(Progress.duration($0.value))" }
+            lines.append("time: \(parts.joined(separator: ", "))")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    static func percent(_ share: Double?) -> String {
+        share.map { String(format: "%.1f %%", $0 * 100) } ?? "none"
+    }
+}

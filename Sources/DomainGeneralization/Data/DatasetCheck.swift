@@ -1,0 +1,32 @@
+import Crypto
+import Foundation
+import Pixels
+
+/// What a data set's files are like: which cannot be read, and which are the same.
+public struct DatasetCheck: Sendable {
+    /// One line for each file that cannot be decoded.
+    public let unreadable: [String]
+    /// Groups of files of exactly the same bytes.
+    public let duplicates: [[String]]
+
+    /// Reads and decodes every image.
+    /// - Parameters:
+    ///   - threads: how many files are decoded at a time.
+    ///   - progress: called after each image with the numbers of images done and of all, from several threads.
+    public init(
+        _ dataset: ImageFolder, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+    ) throws {
+        unreadable = try ImageCache(dataset, threads: threads, budget: 0, progress: progress).failures.map(\.reason)
+        let digests = try parallelMap(dataset.items.count, threads: max(1, threads)) { index -> String? in
+            guard let data = FileManager.default.contents(atPath: dataset.items[index].path), !data.isEmpty else {
+                return nil
+            }
+            return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+        }
+        var groups: [String: [String]] = [:]
+        for (item, digest) in zip(dataset.items, digests) {
+            if let digest { groups[digest, default: []].append(item.path) }
+        }
+        duplicates = groups.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }
+    }
+}
