@@ -34,7 +34,7 @@ struct EvalCommand: AsyncParsableCommand {
 
     func run() async throws {
         let model = try TrainedModel(run: run, device: device, threads: threads)
-        let dataset = try ImageFolder(data.map(KnownDataset.locate) ?? model.configuration.data)
+        let dataset = try ImageFolder(data.map { KnownDataset.locate($0) } ?? model.configuration.data)
         let scores = try model.scores(on: dataset, threads: threads)
         if json {
             let members = zip(dataset.environments, scores).map { ($0, $1) }

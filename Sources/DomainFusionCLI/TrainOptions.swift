@@ -83,8 +83,7 @@ struct TrainOptions: ParsableArguments {
             result.testDomains = testDomains.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         }
         if let algorithm, algorithm != result.algorithm.name {
-            result.algorithm = RunConfiguration.Algorithm()
-            result.algorithm.name = algorithm
+            result.algorithm = RunConfiguration.Algorithm(name: algorithm)
         }
         if let backbone { result.backbone.name = backbone }
         if let weights { result.backbone.weights = weights }

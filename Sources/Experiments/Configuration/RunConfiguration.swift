@@ -38,8 +38,12 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     public var store = "store"
 
     public struct Algorithm: Codable, Sendable, Equatable {
-        public var name = "ERM"
+        public var name: String
         public var hyperparameters = JSONValue.object([:])
+
+        public init(name: String = "ERM") {
+            self.name = name
+        }
     }
 
     public struct Backbone: Codable, Sendable, Equatable {
