@@ -1,0 +1,68 @@
+import Testing
+import Torch
+
+@testable import DomainGeneralization
+
+struct EvaluationTests {
+    @Test func scoresItemsAndClasses() {
+        let predictions = [(0, 0), (0, 0), (0, 1), (1, 1)].enumerated().map {
+            Prediction(item: $0, label: $1.0, predicted: $1.1, loss: Double($0))
+        }
+        let score = Score(predictions: predictions)
+        #expect(score.accuracy == 0.75)
+        #expect(score.meanClassAccuracy == (2.0 / 3 + 1) / 2)
+        #expect(score.loss == 1.5)
+        #expect(Score(predictions: []).accuracy == nil)
+    }
+
+    @Test func selectsTheFirstBestCheckpoint() {
+        let rows = [(100, 0.5, 0.9), (200, 0.7, 0.5), (300, 0.7, 0.6)].map { step, first, second in
+            CheckpointRow([
+                "step": .int(step), "env0_out_acc": .double(first), "env1_out_acc": .double(first),
+                "env2_out_acc": .double(second),
+            ])
+        }
+        #expect(ModelSelection.trainingDomain.choose(rows, sources: [0, 1])?.step == 200)
+        #expect(ModelSelection.oracle.choose(rows, sources: [0, 1])?.step == 300)
+        #expect(ModelSelection.trainingDomain.choose([], sources: [0]) == nil)
+        #expect(rows[0].mean([0, 3], CheckpointRow.validationAccuracy) == nil)
+    }
+
+    @Test func averagesMeansAndSumsTotals() {
+        var sums = MetricSums()
+        sums.add([Metric("loss", 1), Metric("ld_seconds", 2, .total)])
+        sums.add([Metric("loss", 3), Metric("ld_seconds", 2, .total)])
+        #expect(sums.means == ["loss": 2])
+        sums.startOver()
+        sums.add([Metric("loss", 5)])
+        #expect(sums.means == ["loss": 5])
+        #expect(sums.totals == ["ld_seconds": 4])
+    }
+
+    @Test func stopsAtALossThatIsNotFinite() throws {
+        let parameter = Tensor([1.0 as Float])
+        let training = TrainingStep([parameter], settings: OptimizerSettings(learningRate: 0.1))
+        #expect(try training.minimise((parameter * 2).sum(), step: 0) == 2)
+        let before = parameter.scalars(Float.self)
+        #expect(throws: UserError.self) { try training.minimise((parameter * .infinity).sum(), step: 7) }
+        #expect(parameter.scalars(Float.self) == before)
+        let state = training.state
+        try training.load(state, name: "state")
+        #expect(state.tensors.names.allSatisfy { $0.hasPrefix("optimizer.") })
+    }
+
+    @Test func mixesAmplitudes() {
+        let generator = Generator(seed: 1)
+        let images = Tensor.rand([2, 3, 8, 8], generator: generator) * 0.5 + 0.25
+        let others = Tensor.rand([2, 3, 8, 8], generator: generator) * 0.5 + 0.25
+        func difference(_ a: Tensor, _ b: Tensor) -> Double { (a - b).abs().max().item() }
+        func weights(_ value: Double) -> Tensor { .full([2, 1, 1, 1], value) }
+        #expect(difference(mixAmplitudes(images, with: others, weights: weights(0)), images) < 1e-5)
+        let own = mixAmplitudes(images, with: images, weights: weights(0.7))
+        #expect(difference(own, images) < 1e-5)
+        // The mean of an image is its amplitude at frequency 0.
+        let mixed = mixAmplitudes(images, with: others, weights: weights(0.5))
+        let means = (images.mean([2, 3]) + others.mean([2, 3])) * 0.5
+        #expect(difference(mixed.mean([2, 3]), means) < 0.01)
+    }
+}

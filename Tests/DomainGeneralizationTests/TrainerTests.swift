@@ -1,0 +1,94 @@
+import Backbones
+import Foundation
+import Logging
+import Pixels
+import Testing
+import Torch
+
+@testable import DomainGeneralization
+
+struct TrainerTests {
+    let folder: TemporaryFolder
+    let context: AlgorithmContext
+
+    init() throws {
+        folder = try TemporaryFolder()
+        let dataset = try ImageFolder(folder.makeDataset())
+        let backbone = try Backbones.named("efficientnet_lite0")
+        context = AlgorithmContext(
+            dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1], testEnvironments: [2],
+            images: try ImageCache(dataset, threads: 2), trainingPipeline: .training(size: 32),
+            evaluationPipeline: .evaluation(size: 32), imageSize: 32, batchSize: 3, steps: 4,
+            optimizer: OptimizerSettings(learningRate: 1e-3), device: .cpu, seed: 0, runDirectory: folder.path,
+            storeDirectory: folder.path, logger: Logger(label: "test")
+        ) { try Classifier(backbone, classCount: 2, seed: 0) }
+    }
+
+    @Test func drawsMinibatchesAsAFunctionOfTheStep() throws {
+        let loader = MinibatchLoader(context)
+        let batches = loader.prefetched(3..<6, threads: 2)
+        defer { batches.stop() }
+        for step in 3..<6 {
+            let ahead = try batches.next()
+            let direct = try loader.minibatches(step: step)
+            #expect(ahead.map(\.items) == direct.map(\.items))
+            #expect(ahead.map(\.environment) == [0, 1])
+            #expect(ahead.images.shape == [6, 3, 32, 32])
+            #expect((ahead.images - direct.images).abs().max().item() == 0)
+            for batch in ahead {
+                #expect(Set(batch.items).isSubset(of: context.split.training[batch.environment]))
+                #expect(batch.labels.scalars(Int.self) == batch.items.map { context.dataset.items[$0].label })
+            }
+        }
+        #expect(try loader.minibatches(step: 0)[0].items != loader.minibatches(step: 1)[0].items)
+    }
+
+    @Test(arguments: ["ERM", "FourierMix"])
+    func resumesToTheSameParameters(_ name: String) throws {
+        let description = try AlgorithmRegistry.standard.algorithm(named: name)
+        func trainer() throws -> Trainer {
+            Trainer(try description.make(.object([:]), context: context), context: context)
+        }
+        var losses: [Double] = []
+        let whole = try trainer()
+        _ = try whole.train(0..<4) { losses.append($1.first { $0.name == "loss" }?.value ?? .nan) }
+        #expect(losses.allSatisfy(\.isFinite))
+
+        let first = try trainer()
+        #expect(try first.train(0..<4, shouldStop: { false }, observe: { _, _ in }) == 4)
+        let half = try trainer()
+        _ = try half.train(0..<2) { _, _ in }
+        let rest = try trainer()
+        try rest.algorithm.classifier.store.load(half.algorithm.classifier.store.state, name: "half")
+        try rest.algorithm.load(half.algorithm.state, name: "half")
+        _ = try rest.train(2..<4) { _, _ in }
+        for entry in whole.algorithm.classifier.store.entries {
+            let value = entry.tensor.scalars(Double.self)
+            #expect(first.algorithm.classifier.store[entry.name]?.scalars(Double.self) == value)
+            #expect(rest.algorithm.classifier.store[entry.name]?.scalars(Double.self) == value)
+        }
+    }
+
+    @Test func evaluatesEveryPart() throws {
+        let trainer = Trainer(try ERM(context: context), context: context)
+        let scores = try trainer.evaluate(includeSources: false)
+        #expect(scores["env0_out_acc"] != nil)
+        #expect(scores["env0_in_acc"] == nil)
+        #expect(scores["env2_in_acc"] != nil)
+        #expect(scores["env0_unseen_acc"] == nil)
+        #expect(try trainer.evaluate()["env0_in_acc"] != nil)
+    }
+
+    @Test func stopsWhenAsked() throws {
+        let trainer = Trainer(try ERM(context: context), context: context)
+        var asked = 0
+        let done = try trainer.train(
+            0..<4,
+            shouldStop: {
+                asked += 1
+                return asked == 2
+            }
+        ) { _, _ in }
+        #expect(done == 1)
+    }
+}

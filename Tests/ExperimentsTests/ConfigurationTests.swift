@@ -1,0 +1,62 @@
+import DomainGeneralization
+import Foundation
+import Testing
+
+@testable import Experiments
+
+struct YAMLTests {
+    @Test func readsWhatItWrites() throws {
+        let value = JSONValue.object([
+            "text": .string("a: b"), "digits": .string("12"), "empty": .string(""), "yes": .bool(true), "count": .int(-3),
+            "rate": .double(3e-4), "list": .array([.string("x"), .int(1)]), "none": .null,
+            "group": .object(["inner": .double(0.5)]),
+        ])
+        #expect(try YAML.parse(YAML.text(value), name: "text") == value)
+        #expect(try YAML.parse("", name: "text") == .object([:]))
+        #expect(try YAML.parse("3e-4", name: "text") == .double(3e-4))
+    }
+
+    @Test func namesTheLineOfAMistake() {
+        #expect {
+            try YAML.parse("a: 1\nb: [1, 2\n", name: "my.yaml")
+        } throws: { "\($0)".hasPrefix("my.yaml: not valid YAML (line 3") }
+        #expect(throws: UserError("my.yaml: 'a' is set twice")) { try YAML.parse("a: 1\na: 2\n", name: "my.yaml") }
+    }
+}
+
+struct RunConfigurationTests {
+    @Test func survivesItsFile() throws {
+        var configuration = RunConfiguration(preset: .domainbed)
+        configuration.testDomains = ["sketch"]
+        configuration.algorithm.hyperparameters = .object(["share": .double(0.25)])
+        let text = YAML.text(try JSONValue(encoding: configuration))
+        let again = try RunConfiguration().changed(by: YAML.parse(text, name: "c"), source: "c")
+        #expect(again == configuration)
+    }
+
+    @Test func setsByName() throws {
+        let changed = try RunConfiguration().changed(bySetting: "backbone.dropout=0.1")
+            .changed(bySetting: "algorithm.hyperparameters.strength=0.5").changed(bySetting: "testDomains=[a, b]")
+        #expect(changed.backbone.dropout == 0.1)
+        #expect(changed.algorithm.hyperparameters == .object(["strength": .double(0.5)]))
+        #expect(changed.testDomains == ["a", "b"])
+    }
+
+    @Test(arguments: [
+        ("stepz=3", "--set: unknown setting 'stepz'; did you mean steps?"),
+        ("backbone.dropuot=1", "--set.backbone: unknown setting 'dropuot'; did you mean dropout?"),
+        ("steps=many", "--set.steps: takes a whole number, not \"many\""),
+        ("steps", "--set steps: write it as name=value, for instance --set backbone.dropout=0.1"),
+    ])
+    func refuses(_ setting: String, _ message: String) {
+        #expect(throws: UserError(message)) { try RunConfiguration().changed(bySetting: setting) }
+    }
+
+    @Test(arguments: ["steps=0", "imageSize=8", "learningRate=0", "holdoutFraction=1", "backbone.dropout=2", "seed=-1"])
+    func refusesValuesOutOfRange(_ setting: String) throws {
+        var configuration = try RunConfiguration().changed(bySetting: setting)
+        configuration.testDomains = ["a"]
+        let name = String(setting.prefix { $0 != "=" })
+        #expect { try configuration.validate() } throws: { "\($0)".hasPrefix(name) }
+    }
+}

@@ -1,0 +1,67 @@
+import DomainGeneralization
+import Foundation
+import Testing
+
+@testable import Experiments
+
+struct RunDirectoryTests {
+    let temporary: TemporaryFolder
+    let configuration: RunConfiguration
+
+    init() throws {
+        temporary = try TemporaryFolder()
+        var configuration = RunConfiguration()
+        configuration.testDomains = ["a"]
+        self.configuration = configuration
+    }
+
+    private func open(_ configuration: RunConfiguration, restart: Bool = false) throws -> RunDirectory {
+        try RunDirectory("\(temporary.path)/run", configuration: configuration, restart: restart)
+    }
+
+    @Test func keepsItsSettings() throws {
+        #expect(try open(configuration).configuration() == configuration)
+        var other = configuration
+        other.device = "cpu"
+        _ = try open(other)
+        other.learningRate = 1
+        other.algorithm.name = "FourierMix"
+        #expect { try open(other) } throws: { error in
+            "\(error)".contains(
+                "other settings (algorithm.name \"ERM\" there, \"FourierMix\" now; learningRate 0.0003 there, 1 now)")
+        }
+        _ = try open(other, restart: true)
+    }
+
+    @Test func isHeldByOneProcess() throws {
+        let held = try open(configuration)
+        #expect { try open(configuration) } throws: { "\($0)".contains("another process is training in this folder") }
+        withExtendedLifetime(held) {}
+    }
+
+    @Test func refusesAFolderThatCannotBeMade() throws {
+        FileManager.default.createFile(atPath: "\(temporary.path)/file", contents: nil)
+        #expect {
+            try RunDirectory("\(temporary.path)/file/run", configuration: configuration, restart: false)
+        } throws: { "\($0)".contains("the folder cannot be made") }
+    }
+
+    @Test func keepsWholeRows() throws {
+        let run = try open(configuration)
+        let rows = [1, 2].map { CheckpointRow(["step": .int($0), "loss": .double(0.5)]) }
+        try run.write(rows)
+        #expect(try run.rows() == rows)
+        let file = "\(run.path)/results.jsonl"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(text == "{\"loss\":0.5,\"step\":1}\n{\"loss\":0.5,\"step\":2}\n")
+        // The last line may be cut by a kill.
+        try String(text.dropLast(5)).write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(try run.rows() == [rows[0]])
+        try "x\n\(text)".write(toFile: file, atomically: true, encoding: .utf8)
+        #expect { try run.rows() } throws: { "\($0)".contains("line 1 is no JSON object") }
+    }
+
+    @Test func isReadOnlyWithARunInIt() {
+        #expect { try RunDirectory(existing: temporary.path) } throws: { "\($0)".contains("no run in this folder") }
+    }
+}

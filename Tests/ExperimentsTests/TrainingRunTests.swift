@@ -1,0 +1,160 @@
+import Backbones
+import DomainGeneralization
+import Foundation
+import Synchronization
+import Testing
+import Torch
+
+@testable import Experiments
+
+struct TrainingRunTests {
+    let folder: TemporaryFolder
+    let configuration: RunConfiguration
+
+    init() throws {
+        folder = try TemporaryFolder()
+        var configuration = RunConfiguration()
+        configuration.data = try folder.makeDataset()
+        configuration.testDomains = ["c"]
+        configuration.backbone.weights = "none"
+        configuration.backbone.dropConnect = 0.2
+        configuration.backbone.dropout = 0.1
+        configuration.imageSize = 32
+        configuration.batchSize = 2
+        configuration.steps = 6
+        configuration.evaluateEvery = 4
+        configuration.saveEvery = 2
+        self.configuration = configuration
+    }
+
+    private func run(
+        _ name: String, _ configuration: RunConfiguration? = nil, report: @escaping @Sendable (RunEvent) -> Void = { _ in }
+    ) throws -> TrainingRun {
+        try TrainingRun(
+            configuration ?? self.configuration, folder: "\(folder.path)/\(name)", registry: .standard, threads: 1,
+            report: report)
+    }
+
+    /// The rows without what the clock and the memory say.
+    private func rows(_ name: String) throws -> [[String: JSONValue]] {
+        try RunDirectory(existing: "\(folder.path)/\(name)").rows().map { row in
+            row.values.filter { !$0.key.hasSuffix("_seconds") && !["step_time", "mem_gb", "args"].contains($0.key) }
+        }
+    }
+
+    private func bytes(_ name: String, step: Int) -> Data? {
+        FileManager.default.contents(atPath: "\(folder.path)/\(name)/checkpoint/step-\(step)/model.safetensors")
+    }
+
+    @Test func resumesToTheSameBytes() throws {
+        let summary = try run("whole").run()
+        #expect(summary.last.step == 6)
+        #expect(try rows("whole").map { $0["step"] } == [.int(4), .int(6)])
+        for file in ["done", "summary.json", "predictions.jsonl", "environment.json", "config.yaml"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/whole/\(file)"))
+        }
+
+        // Ends between two checkpoints: what an error in step 5 does to a run.
+        let broken = Broken(at: 5)
+        let registry = AlgorithmRegistry([broken.description])
+        let name = "\(folder.path)/parts"
+        func attempt(_ report: @escaping @Sendable (RunEvent) -> Void = { _ in }) throws -> RunSummary {
+            try TrainingRun(configuration, folder: name, registry: registry, threads: 1, report: report).run()
+        }
+        #expect(throws: UserError("broken at step 5")) { try attempt() }
+        #expect(try String(contentsOfFile: "\(name)/failed", encoding: .utf8) == "broken at step 5\n")
+        #expect(bytes("parts", step: 4) != nil)
+        broken.isMended.store(true, ordering: .relaxed)
+        let resumed = Mutex(0)
+        let second = try attempt { event in
+            if case .resumed(let step) = event { resumed.withLock { $0 = step } }
+        }
+        #expect(resumed.withLock { $0 } == 4)
+        #expect(!FileManager.default.fileExists(atPath: "\(name)/failed"))
+        #expect(second.last == summary.last)
+        #expect(second.selected == summary.selected)
+        #expect(try rows("parts") == rows("whole"))
+        #expect(bytes("parts", step: 6) == bytes("whole", step: 6))
+
+        // A run that is done gives its summary again.
+        #expect(try attempt().last == summary.last)
+
+        let model = try TrainedModel(run: name, device: "cpu", threads: 1)
+        #expect(model.classes == ["cat", "dog"])
+        let scores = try model.scores(on: ImageFolder(configuration.data), threads: 1)
+        #expect(scores.map(\.count) == [8, 8, 8])
+    }
+
+    @Test func evaluatesAnOracle() throws {
+        var configuration = configuration
+        configuration.oracle = true
+        configuration.steps = 1
+        let run = try run("oracle", configuration)
+        #expect(run.context.sourceEnvironments == [0, 1, 2])
+        let summary = try run.run()
+        let target = try #require(summary.last.targets["c"])
+        #expect(target.accuracy != nil)
+        #expect(summary.oracle)
+    }
+
+    @Test func leavesOutWhatCannotBeRead() throws {
+        let bad = "\(configuration.data)/a/cat/bad.png"
+        try Data("text".utf8).write(to: URL(fileURLWithPath: bad))
+        #expect { try run("corrupt") } throws: { error in
+            "\(error)".hasPrefix("\(bad): not an image") && "\(error)".hasSuffix("--skip-corrupt")
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/corrupt"))
+        var lenient = configuration
+        lenient.skipCorrupt = true
+        let warned = Mutex("")
+        let run = try run("lenient", lenient) { event in
+            if case .warning(let text) = event { warned.withLock { $0 = text } }
+        }
+        #expect(run.context.dataset.items.count == 24)
+        #expect(warned.withLock { $0 }.hasPrefix("left out 1 images that cannot be read: \(bad)"))
+    }
+
+    @Test func refusesToHoldOutEverything() throws {
+        var configuration = configuration
+        configuration.testDomains = ["a", "b", "c"]
+        #expect { try run("none", configuration) } throws: { "\($0)".hasPrefix("all domains are held out") }
+        configuration.testDomains = ["d"]
+        #expect { try run("none", configuration) } throws: { "\($0)".contains("no domain 'd'") }
+    }
+}
+
+/// ERM that fails at a step until it is mended.
+private final class Broken: Sendable {
+    let isMended = Atomic(false)
+    let step: Int
+
+    init(at step: Int) {
+        self.step = step
+    }
+
+    var description: AlgorithmDescription {
+        AlgorithmDescription("ERM", "ERM that fails.", ERM.Settings.self) { _, context in
+            FailingERM(try ERM(context: context), self)
+        }
+    }
+}
+
+private final class FailingERM: Algorithm {
+    private let inner: ERM
+    private let broken: Broken
+
+    init(_ inner: ERM, _ broken: Broken) {
+        self.inner = inner
+        self.broken = broken
+    }
+
+    var classifier: Classifier { inner.classifier }
+    var training: TrainingStep { inner.training }
+
+    func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        if step == broken.step, !broken.isMended.load(ordering: .relaxed) {
+            throw UserError("broken at step \(step)")
+        }
+        return try inner.update(minibatches, step: step)
+    }
+}
