@@ -52,7 +52,7 @@ struct TrainerTests {
         var losses: [Double] = []
         let whole = try trainer()
         _ = try whole.train(0..<4) { losses.append($1.first { $0.name == "loss" }?.value ?? .nan) }
-        #expect(losses.allSatisfy(\.isFinite))
+        #expect(losses.allSatisfy { $0.isFinite })
 
         let first = try trainer()
         #expect(try first.train(0..<4, shouldStop: { false }, observe: { _, _ in }) == 4)

@@ -89,9 +89,9 @@ struct TrainingRunTests {
         var configuration = configuration
         configuration.oracle = true
         configuration.steps = 1
-        let run = try run("oracle", configuration)
-        #expect(run.context.sourceEnvironments == [0, 1, 2])
-        let summary = try run.run()
+        let oracle = try run("oracle", configuration)
+        #expect(oracle.context.sourceEnvironments == [0, 1, 2])
+        let summary = try oracle.run()
         let target = try #require(summary.last.targets["c"])
         #expect(target.accuracy != nil)
         #expect(summary.oracle)
@@ -107,10 +107,10 @@ struct TrainingRunTests {
         var lenient = configuration
         lenient.skipCorrupt = true
         let warned = Mutex("")
-        let run = try run("lenient", lenient) { event in
+        let lenientRun = try run("lenient", lenient) { event in
             if case .warning(let text) = event { warned.withLock { $0 = text } }
         }
-        #expect(run.context.dataset.items.count == 24)
+        #expect(lenientRun.context.dataset.items.count == 24)
         #expect(warned.withLock { $0 }.hasPrefix("left out 1 images that cannot be read: \(bad)"))
     }
 

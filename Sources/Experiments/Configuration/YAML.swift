@@ -36,7 +36,6 @@ public enum YAML {
             var members: [String: JSONValue] = [:]
             for (key, member) in mapping {
                 guard let key = key.scalar?.string else { throw UserError("\(name): a setting's name is no text") }
-                guard members[key] == nil else { throw UserError("\(name): '\(key)' is set twice") }
                 members[key] = try value(of: member, name: name)
             }
             return .object(members)
@@ -72,6 +71,7 @@ public enum YAML {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             "line \(mark.line): \(problem)"
+        case .duplicatedKeysInMapping(let keys, _): "set twice: \(keys.joined(separator: ", "))"
         default: "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown mistake"
         }
     }

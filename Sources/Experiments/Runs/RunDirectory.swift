@@ -33,7 +33,8 @@ public final class RunDirectory {
                 try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
             }
         }
-        if FileManager.default.fileExists(atPath: "\(path)/config.yaml") {
+        // A run that ended before its first checkpoint has nothing to lose.
+        if FileManager.default.fileExists(atPath: "\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
             try refuseOtherSettings(configuration)
         } else {
             try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")

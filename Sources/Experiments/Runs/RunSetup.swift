@@ -96,6 +96,11 @@ struct RunSetup {
         }
     }
 
+    private static func read(_ path: String) throws -> StateDict {
+        let isPickled = ["pth", "pt", "bin"].contains((path as NSString).pathExtension.lowercased())
+        return try isPickled ? StateDict(pth: path) : StateDict(safetensors: path)
+    }
+
     /// The context of the algorithm.
     func context(runDirectory: String, logger: Logger) throws -> AlgorithmContext {
         let normalization = Normalization(backbone.normalisation)
@@ -123,8 +128,8 @@ struct RunSetup {
             logger: logger
         ) {
             try Classifier(
-                backbone, classCount: classCount, weights: weights.map(StateDict.init(safetensors:)), name: weights ?? "",
-                options: options, seed: seed, device: device)
+                backbone, classCount: classCount, weights: weights.map(Self.read), name: weights ?? "", options: options,
+                seed: seed, device: device)
         }
     }
 

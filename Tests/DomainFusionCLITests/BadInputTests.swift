@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// What a user can get wrong ends in one line that names the file and the remedy.
+@Suite(.serialized)
+struct BadInputTests {
+    let program: Program
+
+    init() throws {
+        program = try Program()
+        try program.makeDataset()
+    }
+
+    private func train(_ more: String...) throws -> ProgramResult {
+        try program.run(
+            [
+                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+                "2", "--steps", "1", "--threads", "1", "--run-dir", "run",
+            ] + more)
+    }
+
+    private func expect(_ result: ProgramResult, _ parts: String..., location: SourceLocation = #_sourceLocation) {
+        #expect(result.isPlainError, "status \(result.status): \(result.errors)", sourceLocation: location)
+        for part in parts {
+            #expect(result.errors.contains(part), "\(result.errors)", sourceLocation: location)
+        }
+    }
+
+    /// Makes files that are no images where images are expected.
+    private func makeBadImages() throws -> [String: String] {
+        let png = try Program.png(seed: 1)
+        try program.write(png.prefix(png.count / 2), to: "truncated.png")
+        try program.write("", to: "empty.png")
+        try program.write("hello", to: "text.png")
+        try FileManager.default.createDirectory(atPath: "\(program.folder)/folder.png", withIntermediateDirectories: true)
+        return [
+            "truncated.png": "truncated PNG", "empty.png": "the file is empty", "text.png": "not an image",
+            "folder.png": "not a regular file", "missing.png": "no such file",
+        ]
+    }
+
+    @Test func predictRefusesWhatIsNoImage() throws {
+        let bad = try makeBadImages()
+        #expect(try train().status == 0)
+        for (file, reason) in bad {
+            let result = try program("predict", "set/a/cat/0.png", file, "--run", "run")
+            expect(result, "error: \(file): ", reason)
+            #expect(result.output.isEmpty)
+        }
+        expect(try program("predict", "set/a/cat/0.png", "--run", "set"), "set: no run in this folder")
+        expect(try program("predict", "--run", "run"), "images")
+
+        // Damaged checkpoints.
+        let model = "\(program.folder)/run/checkpoint/step-1/model.safetensors"
+        let whole = try #require(FileManager.default.contents(atPath: model))
+        try whole.dropLast(100).write(to: URL(fileURLWithPath: model))
+        expect(try program("predict", "set/a/cat/0.png", "--run", "run"), "step-1/model.safetensors: ", "bytes in place of")
+        expect(try train(), "no checkpoint in it is whole", "--restart")
+        try FileManager.default.removeItem(atPath: "\(program.folder)/run/checkpoint")
+        expect(try program("predict", "set/a/cat/0.png", "--run", "run"), "no checkpoint yet")
+    }
+
+    @Test func trainAndCheckRefuseBadData() throws {
+        for (file, reason) in try makeBadImages() where file != "missing.png" {
+            try FileManager.default.moveItem(
+                atPath: "\(program.folder)/\(file)", toPath: "\(program.folder)/set/b/dog/\(file)")
+            expect(try train(), "error: set/b/dog/\(file): ", reason, "--skip-corrupt")
+            expect(try program("data", "check", "set"), "set/b/dog/\(file): ", reason)
+            try FileManager.default.removeItem(atPath: "\(program.folder)/set/b/dog/\(file)")
+        }
+        #expect(!program.exists("run"))
+        expect(try train("--data", "nowhere"), "nowhere: no such folder")
+        expect(try program("data", "check", "nowhere"), "nowhere: no such folder")
+        expect(try program("data", "list", "nowhere"), "nowhere: no data set in it")
+        expect(try train("--data", "set/a"), "set/a/cat: this domain has no class folder")
+
+        try FileManager.default.createDirectory(
+            atPath: "\(program.folder)/set/a/fish", withIntermediateDirectories: true)
+        expect(try train(), "set/a/fish: no image in this class folder")
+        expect(try program("data", "check", "set"), "set/a/fish: no image in this class folder")
+        try FileManager.default.removeItem(atPath: "\(program.folder)/set/a/fish")
+
+        for domain in ["b", "c"] { try FileManager.default.removeItem(atPath: "\(program.folder)/set/\(domain)") }
+        expect(try train("--test-domain", "a"), "set: a single domain folder ('a')")
+        expect(try program("data", "check", "set"), "set: a single domain folder ('a')")
+    }
+
+    @Test func trainRefusesBadSettings() throws {
+        try program.write("stepz: 3\n", to: "a.yaml")
+        expect(try train("--config", "a.yaml"), "a.yaml: unknown setting 'stepz'; did you mean steps?")
+        try program.write("steps: [1\n", to: "b.yaml")
+        expect(try train("--config", "b.yaml"), "b.yaml: not valid YAML (line ")
+        expect(try train("--config", "c.yaml"), "c.yaml: no such file")
+        expect(try train("--set", "backbone.dropuot=1"), "unknown setting 'dropuot'; did you mean dropout?")
+        expect(try train("--test-domain", "d"), "set: no domain 'd'")
+        expect(try train("--test-domain", "a,b,c"), "all domains are held out")
+        expect(try train("--algorithm", "EMR"), "no algorithm 'EMR'; did you mean ERM?")
+        expect(try train("--backbone", "resnet51"), "resnet50")
+        expect(try train("--device", "tpu"), "unknown device 'tpu'")
+        expect(try train("--stepz", "3"), "--stepz")
+        expect(try train("--steps", "many"), "many")
+        expect(
+            try train("--set", "algorithm.hyperparameters.share=1"),
+            "algorithm.hyperparameters: unknown setting 'share'")
+        #expect(!program.exists("run"))
+    }
+
+    @Test func trainRefusesBadWeights() throws {
+        expect(try train("--weights", "none.safetensors"), "none.safetensors: no such weights file")
+        expect(try train("--weights", "auto"), "no pretrained weights for efficientnet_lite0", "--weights none")
+        try program.write("text", to: "text.safetensors")
+        expect(try train("--weights", "text.safetensors"), "text.safetensors: ")
+        try program.write("text", to: "text.pth")
+        expect(try train("--weights", "text.pth"), "text.pth: ")
+        // The weights of one network are not those of another.
+        #expect(try train().status == 0)
+        expect(
+            try train(
+                "--backbone", "resnet18", "--weights", "run/checkpoint/step-1/model.safetensors", "--run-dir", "other"),
+            "run/checkpoint/step-1/model.safetensors does not fit the model")
+    }
+
+    @Test func trainRefusesAFolderThatCannotBeWritten() throws {
+        // A folder inside a file, and one of the system's that nobody can write to.
+        try program.write("x", to: "file")
+        expect(try train("--run-dir", "file/run"), "file/run: the folder cannot be made", "--run-dir")
+        #if os(Linux)
+            expect(try train("--run-dir", "/proc/run"), "/proc/run: the folder cannot be made", "--run-dir")
+        #endif
+    }
+
+    @Test func theProgramExplainsItself() throws {
+        for arguments in [["--help"], ["train", "--help"], ["data", "--help"], ["help", "predict"], ["--version"]] {
+            let result = try program.run(arguments)
+            #expect(result.status == 0)
+            #expect(!result.output.isEmpty)
+        }
+        expect(try program("trian"), "trian")
+        let info = try program("info")
+        #expect(info.status == 0)
+        #expect(info.output.contains("libtorch"))
+    }
+}
