@@ -19,9 +19,8 @@ struct LDMSample: AsyncParsableCommand {
             middle is resized to the size that the model was trained on.
 
             Examples:
-              domainfusion ldm sample --prompt "a cartoon emoji of a lion" --count 4 --output lions.png
-              domainfusion ldm sample --prompt "a pixel art emoji of a lion" --image lion.png --strength 0.6 \
-            --output pixels.png
+              domainfusion ldm sample --prompt "an emoji of a lion" --count 4 -o lions.png
+              domainfusion ldm sample --prompt "pixel art" --image lion.png -o pixels.png
             """)
 
     @Option(help: "The model's folder, in diffusers layout.")

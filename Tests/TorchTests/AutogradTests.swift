@@ -66,6 +66,16 @@ import Torch
         #expect(!x.detached().requiresGrad)
     }
 
+    @Test func ordinaryModeMakesTensorsThatMayEnterAGraph() throws {
+        let x = leaf(.ones([2]))
+        let (kept, bound) = inferenceMode { (ordinaryMode { Tensor.ones([2]) * 3 }, Tensor.ones([2]) * 3) }
+        #expect(!ordinaryMode { x * 2 }.requiresGrad)
+        (x * kept).sum().backward()
+        #expect(x.grad?.scalars() == [3, 3] as [Float])
+        #expect(throws: TorchError.self) { try withTorchErrors { (x * bound).sum().backward() } }
+        #expect(!inferenceMode { x * 2 }.requiresGrad)
+    }
+
     @Test func aScopeEndsWithAnErrorToo() {
         struct Stop: Error {}
         let x = leaf(.ones([2]))
