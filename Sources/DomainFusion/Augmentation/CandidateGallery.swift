@@ -2,7 +2,8 @@ import Pixels
 
 /// A picture of what augmentation made of images: source, candidates, chosen style and content, composed.
 public enum CandidateGallery {
-    /// One row for each outcome. Captions say how alike a candidate's style (s) and content (c) are to the image's own.
+    /// One row for each outcome. Captions say how alike a candidate's style and content are to the image's own, and what
+    /// of it was chosen.
     public static func sheet(_ outcomes: [Augmenter.Outcome], names: [String], title: String = "") -> ContactSheet {
         let candidates = outcomes.map(\.candidates.count).max() ?? 0
         return ContactSheet(
@@ -15,17 +16,21 @@ public enum CandidateGallery {
         let composition = outcome.composition
         var cells = [ContactSheet.Cell(outcome.request.start)]
         for (number, image) in outcome.candidates.enumerated() {
-            var words: [String] = []
-            if let composition, let style = composition.styleSimilarities[number],
+            guard let composition, let style = composition.styleSimilarities[number],
                 let content = composition.contentSimilarities[number]
-            {
-                words = ["s \(rounded(style))", "c \(rounded(content))"]
-                if composition.style == number { words.append("· style") }
-                if composition.content == number { words.append("· content") }
-            } else {
-                words = ["dropped: not recognised"]
+            else {
+                cells.append(ContactSheet.Cell(image, caption: "not recognised"))
+                continue
             }
-            cells.append(ContactSheet.Cell(image, caption: words.joined(separator: " ")))
+            let chosen =
+                switch (composition.style == number, composition.content == number) {
+                case (true, true): " both"
+                case (true, false): " style"
+                case (false, true): " content"
+                case (false, false): ""
+                }
+            cells.append(
+                ContactSheet.Cell(image, caption: "\(rounded(style)) \(rounded(content))\(chosen)"))
         }
         cells += (outcome.candidates.count..<candidates).map { _ in ContactSheet.Cell(nil) }
         guard let composition else {
@@ -42,11 +47,6 @@ public enum CandidateGallery {
         ]
     }
 
-    /// Three decimals.
-    private static func rounded(_ number: Double) -> String {
-        let thousandths = Int((abs(number) * 1000).rounded())
-        let digits = String(thousandths % 1000)
-        let fraction = String(repeating: "0", count: 3 - digits.count) + digits
-        return "\(number < 0 ? "−" : "")\(thousandths / 1000).\(fraction)"
-    }
+    /// Three decimals at most.
+    private static func rounded(_ number: Double) -> String { "\((number * 1000).rounded() / 1000)" }
 }

@@ -30,13 +30,7 @@ public final class OnlineAugmentation {
         }
         self.settings = settings
         self.sources = sources
-        augmenter = Augmenter(
-            generator: generator,
-            composer: Composer(
-                space, styleSimilarity: settings.styleSimilarity,
-                includesSource: settings.contentPool == .candidatesAndSource),
-            store: store, batchSize: settings.batchSize,
-            judge: judge.flatMap { settings.judgeThreshold > 0 ? (settings.judgeThreshold, $0) : nil })
+        augmenter = settings.augmenter(generator, space: space, store: store, judge: judge)
         recipe = ContentHash.of(
             JSONValue.object([
                 "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
@@ -123,16 +117,38 @@ public final class OnlineAugmentation {
         let source = sources[index]
         let size = augmenter.generator.imageSize
         let image = try source.image().resized(width: size, height: size)
-        return Augmenter.Request(
-            start: start ?? image, source: image, label: source.label,
-            prompt: Caption.prompt(settings.prompt, class: source.className),
-            seeds: (0..<settings.candidates).map { number in
-                Self.seed(settings.seed, image: source.name, round: round, candidate: number)
-            })
+        return settings.request(
+            name: source.name, start: start ?? image, source: image, label: source.label,
+            className: source.className, round: round)
+    }
+}
+
+extension AugmentationSettings {
+    /// What candidates are asked for in a round.
+    /// - Parameter name: what the source image is known by, for its seeds.
+    public func request(
+        name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int
+    ) -> Augmenter.Request {
+        Augmenter.Request(
+            start: start, source: source, label: label, prompt: Caption.prompt(prompt, class: className),
+            seeds: (0..<candidates).map { candidateSeed(image: name, round: round, candidate: $0) })
     }
 
     /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.
-    public static func seed(_ seed: Int, image: String, round: Int, candidate: Int) -> UInt64 {
+    func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
         UInt64(ContentHash.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
+    }
+
+    /// Makes candidates and composes them as these settings say.
+    /// - Parameter judge: asked when there is a threshold.
+    func augmenter(
+        _ generator: any CandidateGenerator, space: any StyleContentSpace, store: ContentStore, judge: ClassJudge?
+    ) -> Augmenter {
+        Augmenter(
+            generator: generator,
+            composer: Composer(
+                space, styleSimilarity: styleSimilarity, includesSource: contentPool == .candidatesAndSource),
+            store: store, batchSize: batchSize, judge: judge.flatMap { judgeThreshold > 0 ? (judgeThreshold, $0) : nil }
+        )
     }
 }

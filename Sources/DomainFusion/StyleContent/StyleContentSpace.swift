@@ -29,7 +29,7 @@ public protocol StyleContentSpace {
     /// Images [N, 3, H, W] in 0…1 with row i's style and row i's content.
     func compose(style: Tensor, content: Tensor) -> Tensor
 
-    /// How alike contents are, row by row, at most 1: [N]. One row is compared with every row of the other.
+    /// How alike the contents `b` are to `a`, row by row, at most 1: [N]. One row is compared with every row of the other.
     func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor
 }
 

@@ -57,7 +57,8 @@ import Torch
             #expect(Set(seeds).count == 27 * 3 && seeds.allSatisfy { $0 < 1 << 52 })
             let record = try #require(set.records.first { $0.source == "d1/c2/0.png" })
             #expect(record.className == "hot_dog" && record.label == 2 && record.environment == 1)
-            #expect(record.seeds[2] == OnlineAugmentation.seed(0, image: "d1/c2/0.png", round: 1, candidate: 2))
+            #expect(
+                record.seeds[2] == AugmentationSettings().candidateSeed(image: "d1/c2/0.png", round: 1, candidate: 2))
         }
     }
 
