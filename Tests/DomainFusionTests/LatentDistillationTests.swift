@@ -124,7 +124,7 @@ private func relativeError(_ a: Tensor, _ b: Tensor) -> Double { ((a - b).norm()
             return relativeError(interpolated, Tensor(direct))
         }
         let coarse = try error(3)
-        let fine = try error(17)
+        let fine = try error(33)
         #expect(fine < coarse)
         #expect(fine < 0.01)
     }

@@ -15,7 +15,7 @@ public struct LatentDistillation {
     }
 
     /// Step of the central differences in p: as small as the type's rounding allows.
-    private var difference: Double { denoiser.model.dtype == .float64 ? 1e-5 : 1e-2 }
+    private var difference: Double { denoiser.model.dtype == .float64 ? 1e-5 : 4e-3 }
 
     /// g [N] without autograd through the LDM: VAE and U-Net run in inference mode and no activation is kept.
     /// - Parameters:
