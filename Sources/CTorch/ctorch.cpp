@@ -281,7 +281,7 @@ ct_status ct_grad(const ct_tensor *outputs, size_t output_count, const ct_tensor
 
 bool ct_grad_mode(void) { return at::GradMode::is_enabled(); }
 void ct_set_grad_mode(bool on) { at::GradMode::set_enabled(on); }
-void *ct_inference_mode_enter(void) { return new c10::InferenceMode(true); }
+void *ct_inference_mode_enter(bool on) { return new c10::InferenceMode(on); }
 void ct_inference_mode_leave(void *guard) { delete static_cast<c10::InferenceMode *>(guard); }
 
 ct_status ct_set_autocast(int32_t where, bool on, int32_t dtype) {

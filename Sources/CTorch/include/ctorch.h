@@ -85,7 +85,7 @@ ct_status ct_grad(const ct_tensor *outputs, size_t output_count, const ct_tensor
                   size_t input_count, bool retain_graph, bool create_graph, ct_tensor *out);
 bool ct_grad_mode(void);
 void ct_set_grad_mode(bool on);
-void *ct_inference_mode_enter(void);
+void *ct_inference_mode_enter(bool on);
 void ct_inference_mode_leave(void *guard);
 /// Keeps activations on the fly: none. Autocast for one device type ("cpu", "cuda") and dtype.
 ct_status ct_set_autocast(int32_t device, bool on, int32_t dtype);

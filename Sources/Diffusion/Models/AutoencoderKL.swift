@@ -32,16 +32,23 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
         midBlockAttention = try reader.bool("mid_block_add_attention", true)
         useQuantConv = try reader.bool("use_quant_conv", true)
         usePostQuantConv = try reader.bool("use_post_quant_conv", true)
-        for type in try reader.strings("down_block_types", []) where type != "DownEncoderBlock2D" {
-            throw ModelError(path: path, "down block \(type) is not supported; only DownEncoderBlock2D is")
-        }
-        for type in try reader.strings("up_block_types", []) where type != "UpDecoderBlock2D" {
-            throw ModelError(path: path, "up block \(type) is not supported; only UpDecoderBlock2D is")
+        for (key, block) in [("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")] {
+            let types = try reader.strings(key, blockOutChannels.map { _ in block })
+            for type in types where type != block {
+                throw ModelError(path: path, "block \(type) is not supported; only \(block) is")
+            }
+            try reader.check(
+                types.count == blockOutChannels.count,
+                "\(types.count) \(key) for \(blockOutChannels.count) block_out_channels")
         }
         try reader.require(["out_channels": .number(Double(imageChannels)), "act_fn": "silu"])
         try reader.require(["latents_mean": nil, "latents_std": nil])
         reader.ignore(["force_upcast"])
         try reader.finish()
+        try reader.checkLevels(blockOutChannels, groups: normGroups, layers: [layersPerBlock])
+        try reader.check(
+            (1...4096).contains(imageChannels) && (1...4096).contains(latentChannels) && sampleSize > 0
+                && scalingFactor > 0, "channels, sample_size or scaling_factor out of range")
     }
 
     /// The `config.json` that diffusers reads.

@@ -35,6 +35,13 @@ public struct CLIPTextConfig: Sendable, Equatable {
             "transformers_version",
         ])
         try reader.finish()
+        try reader.check(
+            (1...65_536).contains(width) && heads > 0 && width % heads == 0,
+            "hidden_size \(width) is not a multiple of num_attention_heads, \(heads)")
+        try reader.check(
+            (1...10_000_000).contains(vocabularySize) && (1...1_000_000).contains(feedForwardWidth)
+                && (1...1000).contains(layers) && (1...100_000).contains(length),
+            "vocab_size, intermediate_size, num_hidden_layers or max_position_embeddings out of range")
     }
 
     /// The `config.json` that transformers reads.

@@ -73,6 +73,18 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         ])
         reader.ignore(["upcast_attention", "addition_embed_type_num_heads", "dropout"])
         try reader.finish()
+        try reader.checkLevels(blockOutChannels, groups: normGroups, layers: layersPerBlock)
+        let attending = blockOutChannels.indices.filter {
+            $0 == levels - 1 || downAttention[$0] || upAttention[levels - 1 - $0]
+        }
+        try reader.check(
+            attending.allSatisfy { heads[$0] > 0 && blockOutChannels[$0] % heads[$0] == 0 },
+            "attention_head_dim (the number of heads) \(heads) does not divide block_out_channels \(blockOutChannels)")
+        try reader.check(
+            transformerLayers.allSatisfy { (1...256).contains($0) } && (1...65_536).contains(crossAttentionWidth)
+                && (1...4096).contains(inChannels) && (1...4096).contains(outChannels)
+                && (1...65_536).contains(sampleSize) && blockOutChannels[0] % 2 == 0,
+            "channels, cross_attention_dim, transformer_layers_per_block or sample_size out of range")
     }
 
     /// The `config.json` that diffusers reads.

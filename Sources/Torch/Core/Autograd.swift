@@ -18,9 +18,17 @@ public func withGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
 
 /// Runs `body` in libtorch's inference mode: faster than ``noGrad(_:)``; its results can never enter a graph.
 public func inferenceMode<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let guardian = ct_inference_mode_enter()
+    let guardian = ct_inference_mode_enter(true)
     defer { ct_inference_mode_leave(guardian) }
     return try body()
+}
+
+/// Runs `body` outside inference mode and without recording: its results can enter a graph later, wherever the caller
+/// is. For tensors that are kept.
+public func ordinaryMode<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let guardian = ct_inference_mode_enter(false)
+    defer { ct_inference_mode_leave(guardian) }
+    return try noGrad(body)
 }
 
 /// Runs `body` under autocast: matrix products and convolutions in `dtype`, reductions in float32.

@@ -1,0 +1,99 @@
+import Foundation
+import Torch
+
+/// A latent diffusion model in diffusers layout: VAE, U-Net, text encoder, tokenizer and scheduler settings.
+///
+/// ```swift
+/// let model = try LatentDiffusionModel(path: "models/emoji-ldm")
+/// let images = try model.textToImage(["a cartoon emoji of a lion"], seeds: [0])
+/// ```
+///
+/// The weights are frozen. Used by one thread at a time.
+public final class LatentDiffusionModel {
+    /// The folder it was read from.
+    public let path: String
+    public let vae: AutoencoderKL
+    public let unet: UNet2DConditionModel
+    public let textEncoder: CLIPTextModel
+    public let tokenizer: CLIPTokenizer
+    public let schedulerConfig: SchedulerConfig
+    private var embeddings: [String: Tensor] = [:]
+
+    /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
+    /// - Parameter dtype: type of the weights, and of what is computed with them.
+    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    public init(path: String, device: Device = .cpu, dtype: DType = .float32) throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            throw ModelError(path: path, "no such model; wanted a folder in diffusers layout (unet/, vae/, …)")
+        }
+        for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
+        where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
+            throw ModelError(path: "\(path)/\(part)", "missing; a model folder in diffusers layout has it")
+        }
+        self.path = path
+        schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
+        tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
+        vae = try withTorchErrors { try AutoencoderKL(folder: "\(path)/vae", device: device, dtype: dtype) }
+        unet = try withTorchErrors { try UNet2DConditionModel(folder: "\(path)/unet", device: device, dtype: dtype) }
+        textEncoder = try withTorchErrors {
+            try CLIPTextModel(folder: "\(path)/text_encoder", device: device, dtype: dtype)
+        }
+        try checkParts()
+    }
+
+    /// - Throws: ``ModelError`` where two parts do not fit each other.
+    private func checkParts() throws {
+        func same(_ file: String, _ key: String, _ value: Int, _ other: String, _ wanted: Int) throws {
+            guard value == wanted else {
+                throw ModelError(path: "\(path)/\(file)", "\(key) is \(value), but \(other) is \(wanted)")
+            }
+        }
+        let latent = vae.config.latentChannels
+        try same("unet/config.json", "in_channels", unet.config.inChannels, "the VAE's latent_channels", latent)
+        try same("unet/config.json", "out_channels", unet.config.outChannels, "the VAE's latent_channels", latent)
+        try same(
+            "unet/config.json", "cross_attention_dim", unet.config.crossAttentionWidth,
+            "the text encoder's hidden_size", textEncoder.config.width)
+        guard tokenizer.contextLength <= textEncoder.config.length else {
+            throw ModelError(
+                path: "\(path)/tokenizer",
+                "prompts have \(tokenizer.contextLength) tokens, but the text encoder takes \(textEncoder.config.length)")
+        }
+        let lastToken = tokenizer.encoder.vocabulary.values.max() ?? 0
+        guard lastToken < textEncoder.config.vocabularySize else {
+            throw ModelError(
+                path: "\(path)/tokenizer",
+                "has a token \(lastToken), but the text encoder's vocab_size is \(textEncoder.config.vocabularySize)")
+        }
+    }
+
+    public var device: Device { unet.store.device }
+    public var dtype: DType { unet.store.dtype }
+
+    /// The side of the latents that the U-Net was trained on.
+    public var latentSize: Int { unet.config.sampleSize }
+
+    /// The side of the images that the U-Net was trained on, in pixels.
+    public var imageSize: Int { latentSize * vae.config.downsampling }
+
+    /// Text states [prompts.count, tokens, width]; each different prompt is encoded once.
+    ///
+    /// They are ordinary tensors, which may enter a graph, wherever this is called.
+    public func embed(_ prompts: [String]) -> Tensor {
+        let missing = Set(prompts).subtracting(embeddings.keys).sorted()
+        return ordinaryMode {
+            for start in stride(from: 0, to: missing.count, by: Self.promptBatch) {
+                let batch = missing[start..<min(missing.count, start + Self.promptBatch)]
+                let ids = batch.flatMap { tokenizer.encode($0).map(Int64.init) }
+                let states = textEncoder(
+                    Tensor(ids, shape: [batch.count, ids.count / batch.count]).to(device: device))
+                guard states.rank == 3 else { break }  // failed: `withTorchErrors` throws why
+                for (index, prompt) in batch.enumerated() { embeddings[prompt] = states[index] }
+            }
+            return .stacked(prompts.compactMap { embeddings[$0] })
+        }
+    }
+
+    private static let promptBatch = 64
+}

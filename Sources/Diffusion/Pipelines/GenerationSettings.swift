@@ -1,0 +1,41 @@
+import Foundation
+import Torch
+
+/// How images are made with a latent diffusion model.
+public struct GenerationSettings: Codable, Sendable, Equatable {
+    /// Denoising steps from pure noise to an image.
+    public var steps: Int
+    /// Weight of the prompt in classifier-free guidance (Ho and Salimans 2022); up to 1 there is no guidance, at half
+    /// the cost.
+    public var guidanceScale: Double
+    /// How much of an image is made anew, in 0…1: the part of `steps` that is walked. Of image to image only.
+    public var strength: Double
+    /// What guidance leads away from.
+    public var negativePrompt: String
+
+    public init(steps: Int = 20, guidanceScale: Double = 7.5, strength: Double = 0.6, negativePrompt: String = "") {
+        self.steps = steps
+        self.guidanceScale = guidanceScale
+        self.strength = strength
+        self.negativePrompt = negativePrompt
+    }
+
+    /// Whether the U-Net sees every image twice in a step, with the prompt and with the negative prompt.
+    public var isGuided: Bool { guidanceScale > 1 }
+
+    /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
+    /// - Throws: `TorchError` for a strength out of range, or one that leaves no step.
+    public func imageToImageSteps() throws -> Int {
+        guard strength > 0, strength <= 1 else {
+            throw TorchError("strength \(strength): choose one above 0, up to 1")
+        }
+        let count = min(Int(Double(steps) * strength), steps)
+        guard count > 0 else {
+            let least = (100 / Double(max(steps, 1))).rounded(.up) / 100
+            throw TorchError(
+                "strength \(strength) of \(steps) steps leaves no step to take: choose a strength of at least \(least), "
+                    + "or more steps")
+        }
+        return count
+    }
+}
