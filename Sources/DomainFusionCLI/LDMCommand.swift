@@ -1,13 +1,15 @@
 import ArgumentParser
 import Diffusion
+import DomainGeneralization
 import Experiments
 import Foundation
+import Pixels
 import Torch
 
 struct LDMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ldm", abstract: "Train a latent diffusion model, or make images with one.",
-        subcommands: [LDMTrain.self])
+        subcommands: [LDMTrain.self, LDMEvaluate.self, LDMSheet.self])
 }
 
 struct LDMTrain: AsyncParsableCommand {
@@ -100,5 +102,63 @@ struct LDMTrainUNet: AsyncParsableCommand {
         try training.run(
             corpus: corpus, vocabulary: vocabulary, work: options.work ?? "runs/ldm-unet", output: options.output,
             device: device, evaluateEvery: options.evaluateEvery, shouldStop: { false }, report: printLine)
+    }
+}
+
+struct LDMEvaluate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Judge a model: reconstruction, generated classes and styles, the model as a classifier.")
+
+    @Option(help: "Model folder, in diffusers layout.")
+    var model = "Models/emoji-ldm"
+
+    @Option(help: "The images that it was trained on; one item in twenty was held out.")
+    var corpus = "data/EmojiLDM"
+
+    @Option(help: "Weights of the judges' backbone, EfficientNet-Lite0; those installed by default.")
+    var weights: String?
+
+    @Option(help: "Images generated of each class in each style.")
+    var images = 6
+
+    @Option(help: "The result, a JSON file.")
+    var output = "evaluation.json"
+
+    func run() async throws {
+        let ldm = try LatentDiffusionModel(path: model)
+        let judge = try weights ?? CorpusJudgeWeights.installed()
+        var options = LDMEvaluation.Options()
+        options.imagesPerCell = images
+        let result = try LDMEvaluation(
+            model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
+            report: printLine)
+        try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: output)
+        print("\(output): written")
+    }
+}
+
+struct LDMSheet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
+
+    @Option(help: "Model folder, in diffusers layout.")
+    var model = "Models/emoji-ldm"
+
+    @Option(help: "Classifier-free guidance.")
+    var guidance = 3.0
+
+    @Option(help: "Denoising steps.")
+    var steps = 25
+
+    @Option(help: "The picture, a PNG file.")
+    var output = "samples.png"
+
+    func run() async throws {
+        var sheet = SampleSheet(model: try LatentDiffusionModel(path: model))
+        sheet.settings.guidanceScale = guidance
+        sheet.settings.steps = steps
+        try PNG.write(sheet.image(), to: output)
+        print("\(output): written")
     }
 }

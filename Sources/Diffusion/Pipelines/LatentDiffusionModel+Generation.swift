@@ -74,18 +74,26 @@ extension LatentDiffusionModel {
             }
         }
         return try inBatches(of: seeds.count, positions: height * width) { batch in
-            let generators = seeds[batch].map { Generator(seed: $0) }
-            return try withTorchErrors {
+            try withTorchErrors {
                 let posterior = try posterior(of: images[batch])
                 return inferenceMode {
-                    let drawn = self.noise(generators, height: height, width: width)
-                    let added = noise?[batch].to(device: device, dtype: dtype)
-                        ?? self.noise(generators, height: height, width: width)
+                    let drawn = imageNoise(seeds: [UInt64](seeds[batch]), height: height, width: width)
                     return scheduler.addNoise(
-                        to: scaled(posterior.sample(noise: drawn)), noise: added, timesteps: [first])
+                        to: scaled(posterior.sample(noise: drawn.posterior)),
+                        noise: noise?[batch].to(device: device, dtype: dtype) ?? drawn.added, timesteps: [first])
                 }.ordinaryCopy()
             }
         }
+    }
+
+    /// The noise of ``imageToImage(_:prompts:settings:seeds:noise:onStep:)``, each [N, C, height, width]: what a latent
+    /// is drawn from the posterior with, and what is added to it.
+    /// - Parameters:
+    ///   - height: of the latents; the width likewise.
+    public func imageNoise(seeds: [UInt64], height: Int, width: Int) -> (posterior: Tensor, added: Tensor) {
+        let generators = seeds.map { Generator(seed: $0) }
+        let posterior = noise(generators, height: height, width: width)
+        return (posterior, noise(generators, height: height, width: width))
     }
 
     /// Latents [N, C, h, w] after the walk of ``denoising(_:prompts:settings:lastSteps:)``, in batches that fit memory.

@@ -99,7 +99,7 @@ public final class UNetTrainer: ModelTrainer {
         let norm = clipGradients(optimizer.parameters, maximum: 1)
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()
-        average.update()
+        average.update(step: step)
         step += 1
         return TrainingReport(step: step, values: [("loss", value), ("gradient", norm.item())])
     }

@@ -87,7 +87,7 @@ public final class VAETrainer: ModelTrainer {
         clipGradients(optimizer.parameters, maximum: 1)
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()
-        average.update()
+        average.update(step: step)
         step += 1
         return TrainingReport(
             step: step,

@@ -55,7 +55,9 @@ public struct Demo: Sendable {
     /// - Parameter report: the name of the run and what happens in it.
     /// - Throws: a one-line error; a killed demo goes on with the same call.
     public func run(threads: Int, report: @escaping @Sendable (String, RunEvent) -> Void) async throws -> Summary {
-        try await EmojiDG.prepareIfNeeded(data, packages: packages)
+        let root = (data as NSString).deletingLastPathComponent
+        _ = try await EmojiDG.prepare(
+            into: root, packages: .standard(packages: packages))
         var runs: [String: Run] = [:]
         for (name, configuration) in configurations {
             let training = try TrainingRun(

@@ -140,3 +140,14 @@ struct CorpusJudge {
         return Double(right) / Double(max(1, labels.count))
     }
 }
+
+/// Where the judges' ImageNet weights lie.
+public enum CorpusJudgeWeights {
+    /// - Throws: `UserError` that says how to get them.
+    public static func installed() throws -> String {
+        guard let found = try Backbones.named("efficientnet_lite0").installedWeights() else {
+            throw UserError("no weights of EfficientNet-Lite0; run scripts/bootstrap, or name a file with --weights")
+        }
+        return found
+    }
+}

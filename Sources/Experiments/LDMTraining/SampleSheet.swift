@@ -25,7 +25,7 @@ public struct SampleSheet {
             styles.map { ($0.isEmpty ? "an emoji" : Caption.withArticle("\($0) emoji")) + " of \(subject)" }
         }
         let images = try model.textToImage(prompts, settings: settings, seeds: prompts.indices.map { UInt64($0) })
-        let cells = images.rgbImages
+        let cells = images.rgbImages()
         let sheet = ContactSheet(
             rows: subjects.enumerated().map { row, _ in
                 styles.indices.map { ContactSheet.Cell(cells[row * styles.count + $0]) }

@@ -171,7 +171,7 @@ public func clipGradients(_ parameters: [Tensor], maximum: Double) -> Tensor {
     }
 }
 
-/// An exponential moving average of parameters (diffusers' `EMAModel` without warm-up).
+/// An exponential moving average of parameters (diffusers' `EMAModel`).
 public final class ParameterAverage {
     public let decay: Double
     /// The averaged values, in the parameters' order.
@@ -185,7 +185,10 @@ public final class ParameterAverage {
     }
 
     /// `average += (1 − decay) · (parameter − average)`.
-    public func update() {
+    /// - Parameter step: number of updates before, for a warm-up in which the decay is at most `(1 + step) / (10 + step)`
+    ///   (TensorFlow's `ExponentialMovingAverage`, diffusers' `EMAModel`); nil for none.
+    public func update(step: Int? = nil) {
+        let decay = step.map { min(self.decay, Double(1 + $0) / Double(10 + $0)) } ?? self.decay
         noGrad { Op.lerp.run(.tensors(averages), .tensors(parameters), .double(1 - decay)) }
     }
 

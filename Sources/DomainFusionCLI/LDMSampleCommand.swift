@@ -1,0 +1,164 @@
+import ArgumentParser
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Pixels
+import Torch
+
+/// `domainfusion ldm sample`
+struct LDMSample: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sample",
+        abstract: "Make images with a latent diffusion model: from a prompt, or from an image and a prompt.",
+        discussion: """
+            The model is a folder in diffusers layout: the embedded one, or Stable Diffusion 1.x or 2.x. Sampling is by \
+            DDIM. The numbers are those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image \
+            i of --count the seed K + i.
+
+            With --image the result is a variant of that image. An image of any size will do: its largest square in the \
+            middle is resized to the size that the model was trained on.
+
+            Examples:
+              domainfusion ldm sample --prompt "a cartoon emoji of a lion" --count 4 --output lions.png
+              domainfusion ldm sample --prompt "a pixel art emoji of a lion" --image lion.png --strength 0.6 \
+            --output pixels.png
+            """)
+
+    @Option(help: "The model's folder, in diffusers layout.")
+    var model = "Models/emoji-ldm"
+
+    @Option(help: "What the image shows.")
+    var prompt: String
+
+    @Option(help: "What guidance leads away from.")
+    var negativePrompt = ""
+
+    @Option(help: "An image to vary: JPEG, PNG, WebP or BMP.")
+    var image: String?
+
+    @Option(help: "How much of --image is made anew, above 0 and up to 1: of STEPS, STEPS × STRENGTH are walked.")
+    var strength = 0.6
+
+    @Option(
+        help: """
+            A .safetensors file with the noise [COUNT, channels, height, width] to use in place of the seed's: its \
+            tensor 'noise', or the only one in it. With --image it is what is added to the image's latents.
+            """)
+    var latents: String?
+
+    @Option(help: "Write the noise and the finished latents to this .safetensors file ('noise', 'latents').")
+    var saveLatents: String?
+
+    @Option(help: "Denoising steps.")
+    var steps = 20
+
+    @Option(help: "Weight of the prompt (classifier-free guidance); 1 is none, at half the cost.")
+    var guidance = 7.5
+
+    @Option(help: "Seed of the noise.")
+    var seed: UInt64 = 0
+
+    @Option(help: "How many images; more than one are put side by side in rows.")
+    var count = 1
+
+    @Option(name: .shortAndLong, help: "The PNG file to write.")
+    var output: String
+
+    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
+    var device = "auto"
+
+    func validate() throws {
+        guard (1...1024).contains(count) else { throw ValidationError("--count: \(count) is not in 1...1024") }
+        guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
+        guard guidance >= 0, guidance.isFinite else { throw ValidationError("--guidance: \(guidance) is not 0 or more") }
+        guard output.lowercased().hasSuffix(".png") else {
+            throw ValidationError("--output: '\(output)' is no .png; the result is a PNG file")
+        }
+        if image != nil {
+            do {
+                _ = try settings.imageToImageSteps()
+            } catch {
+                throw ValidationError("--strength: \(error)")
+            }
+        }
+    }
+
+    private var settings: GenerationSettings {
+        GenerationSettings(
+            steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt)
+    }
+
+    func run() async throws {
+        // Files are read before the model: a mistake in them is told at once.
+        let source = try image.map(ImageFile.decode)
+        let given = try latents.map(Self.readNoise)
+        let ldm = try LatentDiffusionModel(path: model, device: Device(parsing: device))
+        if ldm.tokenizer.encoding(of: prompt).isTruncated {
+            printError("warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; its end is cut off")
+        }
+        let seeds = (0..<UInt64(count)).map { seed &+ $0 }
+        let prompts = [String](repeating: prompt, count: count)
+        let began = Date()
+
+        let noise: Tensor
+        let start: Tensor
+        var walked: Int?
+        if let source {
+            let size = ldm.imageSize
+            let images = Self.square(source, size).tensor().expanded([count, -1, -1, -1])
+            let side = size / ldm.vae.config.downsampling
+            noise = given ?? ldm.imageNoise(seeds: seeds, height: side, width: side).added
+            start = try ldm.noised(images, settings: settings, seeds: seeds, noise: noise)
+            walked = try settings.imageToImageSteps()
+        } else {
+            noise = try given ?? ldm.startNoise(seeds: seeds)
+            start = noise
+        }
+        let progress = Progress("denoising", unit: "steps")
+        let result = try ldm.denoised(start, prompts: prompts, settings: settings, lastSteps: walked) { step in
+            progress.show(step.index + 1, of: step.count)
+        }
+        let images = try ldm.images(of: result).rgbImages()
+        progress.clear()
+        if let saveLatents {
+            var state = StateDict()
+            state["noise"] = noise.to(dtype: .float32)
+            state["latents"] = result.to(dtype: .float32)
+            try state.write(safetensors: saveLatents)
+        }
+        try PNG.write(Self.grid(images), to: output)
+        let size = "\(images[0].width)×\(images[0].height)"
+        print(
+            "\(output): \(count == 1 ? "1 image" : "\(count) images") of \(size) in "
+                + "\(Progress.number(Date().timeIntervalSince(began))) s")
+    }
+
+    /// - Throws: `FileFormatError` or `UserError` naming the file.
+    private static func readNoise(_ path: String) throws -> Tensor {
+        let state = try StateDict(safetensors: path)
+        guard let tensor = state["noise"] ?? (state.names.count == 1 ? state[state.names[0]] : nil) else {
+            throw UserError("\(path): \(state.names.count) tensors and none called 'noise'; name the one to use that")
+        }
+        return tensor
+    }
+
+    /// The largest square in the middle, resized.
+    private static func square(_ image: RGBImage, _ size: Int) -> RGBImage {
+        let side = min(image.width, image.height)
+        let box = CropBox(x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+        return image.resizedCrop(box, width: size, height: size)
+    }
+
+    /// Images of one size in about as many rows as columns, two pixels apart.
+    private static func grid(_ images: [RGBImage]) -> RGBImage {
+        guard images.count > 1 else { return images[0] }
+        let columns = Int(Double(images.count).squareRoot().rounded(.up))
+        let rows = (images.count + columns - 1) / columns
+        let (width, height) = (images[0].width + 2, images[0].height + 2)
+        var sheet = RGBImage(width: columns * width - 2, height: rows * height - 2)
+        for (index, image) in images.enumerated() {
+            sheet.paste(image, x: index % columns * width, y: index / columns * height)
+        }
+        return sheet
+    }
+}
