@@ -16,7 +16,8 @@ struct TrainCommandTests {
     ) throws -> ProgramResult {
         let arguments =
             [
-                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32",
+                "--batch-size",
                 "2", "--steps", "8", "--save-every", "2", "--evaluate-every", "8", "--threads", "1", "--device", "cpu",
                 "--run-dir", folder,
             ] + more
