@@ -70,7 +70,7 @@ let package = Package(
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Experiments", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ]
         + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")

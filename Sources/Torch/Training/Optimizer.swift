@@ -158,14 +158,21 @@ extension OptimizerRule {
     fileprivate var hasMomentum: Bool { if case .sgd(let momentum, _) = self { momentum > 0 } else { false } }
 }
 
+/// The common Euclidean norm of the gradients that the parameters hold; a scalar tensor.
+public func gradientNorm(_ parameters: [Tensor]) -> Tensor {
+    let grads = parameters.compactMap(\.grad)
+    guard !grads.isEmpty else { return .zeros([]) }
+    return noGrad { Tensor.stacked(Tensor.norms(grads)).norm() }
+}
+
 /// Scales the gradients so that their common norm is at most `maximum`, as `torch.nn.utils.clip_grad_norm_`.
 /// - Returns: the norm before; a scalar tensor.
 @discardableResult
 public func clipGradients(_ parameters: [Tensor], maximum: Double) -> Tensor {
     let grads = parameters.compactMap(\.grad)
-    guard !grads.isEmpty else { return .zeros([]) }
+    let norm = gradientNorm(parameters)
+    guard !grads.isEmpty else { return norm }
     return noGrad {
-        let norm = Tensor.stacked(Tensor.norms(grads)).norm()
         Op.scale.run(.tensors(grads), .tensor((maximum / (norm + 1e-6)).clamp(max: 1)))
         return norm
     }
