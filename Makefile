@@ -14,8 +14,9 @@ demo: build
 test: setup
 	swift test
 
-bench: build
-	Benchmarks/run
+bench: setup
+	swift build -c release --product Benchmarks
+	Benchmarks/compare
 
 docs: setup
 	rm -rf .build/symbol-graphs && mkdir -p .build/symbol-graphs

@@ -70,8 +70,11 @@ let package = Package(
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Experiments", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Backbones"], path: "Benchmarks",
+            exclude: ["README.md", "compare", "reference.py", "results"]),
     ]
         + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")
         + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),

@@ -36,7 +36,8 @@ struct DataCheckCommand: AsyncParsableCommand {
             Self.list(report.unreadable, title: "files that cannot be read")
             let count = report.unreadable.count
             throw UserError(
-                "\(dataset.root): \(count) \(count == 1 ? "image" : "images") cannot be read, first \(report.unreadable[0])")
+                "\(dataset.root): \(count) \(count == 1 ? "image" : "images") cannot be read, first \(report.unreadable[0])"
+            )
         }
         print("every image can be read")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 
 /// How far a piece of work is: a bar with rate and remaining time on a terminal, now and then a plain line elsewhere.
 final class Progress: @unchecked Sendable {  // variables are guarded by the lock
@@ -78,5 +79,25 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
         let tail = String(format: "%02d", whole % 60)
         return whole >= 3600
             ? "\(whole / 3600):\(String(format: "%02d", whole / 60 % 60)):\(tail)" : "\(whole / 60):\(tail)"
+    }
+}
+
+/// Log messages as lines on standard error, above the progress bar.
+struct LineLog: LogHandler {
+    let progress: Progress
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    init(progress: Progress) {
+        self.progress = progress
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        progress.print(event.level >= .warning ? "\(event.level): \(event.message)" : "\(event.message)")
     }
 }

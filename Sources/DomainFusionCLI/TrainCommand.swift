@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Logging
 
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,6 +42,7 @@ struct TrainCommand: AsyncParsableCommand {
         Interruption.watch()
         let loading = Progress("reading images", unit: "images")
         let training = Progress("step", unit: "steps")
+        LoggingSystem.bootstrap { _ in LineLog(progress: training) }
         let run = try TrainingRun(
             configuration, folder: folder, registry: .all, threads: threads, restart: restart
         ) { event in
@@ -100,12 +102,21 @@ enum ResultText {
             "source domains, validation: \(percent(summary.selected.sourceValidation)) "
                 + "(step \(summary.selected.step), chosen by it)")
         if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
-        let seconds = summary.totals.filter { $0.key.hasSuffix("_seconds") }.sorted { $0.value > $1.value }
-        if !seconds.isEmpty {
-            let parts = seconds.map { "\($0.key.dropLast(8).replacingOccurrences(of: "_", with: " ")) \(Progress.duration($0.value))" }
-            lines.append("time: \(parts.joined(separator: ", "))")
-        }
+        lines.append(times(summary.totals))
         return lines.joined(separator: "\n")
+    }
+
+    /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the
+    /// algorithm counts on its own.
+    private static func times(_ totals: [String: Double]) -> String {
+        var seconds = totals.filter { $0.key.hasSuffix("_seconds") }
+        let steps = seconds.removeValue(forKey: "training_seconds") ?? 0
+        let others = seconds.filter { !["loading_seconds", "evaluation_seconds"].contains($0.key) }
+        seconds["classifier_seconds"] = max(0, steps - others.values.reduce(0, +))
+        let parts = seconds.sorted { $0.value > $1.value }.map { name, value in
+            "\(name.dropLast("_seconds".count).replacingOccurrences(of: "_", with: " ")) \(Progress.duration(value))"
+        }
+        return "time: \(parts.joined(separator: ", "))"
     }
 
     static func percent(_ share: Double?) -> String {

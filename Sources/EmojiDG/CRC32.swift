@@ -1,5 +1,5 @@
 /// The CRC-32 of IEEE 802.3 (reflected polynomial 0xEDB88320), as zlib's `crc32`.
-func crc32(_ text: String) -> UInt32 {
+public func crc32(_ text: String) -> UInt32 {
     ~text.utf8.reduce(~UInt32(0)) { $0 >> 8 ^ crcTable[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
 }
 

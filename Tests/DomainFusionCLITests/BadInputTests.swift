@@ -14,7 +14,8 @@ struct BadInputTests {
     private func train(_ more: String...) throws -> ProgramResult {
         try program.run(
             [
-                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32",
+                "--batch-size",
                 "2", "--steps", "1", "--threads", "1", "--run-dir", "run",
             ] + more)
     }
@@ -32,7 +33,8 @@ struct BadInputTests {
         try program.write(png.prefix(png.count / 2), to: "truncated.png")
         try program.write("", to: "empty.png")
         try program.write("hello", to: "text.png")
-        try FileManager.default.createDirectory(atPath: "\(program.folder)/folder.png", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: "\(program.folder)/folder.png", withIntermediateDirectories: true)
         return [
             "truncated.png": "truncated PNG", "empty.png": "the file is empty", "text.png": "not an image",
             "folder.png": "not a regular file", "missing.png": "no such file",
@@ -54,7 +56,9 @@ struct BadInputTests {
         let model = "\(program.folder)/run/checkpoint/step-1/model.safetensors"
         let whole = try #require(FileManager.default.contents(atPath: model))
         try whole.dropLast(100).write(to: URL(fileURLWithPath: model))
-        expect(try program("predict", "set/a/cat/0.png", "--run", "run"), "step-1/model.safetensors: ", "bytes in place of")
+        expect(
+            try program("predict", "set/a/cat/0.png", "--run", "run"), "step-1/model.safetensors: ", "bytes in place of"
+        )
         expect(try train(), "no checkpoint in it is whole", "--restart")
         try FileManager.default.removeItem(atPath: "\(program.folder)/run/checkpoint")
         expect(try program("predict", "set/a/cat/0.png", "--run", "run"), "no checkpoint yet")

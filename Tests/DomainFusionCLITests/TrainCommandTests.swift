@@ -16,11 +16,21 @@ struct TrainCommandTests {
     ) throws -> ProgramResult {
         let arguments =
             [
-                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+                "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32",
+                "--batch-size",
                 "2", "--steps", "8", "--save-every", "2", "--evaluate-every", "8", "--threads", "1", "--device", "cpu",
                 "--run-dir", folder,
             ] + more
         return try program.run(arguments, end: end)
+    }
+
+    /// Waits until something is so, or the process has ended.
+    private func wait(for process: Process, until isSo: () -> Bool) throws {
+        let deadline = Date().addingTimeInterval(120)
+        while process.isRunning, !isSo() {
+            try #require(Date() < deadline)
+            Thread.sleep(forTimeInterval: 0.001)
+        }
     }
 
     @Test func trainsEvaluatesAndPredicts() throws {
@@ -54,9 +64,16 @@ struct TrainCommandTests {
     /// A process killed at any instant, again and again, ends with the same bytes as an undisturbed one.
     @Test func survivesKills() throws {
         #expect(try train("whole").status == 0)
-        for seconds in [0.6, 1.5, 2.2, 3.0, 1.1] {
+        for attempt in 0..<5 {
             _ = try train("killed") { process in
-                Thread.sleep(forTimeInterval: seconds)
+                // In the middle of a save, or soon after a start.
+                let isSaving = attempt % 2 == 0
+                try wait(for: process) {
+                    let names = try? FileManager.default.contentsOfDirectory(
+                        atPath: "\(program.folder)/killed/checkpoint")
+                    return isSaving ? names?.contains { $0.hasSuffix(".tmp") } == true : names != nil
+                }
+                if !isSaving { Thread.sleep(forTimeInterval: 0.7 * Double(attempt)) }
                 kill(process.processIdentifier, SIGKILL)
             }
         }
@@ -71,11 +88,8 @@ struct TrainCommandTests {
     @Test(arguments: [SIGTERM, SIGINT])
     func savesOnASignal(_ signal: Int32) throws {
         let stopped = try train("stopped", "--set", "steps=100000", "--set", "saveEvery=100000") { process in
-            // Once the run's folder holds events, the training loop is about to begin or runs.
-            let deadline = Date().addingTimeInterval(120)
-            while Date() < deadline, process.isRunning, !program.exists("stopped/classes.json") {
-                Thread.sleep(forTimeInterval: 0.05)
-            }
+            // Then the training loop is about to begin or runs.
+            try wait(for: process) { program.exists("stopped/classes.json") }
             Thread.sleep(forTimeInterval: 2)
             kill(process.processIdentifier, signal)
         }

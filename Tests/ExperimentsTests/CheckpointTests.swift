@@ -22,7 +22,8 @@ struct CheckpointTests {
         var metrics = MetricSums()
         metrics.add([Metric("loss", 0.1), Metric("seconds", 1, .total)])
         return Checkpoint(
-            state: .init(step: step, metrics: metrics, algorithm: ["round": .int(2)]), model: model, optimizer: optimizer)
+            state: .init(step: step, metrics: metrics, algorithm: ["round": .int(2)]), model: model,
+            optimizer: optimizer)
     }
 
     private func append(_ text: String, to file: String) throws {

@@ -7,7 +7,8 @@ import Testing
 struct YAMLTests {
     @Test func readsWhatItWrites() throws {
         let value = JSONValue.object([
-            "text": .string("a: b"), "digits": .string("12"), "empty": .string(""), "yes": .bool(true), "count": .int(-3),
+            "text": .string("a: b"), "digits": .string("12"), "empty": .string(""), "yes": .bool(true),
+            "count": .int(-3),
             "rate": .double(3e-4), "list": .array([.string("x"), .int(1)]), "none": .null,
             "group": .object(["inner": .double(0.5)]),
         ])
@@ -20,7 +21,9 @@ struct YAMLTests {
         #expect {
             try YAML.parse("a: 1\nb: [1, 2\n", name: "my.yaml")
         } throws: { "\($0)".hasPrefix("my.yaml: not valid YAML (line 3") }
-        #expect(throws: UserError("my.yaml: not valid YAML (set twice: a)")) { try YAML.parse("a: 1\na: 2\n", name: "my.yaml") }
+        #expect(throws: UserError("my.yaml: not valid YAML (set twice: a)")) {
+            try YAML.parse("a: 1\na: 2\n", name: "my.yaml")
+        }
     }
 }
 

@@ -28,7 +28,8 @@ struct TrainingRunTests {
     }
 
     private func run(
-        _ name: String, _ configuration: RunConfiguration? = nil, report: @escaping @Sendable (RunEvent) -> Void = { _ in }
+        _ name: String, _ configuration: RunConfiguration? = nil,
+        report: @escaping @Sendable (RunEvent) -> Void = { _ in }
     ) throws -> TrainingRun {
         try TrainingRun(
             configuration ?? self.configuration, folder: "\(folder.path)/\(name)", registry: .standard, threads: 1,

@@ -88,4 +88,19 @@ private final class Memory {
         }
         #expect(freed == 100)
     }
+
+    @Test func trainingTensorsOfAFileLeavesTheFile() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("weights.safetensors")
+        var state = StateDict()
+        state["weight"] = .ones([4])
+        try state.write(safetensors: path)
+        let store = try ParameterStore(StateDict(safetensors: path), name: path)
+        let weight = store.root.parameter("weight", [4], .zeros)
+        store.setRequiresGrad(true)
+        weight.sum().backward()
+        Optimizer(.sgd(), store.parameters, learningRate: 0.5).step()
+        #expect(weight.scalars() == [0.5, 0.5, 0.5, 0.5] as [Float])
+        #expect(try StateDict(safetensors: path)["weight"]?.scalars() == [1, 1, 1, 1] as [Float])
+    }
 }

@@ -28,7 +28,7 @@ extension CLIPTokenizer {
     /// Builds CLIP's tokenizer from OpenAI's `bpe_simple_vocab_16e6.txt` (decompressed), as Stable Diffusion 1.x has it.
     ///
     /// - Throws: `FileFormatError` if the file is missing or is another one.
-    public init(openAIMerges path: String) throws {
+    public init(openAIMerges path: String, contextLength: Int = 77) throws {
         let merges = try Self.merges(path, limit: 49_152 - 256 - 2)
         let bytes = BytePairEncoder.bytesInOrder.map { String(BytePairEncoder.byteCharacters[$0]) }
         let tokens =
@@ -38,7 +38,8 @@ extension CLIPTokenizer {
         let vocabulary = Dictionary(tokens.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         do {
             guard vocabulary.count == 49_408 else { throw BytePairEncoder.Failure(problem: "not CLIP's merges") }
-            try self.init(vocabulary: vocabulary, merges: merges, special: SpecialTokens())
+            try self.init(
+                vocabulary: vocabulary, merges: merges, special: SpecialTokens(), contextLength: contextLength)
         } catch let failure as BytePairEncoder.Failure {
             throw FileFormatError(path: path, problem: failure.problem, remedy: "fetch bpe_simple_vocab_16e6.txt again")
         }

@@ -129,7 +129,7 @@ public struct Augmenter {
             guard images.isFinite().all().item() != 0 else {
                 throw UserError("the diffusion model gave numbers that are not finite; run it in float32")
             }
-            return images[0..<places.count].rgbImages
+            return images[0..<places.count].rgbImages()
         }
     }
 

@@ -104,7 +104,7 @@ public struct Composer {
         return (
             Choice(
                 style: style, content: content, styleSimilarities: styleSimilarities,
-                contentSimilarities: contentSimilarities), composed.rgbImages[0]
+                contentSimilarities: contentSimilarities), composed.rgbImages()[0]
         )
     }
 }

@@ -18,16 +18,4 @@ extension Tensor {
         }
         return result
     }
-
-    /// The 8-bit images of a tensor [N, 3, H, W] in 0…1, rounded.
-    var rgbImages: [RGBImage] {
-        let (height, width) = (size(2), size(3))
-        let count = 3 * height * width
-        return scalars(Float.self).withUnsafeBufferPointer { floats in
-            (0..<size(0)).map { index in
-                let planes = UnsafeBufferPointer(rebasing: floats[index * count..<(index + 1) * count])
-                return Normalization.none.image(planes, width: width, height: height)
-            }
-        }
-    }
 }

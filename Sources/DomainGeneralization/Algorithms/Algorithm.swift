@@ -25,7 +25,8 @@ public protocol Algorithm: AnyObject {
     var training: TrainingStep { get }
 
     /// One optimisation step over one minibatch of each source environment; returns the scalars to log.
-    /// - Throws: a one-line error, when the loss is no longer finite.
+    /// - Throws: a one-line error, when the loss is no longer finite; ``Interruption``, but only before anything has
+    ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 
     /// Logits [N, classes] for normalised images [N, 3, H, W]. By default the classifier's.

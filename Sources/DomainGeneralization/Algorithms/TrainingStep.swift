@@ -24,20 +24,24 @@ public final class TrainingStep {
 
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
     /// - Returns: the loss as a number.
-    /// - Throws: ``UserError`` for a loss that is not finite; the parameters are then as they were.
+    /// - Throws: ``UserError`` for a loss or a gradient that is not finite; the parameters are then as they were.
     @discardableResult
     public func minimise(_ loss: Tensor, step: Int) throws -> Double {
         let value = loss.item()
-        guard value.isFinite else {
-            throw UserError(
-                "the loss is \(value) at step \(step); nothing was changed by this step: lower --learning-rate, or look "
-                    + "at the data with 'domainfusion data check'")
-        }
+        try check(value, "the loss", step: step)
         optimizer.zeroGrad()
         loss.backward()
+        try check(gradientNorm(optimizer.parameters).item(), "the gradient's norm", step: step)
         optimizer.step()
         optimizer.zeroGrad()
         return value
+    }
+
+    private func check(_ value: Double, _ what: String, step: Int) throws {
+        guard !value.isFinite else { return }
+        throw UserError(
+            "\(what) is \(value) at step \(step), which changed nothing; lower --learning-rate, or look at the data with "
+                + "'domainfusion data check'")
     }
 
     /// The optimiser's state under `optimizer.…`.

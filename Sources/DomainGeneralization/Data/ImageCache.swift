@@ -26,7 +26,8 @@ public final class ImageCache: Sendable {
         progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws {
         let ledger = Ledger(budget: budget, count: dataset.items.count, progress: progress)
-        let results = try parallelMap(dataset.items.count, threads: max(1, threads)) { index -> Result<RGBImage?, any Error> in
+        let results = try parallelMap(dataset.items.count, threads: max(1, threads)) {
+            index -> Result<RGBImage?, any Error> in
             Result {
                 let image = try ImageFile.decode(dataset.items[index].path)
                 return ledger.add(image.pixels.count) ? image : nil

@@ -18,7 +18,7 @@ public final class Trainer {
         evaluator = Evaluator(context)
     }
 
-    /// Trains until the end of `steps`, or until `shouldStop` says so between two steps.
+    /// Trains until the end of `steps`, or until `shouldStop` says so between two steps or the algorithm is interrupted.
     /// - Parameter observe: called after each step with its number and its metrics.
     /// - Returns: the number of steps that the run has done.
     /// - Throws: what the algorithm throws; a one-line error for an image that can no longer be read or a failure in
@@ -35,7 +35,12 @@ public final class Trainer {
             let minibatches = try batches.next().map { $0.to(context.device, format: .channelsLast) }
             let waited = Date()
             seedClassifier(step)
-            let metrics = try withTorchErrors { try algorithm.update(minibatches, step: step) }
+            let metrics: [Metric]
+            do {
+                metrics = try withTorchErrors { try algorithm.update(minibatches, step: step) }
+            } catch is Interruption {
+                return step
+            }
             let end = Date()
             try observe(
                 step,

@@ -84,7 +84,9 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     /// These settings with `changes` put over them: a configuration file's content.
     /// - Throws: ``UserError`` for an unknown setting (with near misses) or a wrong kind of value.
     public func changed(by changes: JSONValue, source: String) throws -> RunConfiguration {
-        guard var members = changes.object else { throw UserError("\(source): no settings in it, but \(changes.kindName)") }
+        guard var members = changes.object else {
+            throw UserError("\(source): no settings in it, but \(changes.kindName)")
+        }
         var result = self
         // The names of hyperparameters depend on the algorithm, which checks them.
         if case .object(var algorithm) = members["algorithm"], let given = algorithm["hyperparameters"] {

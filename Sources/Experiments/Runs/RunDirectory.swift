@@ -29,7 +29,9 @@ public final class RunDirectory {
         try makeFolder(path)
         try takeLock()
         if restart {
-            for name in ["checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "done", "failed"] {
+            for name in [
+                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "done", "failed",
+            ] {
                 try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
             }
         }
@@ -55,7 +57,8 @@ public final class RunDirectory {
                     + "--run-dir, or correct its permissions")
         }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            throw UserError("\(path): another process is training in this folder; wait for it, or choose another --run-dir")
+            throw UserError(
+                "\(path): another process is training in this folder; wait for it, or choose another --run-dir")
         }
     }
 
@@ -83,7 +86,9 @@ public final class RunDirectory {
     private func flattened(_ value: JSONValue, prefix: String = "") -> [String: JSONValue] {
         guard case .object(let members) = value else { return [prefix: value] }
         return members.reduce(into: [:]) { result, member in
-            result.merge(flattened(member.value, prefix: prefix.isEmpty ? member.key : "\(prefix).\(member.key)")) { $1 }
+            result.merge(flattened(member.value, prefix: prefix.isEmpty ? member.key : "\(prefix).\(member.key)")) {
+                $1
+            }
         }
     }
 

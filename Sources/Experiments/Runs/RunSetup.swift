@@ -33,7 +33,8 @@ struct RunSetup {
 
     /// - Throws: a one-line error for a setting, a file or a data set that cannot be used.
     init(
-        _ given: RunConfiguration, registry: AlgorithmRegistry, threads: Int, report: @escaping @Sendable (RunEvent) -> Void
+        _ given: RunConfiguration, registry: AlgorithmRegistry, threads: Int,
+        report: @escaping @Sendable (RunEvent) -> Void
     ) throws {
         try given.validate()
         let algorithm = try registry.algorithm(named: given.algorithm.name)
@@ -48,7 +49,8 @@ struct RunSetup {
         let folder = try ImageFolder(given.data)
         let held = try given.testDomains.map(folder.environment(named:))
         guard given.oracle || Set(held).count < folder.environments.count else {
-            throw UserError("all domains are held out; leave at least one of \(folder.environments.joined(separator: ", "))")
+            throw UserError(
+                "all domains are held out; leave at least one of \(folder.environments.joined(separator: ", "))")
         }
         testEnvironments = Set(held).sorted()
         for line in folder.missingClasses { report(.warning("\(folder.root): \(line)")) }
@@ -128,7 +130,8 @@ struct RunSetup {
             logger: logger
         ) {
             try Classifier(
-                backbone, classCount: classCount, weights: weights.map(Self.read), name: weights ?? "", options: options,
+                backbone, classCount: classCount, weights: weights.map(Self.read), name: weights ?? "",
+                options: options,
                 seed: seed, device: device)
         }
     }

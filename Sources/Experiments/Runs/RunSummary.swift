@@ -37,7 +37,8 @@ public struct RunSummary: Codable, Sendable, Equatable {
     /// Sums over the run: seconds by kind of work (`…_seconds`), and what the algorithm counts, such as images generated.
     public let totals: [String: Double]
 
-    init(_ rows: [CheckpointRow], configuration: RunConfiguration, context: AlgorithmContext, totals: [String: Double]) {
+    init(_ rows: [CheckpointRow], configuration: RunConfiguration, context: AlgorithmContext, totals: [String: Double])
+    {
         algorithm = configuration.algorithm.name
         data = configuration.data
         testDomains = context.testEnvironments.map { context.dataset.environments[$0] }

@@ -35,7 +35,8 @@ public struct TrainedModel {
         let description = try Backbones.named(configuration.backbone.name)
         self.device = try Device(parsing: device)
         classifier = try Classifier(
-            description, classCount: classes.count, options: configuration.classifierOptions, seed: 0, device: self.device)
+            description, classCount: classes.count, options: configuration.classifierOptions, seed: 0,
+            device: self.device)
         try classifier.store.load(
             checkpoint.model, name: "\(run.checkpoints.path)/step-\(chosen)/model.safetensors")
         pipeline = .evaluation(

@@ -126,7 +126,8 @@ public final class TrainingRun {
         values["hparams"] = .object([
             "lr": .double(configuration.learningRate), "weight_decay": .double(configuration.weightDecay),
             "batch_size": .int(configuration.batchSize), "resnet_dropout": .double(configuration.backbone.dropout),
-            "freeze_bn": .bool(configuration.backbone.freezeBatchNorm), "backbone": .string(configuration.backbone.name),
+            "freeze_bn": .bool(configuration.backbone.freezeBatchNorm),
+            "backbone": .string(configuration.backbone.name),
             "algorithm": configuration.algorithm.hyperparameters,
         ])
         values["args"] = .object([

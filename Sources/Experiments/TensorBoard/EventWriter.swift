@@ -13,7 +13,8 @@ public final class EventWriter {
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
         else { throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path]) }
         self.file = file
-        try file.write(contentsOf: Self.record(Self.event(time: time.timeIntervalSince1970, step: 0, version: "brain.Event:2")))
+        try file.write(
+            contentsOf: Self.record(Self.event(time: time.timeIntervalSince1970, step: 0, version: "brain.Event:2")))
     }
 
     deinit {

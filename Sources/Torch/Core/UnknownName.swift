@@ -15,7 +15,7 @@ extension TorchError {
 }
 
 /// Levenshtein's distance: insertions, deletions and substitutions that turn one text into the other.
-func editDistance(_ a: String, _ b: String) -> Int {
+public func editDistance(_ a: String, _ b: String) -> Int {
     let target = Array(b)
     var row = Array(0...target.count)
     for (index, character) in a.enumerated() {

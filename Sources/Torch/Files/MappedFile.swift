@@ -1,9 +1,10 @@
 import Foundation
 
-/// A whole file mapped into memory, read-only, for as long as the object lives.
+/// A whole file mapped into memory for as long as the object lives.
 ///
 /// The file's size is taken before mapping, and nothing past it is ever visible. Pages are read when they are touched.
-// Safe to share: the mapping is private, never written, and unmapped only when the last reference goes.
+/// A tensor that borrows the memory may be changed in place: that copies the pages and never reaches the file.
+// Safe to share: the mapping is private and unmapped only when the last reference goes; writers of tensors synchronise.
 public final class MappedFile: @unchecked Sendable {
     /// The path it was opened with.
     public let path: String
@@ -37,7 +38,10 @@ public final class MappedFile: @unchecked Sendable {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+        // Writable, since an optimiser may train tensors in place; private, so that the file stays as it is.
+        let protection = PROT_READ | PROT_WRITE
+        guard let start = mmap(nil, size, protection, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0), start != MAP_FAILED
+        else {
             throw FileFormatError(
                 path: path, problem: "cannot map \(size) bytes: \(systemMessage())", remedy: "free some address space")
         }

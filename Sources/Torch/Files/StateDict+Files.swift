@@ -1,6 +1,19 @@
 import Foundation
 
 extension StateDict {
+    /// Reads a `.safetensors` or a `.pth` file, told apart by their first bytes.
+    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    public init(contentsOf path: String) throws {
+        let file = try MappedFile(path: path)
+        let start = file.withBytes { Array($0.prefix(2)) }
+        // A zip archive or a pickle; the first byte of a safetensors file is a header's length, its ninth "{".
+        if start == Array("PK".utf8) || start.first == 0x80 && file.withBytes({ $0.count < 9 || $0[8] != 0x7b }) {
+            try self.init(pth: path)
+        } else {
+            try self.init(file)
+        }
+    }
+
     /// Reads a `.safetensors` file. The tensors lie in the mapped file until they are changed or moved.
     /// - Throws: ``FileFormatError`` naming the file and the remedy.
     public init(safetensors path: String) throws {

@@ -158,20 +158,27 @@ extension OptimizerRule {
     fileprivate var hasMomentum: Bool { if case .sgd(let momentum, _) = self { momentum > 0 } else { false } }
 }
 
+/// The common Euclidean norm of the gradients that the parameters hold; a scalar tensor.
+public func gradientNorm(_ parameters: [Tensor]) -> Tensor {
+    let grads = parameters.compactMap(\.grad)
+    guard !grads.isEmpty else { return .zeros([]) }
+    return noGrad { Tensor.stacked(Tensor.norms(grads)).norm() }
+}
+
 /// Scales the gradients so that their common norm is at most `maximum`, as `torch.nn.utils.clip_grad_norm_`.
 /// - Returns: the norm before; a scalar tensor.
 @discardableResult
 public func clipGradients(_ parameters: [Tensor], maximum: Double) -> Tensor {
     let grads = parameters.compactMap(\.grad)
-    guard !grads.isEmpty else { return .zeros([]) }
+    let norm = gradientNorm(parameters)
+    guard !grads.isEmpty else { return norm }
     return noGrad {
-        let norm = Tensor.stacked(Tensor.norms(grads)).norm()
         Op.scale.run(.tensors(grads), .tensor((maximum / (norm + 1e-6)).clamp(max: 1)))
         return norm
     }
 }
 
-/// An exponential moving average of parameters (diffusers' `EMAModel` without warm-up).
+/// An exponential moving average of parameters (diffusers' `EMAModel`).
 public final class ParameterAverage {
     public let decay: Double
     /// The averaged values, in the parameters' order.
@@ -185,7 +192,10 @@ public final class ParameterAverage {
     }
 
     /// `average += (1 − decay) · (parameter − average)`.
-    public func update() {
+    /// - Parameter step: number of updates before, for a warm-up in which the decay is at most `(1 + step) / (10 + step)`
+    ///   (TensorFlow's `ExponentialMovingAverage`, diffusers' `EMAModel`); nil for none.
+    public func update(step: Int? = nil) {
+        let decay = step.map { min(self.decay, Double(1 + $0) / Double(10 + $0)) } ?? self.decay
         noGrad { Op.lerp.run(.tensors(averages), .tensors(parameters), .double(1 - decay)) }
     }
 

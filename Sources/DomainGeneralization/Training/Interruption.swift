@@ -1,7 +1,10 @@
 import Foundation
 import Synchronization
 
-/// SIGTERM and SIGINT as a flag that loops look at, so that a run saves its state before it ends.
+/// SIGTERM and SIGINT as a flag that long loops look at, so that a run saves its state before it ends.
+///
+/// An algorithm that works long before it changes a parameter (a round of generation) calls ``poll()`` meanwhile; the
+/// trainer then takes the step as not begun.
 public struct Interruption: Error, CustomStringConvertible, Sendable {
     /// The signal's number.
     public let signal: Int32

@@ -1,0 +1,22 @@
+import Backbones
+import Torch
+
+/// A training step of EfficientNet-Lite0 on 64 images of 64×64, channels-last: forward, cross-entropy, backward, Adam.
+enum ClassifierStepBenchmark {
+    static func run() throws -> [Measurement] {
+        let generator = Generator(seed: 0)
+        let images = Tensor.randn([64, 3, 64, 64], generator: generator)
+        let labels = Tensor.randint(0..<10, [64], generator: generator)
+        let classifier = try Classifier(Backbones.named("efficientnet_lite0"), classCount: 10, seed: 0)
+        classifier.isTraining = true
+        let optimizer = Optimizer(.adam(), classifier.store.parameters, learningRate: 1e-4)
+        return [1, 2].map { threads in
+            Machine.threads = threads
+            return measure("classifier-step.\(threads)", threads: threads, warmup: 2, repetitions: 7) {
+                optimizer.zeroGrad()
+                crossEntropy(classifier(images), labels).backward()
+                optimizer.step()
+            }
+        }
+    }
+}

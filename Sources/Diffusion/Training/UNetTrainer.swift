@@ -1,0 +1,168 @@
+import Torch
+
+/// Hyperparameters of ``UNetTrainer``.
+public struct UNetTrainingOptions: Sendable, Codable, Equatable {
+    public var steps = 80_000
+    public var batchSize = 16
+    public var learningRate = 4e-4
+    public var warmup = 500
+    /// Share of captions that are empty: what classifier-free guidance needs (Ho & Salimans 2021).
+    public var emptyCaptions = 0.1
+    /// γ of the min-SNR weighting (Hang et al. 2023), or 0 for none.
+    public var minSNR = 5.0
+    public var averageDecay = 0.9995
+    public var seed: UInt64 = 0
+
+    public init() {}
+}
+
+/// Latents of one image and what it may be called.
+public struct CaptionedLatents {
+    /// Scaled latents [M, C, h, w] on the training device.
+    public let latents: Tensor
+    /// For each latent the captions to draw from, as indices into ``captions``.
+    public let choices: [[Int32]]
+    /// All different captions; the first is the empty one.
+    public let captions: [String]
+
+    public init(latents: Tensor, choices: [[Int32]], captions: [String]) {
+        precondition(latents.size(0) == choices.count && captions.first == "")
+        self.latents = latents
+        self.choices = choices
+        self.captions = captions
+    }
+}
+
+/// Trains a ``UNet2DConditionModel`` and its text encoder together, on latents that are computed once.
+public final class UNetTrainer: ModelTrainer {
+    public let unet: UNet2DConditionModel
+    public let textEncoder: CLIPTextModel
+    public let options: UNetTrainingOptions
+    public private(set) var step = 0
+    public var batchSize: Int { options.batchSize }
+    private let data: CaptionedLatents
+    private let tokens: Tensor
+    private let signal, noise: Tensor
+    private let isVelocity: Bool
+    private let optimizer: Optimizer
+    private let average: ParameterAverage
+    private let schedule: LearningRateSchedule
+
+    /// - Parameters:
+    ///   - tokens: token ids of `data.captions`, int64 [captions, length].
+    ///   - alphasCumprod: ᾱ of each time step.
+    ///   - isVelocity: whether the U-Net predicts v (Salimans & Ho 2022) rather than the noise.
+    public init(
+        _ unet: UNet2DConditionModel, _ textEncoder: CLIPTextModel, data: CaptionedLatents, tokens: Tensor,
+        alphasCumprod: [Float], isVelocity: Bool, options: UNetTrainingOptions
+    ) {
+        self.unet = unet
+        self.textEncoder = textEncoder
+        self.data = data
+        self.tokens = tokens
+        self.options = options
+        self.isVelocity = isVelocity
+        let alphas = Tensor(alphasCumprod, device: unet.store.device)
+        signal = alphas.sqrt()
+        noise = (1 - alphas).sqrt()
+        unet.store.useChannelsLast()
+        unet.store.setRequiresGrad(true)
+        textEncoder.store.setRequiresGrad(true)
+        let parameters = unet.store.parameters + textEncoder.store.parameters
+        optimizer = Optimizer(.adamW(), parameters, learningRate: options.learningRate, weightDecay: 0)
+        average = ParameterAverage(parameters, decay: options.averageDecay)
+        schedule = .trapezoid(warmup: options.warmup, total: options.steps, decay: 0.2, floor: 0.02)
+    }
+
+    public func advance() throws -> TrainingReport {
+        let generator = stepGenerator(seed: options.seed, step: step)
+        let count = options.batchSize
+        let indices = Tensor.randint(0..<data.latents.size(0), [count], generator: generator)
+        let draws = Tensor.rand([2, count], generator: generator).scalars(Double.self)
+        let captions: [Int64] = indices.scalars(Int.self).enumerated().map { position, index in
+            if draws[position] < options.emptyCaptions { return 0 }
+            let choices = data.choices[index]
+            return Int64(choices[min(choices.count - 1, Int(draws[count + position] * Double(choices.count)))])
+        }
+        let device = unet.store.device
+        let timesteps = stratifiedTimesteps(count, generator).to(device: device)
+        let clean = data.latents.indexSelect(0, indices.to(device: device))
+        let epsilon = Tensor.randn(clean.shape, generator: generator).to(device: device)
+        let loss = self.loss(
+            clean, captions: Tensor(captions, device: device), timesteps: timesteps, epsilon: epsilon, weighted: true
+        ).mean()
+
+        let value = loss.item()
+        guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
+        optimizer.zeroGrad()
+        loss.backward()
+        let norm = clipGradients(optimizer.parameters, maximum: 1)
+        optimizer.learningRate = options.learningRate * schedule.factor(step)
+        optimizer.step()
+        average.update(step: step)
+        step += 1
+        return TrainingReport(step: step, values: [("loss", value), ("gradient", norm.item())])
+    }
+
+    /// One time step from each of `count` equal parts of the schedule: uniform, with less variance.
+    private func stratifiedTimesteps(_ count: Int, _ generator: Generator) -> Tensor {
+        let parts = (Tensor.arange(to: Double(count)) + Tensor.rand([count], generator: generator)) / Double(count)
+        return (parts * Double(signal.count)).clamp(max: Double(signal.count - 1)).to(dtype: .int64)
+    }
+
+    /// The squared error per image [N].
+    private func loss(
+        _ clean: Tensor, captions: Tensor, timesteps: Tensor, epsilon: Tensor, weighted: Bool
+    ) -> Tensor {
+        let a = signal.indexSelect(0, timesteps).reshaped(-1, 1, 1, 1)
+        let s = noise.indexSelect(0, timesteps).reshaped(-1, 1, 1, 1)
+        let noisy = (a * clean + s * epsilon).contiguous(.channelsLast)
+        let context = textEncoder(tokens.indexSelect(0, captions))
+        let prediction = unet(noisy, timesteps: timesteps, context: context)
+        let target = isVelocity ? a * epsilon - s * clean : epsilon
+        let error = (prediction - target).squared().mean([1, 2, 3])
+        guard weighted, options.minSNR > 0 else { return error }
+        let snr = (a * a / (s * s)).reshaped(-1)
+        let clamped = snr.clamp(max: options.minSNR)
+        return error * (isVelocity ? clamped / (snr + 1) : clamped / snr)
+    }
+
+    /// Mean squared error of the averaged model on other latents, unweighted, at fixed noise and time steps.
+    public func validationLoss(_ latents: Tensor, captions: [Int64], seed: UInt64 = 1) -> Double {
+        average.whileSwapped {
+            inferenceMode {
+                let generator = Generator(seed: seed)
+                let count = latents.size(0)
+                let timesteps = stratifiedTimesteps(count, generator).to(device: unet.store.device)
+                let epsilon = Tensor.randn(latents.shape, generator: generator).to(device: unet.store.device)
+                return loss(
+                    latents, captions: Tensor(captions, device: unet.store.device), timesteps: timesteps,
+                    epsilon: epsilon, weighted: false
+                ).mean().item()
+            }
+        }
+    }
+
+    /// Runs `body` with the averaged weights.
+    public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try average.whileSwapped(body)
+    }
+
+    public func save(to path: String) throws {
+        var checkpoint = TrainingCheckpoint(step: step)
+        checkpoint.add(unet.store.state, prefix: "unet.")
+        checkpoint.add(textEncoder.store.state, prefix: "text.")
+        checkpoint.add(average, prefix: "average.")
+        checkpoint.add(optimizer.state, prefix: "optimizer.")
+        try checkpoint.write(to: path)
+    }
+
+    public func restore(from path: String) throws {
+        let checkpoint = try TrainingCheckpoint(path: path)
+        try unet.store.load(checkpoint.part("unet."), name: path)
+        try textEncoder.store.load(checkpoint.part("text."), name: path)
+        try checkpoint.restore(average, prefix: "average.", path: path)
+        try optimizer.load(checkpoint.part("optimizer."), name: path)
+        step = checkpoint.step
+    }
+}

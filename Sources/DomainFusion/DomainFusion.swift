@@ -1,1 +1,0 @@
-// DomainFusion: see Documentation.

@@ -1,0 +1,117 @@
+import Backbones
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// DomainFusion (ECCV 2024): a classifier trained on raw and synthetic images, with latent distillation from one frozen
+/// latent diffusion model: `L = L_raw + λ_s·L_syn + λ_LD·L_LD`, and optionally posterior distillation.
+public final class DomainFusionAlgorithm: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// Folder of the latent diffusion model, in diffusers layout.
+        public var ldm = "Models/emoji-ldm"
+        public var distillation = LatentDistillationSettings()
+        public var posterior = PosteriorDistillationSettings()
+        public var augmentation = AugmentationSettings()
+
+        public init() {}
+
+        public static let help = [
+            "ldm": "folder of the latent diffusion model, in diffusers layout",
+            "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
+            "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
+            "augmentation": "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
+        ]
+
+        public func validate() throws {
+            try distillation.validate(path: "algorithm.hyperparameters.distillation")
+            try posterior.validate(path: "algorithm.hyperparameters.posterior")
+            try augmentation.validate(path: "algorithm.hyperparameters.augmentation")
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "DomainFusion",
+        "Latent distillation and online lightweight augmentation from a frozen latent diffusion model (ECCV 2024).",
+        Settings.self
+    ) { try DomainFusionAlgorithm($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    private let distillation: LatentDistillationTerm?
+    private let posterior: PosteriorDistillationTerm?
+    private let augmentation: AugmentationTerm?
+    private let ledgerPath: String
+    private var ledger: Ledger
+    private let steps: Int
+    private let mean, deviation: Tensor
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        self.settings = settings
+        steps = context.steps
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
+        deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
+        let model = try LatentDiffusionModel(path: settings.ldm, device: context.device)
+        let store = ContentStore(context.storeDirectory, logger: context.logger)
+        ledgerPath = "\(context.runDirectory)/ledger.json"
+        var ledger = try Ledger(path: ledgerPath)
+        distillation =
+            settings.distillation.mode == .off
+            ? nil
+            : try LatentDistillationTerm(
+                settings.distillation, model: model, context: context, store: store, ledger: &ledger)
+        posterior =
+            settings.posterior.weight == 0
+            ? nil
+            : try PosteriorDistillationTerm(
+                settings.posterior, model: model, context: context, store: store, ledger: &ledger)
+        augmentation =
+            settings.augmentation.weight == 0
+            ? nil
+            : AugmentationTerm(
+                try OnlineAugmentation(settings.augmentation, model: model, context: context, store: store),
+                context: context)
+        try ledger.write(to: ledgerPath)
+        self.ledger = ledger
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var metrics: [Metric] = []
+        let raw = minibatches.images
+        let labels = minibatches.labels
+        let synthetic = try augmentation?.minibatch(step: step, raw: raw.size(0), ledger: &ledger)
+        if let synthetic { metrics += synthetic.metrics }
+
+        // Raw and synthetic images go through the network together: one batch for batch norm, and faster.
+        let logits = classifier(synthetic.map { Tensor.concatenated([raw, $0.images]) } ?? raw)
+        let rawLogits = logits[0..<raw.size(0)]
+        var loss = crossEntropy(rawLogits, labels)
+        metrics.append(Metric("raw_loss", loss.item()))
+        if let synthetic {
+            let term = crossEntropy(logits[raw.size(0)..<logits.size(0)], synthetic.labels)
+            loss = loss + settings.augmentation.weight * term
+            metrics.append(Metric("synthetic_loss", term.item()))
+        }
+        let items = minibatches.flatMap(\.items)
+        if let distillation {
+            let confidence = rawLogits.softmax(1).gathered(1, labels.unsqueezed(1)).squeezed(1)
+            let views = noGrad { (raw * deviation + mean).clamp(min: 0, max: 1) }
+            let term = distillation.loss(
+                confidence: confidence, images: views, labels: labels.scalars(Int.self), items: items, step: step,
+                ledger: &ledger)
+            loss = loss + term.loss
+            metrics += term.metrics + [Metric("confidence", confidence.mean().item())]
+        }
+        if let posterior {
+            let term = posterior.loss(logits: rawLogits, items: items)
+            loss = loss + term
+            metrics.append(Metric("posterior_loss", term.item()))
+        }
+        metrics.append(Metric("loss", try training.minimise(loss, step: step)))
+        if (step + 1) % 25 == 0 || step + 1 == steps { try ledger.write(to: ledgerPath) }
+        return metrics
+    }
+}

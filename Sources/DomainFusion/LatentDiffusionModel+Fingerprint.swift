@@ -1,0 +1,20 @@
+import Diffusion
+import DomainGeneralization
+import Foundation
+
+extension LatentDiffusionModel {
+    /// A hash of all that the model's images depend on: configurations and weights, by their files' contents.
+    /// - Throws: `FileFormatError` for a file that cannot be read.
+    public func fingerprint() throws -> String {
+        let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
+        var hashes: [JSONValue] = []
+        for part in parts {
+            let folder = "\(path)/\(part)"
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            where name.hasSuffix(".json") || name.hasSuffix(".safetensors") || name.hasSuffix(".txt") {
+                hashes.append(.string("\(part)/\(name) \(try ContentHash.of(file: "\(folder)/\(name)"))"))
+            }
+        }
+        return ContentHash.of(JSONValue.array(hashes).text)
+    }
+}

@@ -1,0 +1,102 @@
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Logging
+import Pixels
+import Torch
+
+/// Computes LD curves and LDM posteriors of images once and keeps them in the store.
+public final class DistillationLibrary {
+    public let distillation: LatentDistillation
+    public let classes: [String]
+    private let store: ContentStore
+    private let contexts: Tensor
+    private let prompts: [String]
+    private let fingerprint: String
+
+    /// - Parameter classes: names for the prompts, in the order of labels.
+    /// - Throws: what reading the model's files for their hash throws.
+    public init(_ distillation: LatentDistillation, classes: [String], store: ContentStore) throws {
+        self.distillation = distillation
+        self.classes = classes
+        self.store = store
+        prompts = classes.map { Caption.prompt(distillation.settings.prompt, class: $0) }
+        contexts = distillation.denoiser.model.embed(prompts)
+        fingerprint = try distillation.denoiser.model.fingerprint()
+    }
+
+    /// The curve of an image under the prompt of a class.
+    public func curve(_ image: RGBImage, label: Int, ledger: inout Ledger) throws -> LDCurve {
+        let settings = distillation.settings
+        let key = StoreKey(
+            .curve,
+            [
+                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)), "prompt": .string(prompts[label]),
+                "guidance": .double(settings.guidanceScale), "low": .double(settings.lowestTime),
+                "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
+                "scaling": .string(settings.scaling.rawValue), "objective": .string(settings.objective.rawValue),
+                "nodes": .int(settings.nodes), "draws": .int(settings.draws), "seed": .int(settings.seed),
+            ])
+        let state = try store.tensors(for: key) {
+            try ledger.time("curves") { ledger in
+                ledger.unetEvaluations += distillation.evaluationsPerCurve
+                ledger.vaePasses += 2 * settings.nodes
+                let curve = try withTorchErrors {
+                    distillation.curve(
+                        image.modelInput(distillation.denoiser.model)[0], context: contexts[label], seed: key.seed)
+                }
+                var state = StateDict()
+                state["values"] = Tensor(curve.values)
+                state["deviations"] = Tensor(curve.deviations)
+                return state
+            }
+        }
+        return LDCurve(values: state["values"]?.scalars() ?? [], deviations: state["deviations"]?.scalars() ?? [])
+    }
+
+    /// The LDM's errors for an image under the prompts of all classes.
+    public func posterior(_ image: RGBImage, ledger: inout Ledger) throws -> LDMPosterior {
+        let settings = distillation.settings
+        let key = StoreKey(
+            .posterior,
+            [
+                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)),
+                "prompts": .array(prompts.map(JSONValue.string)), "low": .double(settings.lowestTime),
+                "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
+                "draws": .int(settings.draws), "seed": .int(settings.seed),
+            ])
+        let state = try store.tensors(for: key) {
+            try ledger.time("posteriors") { ledger in
+                ledger.unetEvaluations += classes.count * settings.draws
+                ledger.vaePasses += 1
+                let posterior = try withTorchErrors {
+                    distillation.posterior(
+                        image.modelInput(distillation.denoiser.model)[0], contexts: contexts, seed: key.seed)
+                }
+                var state = StateDict()
+                state["errors"] = Tensor(posterior.errors)
+                return state
+            }
+        }
+        return LDMPosterior(errors: state["errors"]?.scalars() ?? [])
+    }
+
+    /// A line in the log now and then.
+    func report(_ done: Int, of all: Int, _ what: String, _ logger: Logger) {
+        if done % 200 == 0 || done == all { logger.info("\(what): \(done) of \(all)") }
+    }
+}
+
+extension StoreKey {
+    /// A seed of the value's own: the first 64 bits of its hash.
+    var seed: UInt64 { UInt64(hash.prefix(16), radix: 16) ?? 0 }
+}
+
+extension RGBImage {
+    /// The image as a model takes it: [1, 3, size, size] in [0, 1].
+    func modelInput(_ model: LatentDiffusionModel) -> Tensor {
+        let size = model.imageSize
+        let sized = width == size && height == size ? self : resized(width: size, height: size)
+        return Tensor.images([sized]).to(device: model.device, dtype: model.dtype)
+    }
+}

@@ -1,0 +1,80 @@
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// G(p) of many items at common nodes.
+struct LDCurveTable {
+    let grid: ChebyshevGrid
+    /// [items, nodes]
+    let values: Tensor
+    let rows: [Int: Int]
+
+    /// g [N] of items at their confidences [N].
+    func gradient(_ items: [Int], at confidence: Tensor) -> Tensor {
+        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: values.device)
+        return grid.interpolate(values.indexSelect(0, indices), at: confidence)
+    }
+}
+
+/// z(p) of many items at common nodes: latents and their derivative by interpolation, no VAE in the loop.
+struct LatentCurveTable {
+    let grid: ChebyshevGrid
+    /// [items, nodes, C, h, w], and likewise the derivatives in p.
+    let latents, derivatives: Tensor
+    let rows: [Int: Int]
+
+    func latents(_ items: [Int], at confidence: Tensor) -> (Tensor, Tensor) {
+        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: latents.device)
+        let weights = grid.weights(at: confidence).to(dtype: latents.dtype).reshaped(items.count, -1, 1, 1, 1)
+        func at(_ table: Tensor) -> Tensor { (table.indexSelect(0, indices) * weights).sum([1]) }
+        return (at(latents), at(derivatives))
+    }
+}
+
+/// Computes what LD's curve modes look up, through the store.
+struct DistillationTables {
+    let distillation: LatentDistillation
+    let context: AlgorithmContext
+    let store: ContentStore
+
+    private var model: LatentDiffusionModel { distillation.denoiser.model }
+
+    /// The curves of all training items.
+    func curves(ledger: inout Ledger) throws -> LDCurveTable {
+        let library = try DistillationLibrary(distillation, classes: context.classes, store: store)
+        let items = context.trainingItems
+        var values: [Float] = []
+        for (done, item) in items.enumerated() {
+            let entry = context.dataset.items[item]
+            values += try library.curve(try context.images.image(entry), label: entry.label, ledger: &ledger).values
+            library.report(done + 1, of: items.count, "LD curves", context.logger)
+        }
+        return LDCurveTable(
+            grid: ChebyshevGrid(distillation.settings.nodes),
+            values: Tensor(values, shape: [items.count, distillation.settings.nodes], device: context.device),
+            rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
+    }
+
+    /// The latents of all training items at the nodes; cheap, so not stored.
+    func latentCurves(ledger: inout Ledger) throws -> LatentCurveTable {
+        let grid = ChebyshevGrid(distillation.settings.nodes)
+        let nodes = Tensor(grid.nodes.map(Float.init), device: model.device)
+        let items = context.trainingItems
+        var latents: [Tensor] = []
+        var derivatives: [Tensor] = []
+        try inferenceMode {
+            for item in items {
+                let image = try context.images.image(context.dataset.items[item]).modelInput(model)
+                let (value, derivative, _) = distillation.trajectory(
+                    image.expanded([grid.nodes.count, -1, -1, -1]), confidence: nodes)
+                latents.append(value)
+                derivatives.append(derivative)
+                ledger.vaePasses += 2 * grid.nodes.count
+            }
+        }
+        return LatentCurveTable(
+            grid: grid, latents: Tensor.stacked(latents).cloned(), derivatives: Tensor.stacked(derivatives).cloned(),
+            rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
+    }
+}

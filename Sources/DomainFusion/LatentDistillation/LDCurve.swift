@@ -1,0 +1,65 @@
+import Diffusion
+import Torch
+
+/// LD of one image as a function of the confidence: `G(p) = E_{t,ε}[w(t)·⟨ε̂ − ε, ∂z/∂p⟩ / dim(z)]`.
+///
+/// It depends on the image, the prompt, the LDM and LD's settings, but on no classifier: it is computed once.
+public struct LDCurve: Sendable {
+    /// G at the nodes.
+    public let values: [Float]
+    /// Standard deviation of a single draw at each node.
+    public let deviations: [Float]
+
+    public init(values: [Float], deviations: [Float]) {
+        self.values = values
+        self.deviations = deviations
+    }
+}
+
+extension LatentDistillation {
+    /// U-Net evaluations that one curve takes.
+    public var evaluationsPerCurve: Int {
+        settings.nodes * settings.draws * (settings.guidanceScale == 1 ? 1 : 2) * (settings.objective == .full ? 2 : 1)
+    }
+
+    /// The curve of one image.
+    /// - Parameters:
+    ///   - image: [3, H, W] in [0, 1].
+    ///   - context: states of the prompt [tokens, width].
+    ///   - seed: of the draws, which are the same at every node.
+    public func curve(_ image: Tensor, context: Tensor, seed: UInt64) -> LDCurve {
+        let grid = ChebyshevGrid(settings.nodes)
+        return inferenceMode {
+            let count = grid.nodes.count
+            let confidence = Tensor(grid.nodes.map(Float.init), device: denoiser.model.device)
+            let images = image.unsqueezed(0).expanded([count, -1, -1, -1])
+            let (latents, derivative, ends) = trajectory(images, confidence: confidence)
+            let draw = NoiseDraw.stratified(
+                settings.draws, for: denoiser, settings: settings, generator: Generator(seed: seed))
+            // Every node with every draw: rows node-major.
+            let nodeOf = Tensor((0..<count).flatMap { [Int64](repeating: Int64($0), count: settings.draws) })
+                .to(device: denoiser.model.device)
+            let drawOf = Tensor((0..<count).flatMap { _ in (0..<settings.draws).map(Int64.init) })
+                .to(device: denoiser.model.device)
+            var rows: [Tensor] = []
+            for start in stride(from: 0, to: nodeOf.count, by: Self.batch) {
+                let range = start..<min(start + Self.batch, nodeOf.count)
+                let nodes = nodeOf[range]
+                rows.append(
+                    gradient(
+                        latents.indexSelect(0, nodes), derivative: derivative.indexSelect(0, nodes),
+                        ends: ends.map { $0.indexSelect(0, nodes) },
+                        context: context.unsqueezed(0).expanded([range.count, -1, -1]),
+                        draw: draw.selected(drawOf[range])))
+            }
+            let table = Tensor.concatenated(rows).reshaped(count, settings.draws)
+            return LDCurve(
+                values: table.mean([1]).scalars(),
+                deviations: settings.draws > 1
+                    ? table.variance([1]).sqrt().scalars() : [Float](repeating: 0, count: count))
+        }
+    }
+
+    /// Rows of one U-Net pass.
+    private static let batch = 64
+}

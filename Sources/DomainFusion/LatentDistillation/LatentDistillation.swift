@@ -1,0 +1,79 @@
+import Diffusion
+import Torch
+
+/// The gradient of latent distillation with respect to the confidence of each image.
+///
+/// The classifier's parameters enter LD through one scalar an image, p, so the whole of it is
+/// `g = w(t)·⟨ε̂ − ε, ∂z/∂p⟩ / dim(z)`: minimising `Σ g·p` with g held constant is LD (DomainFusion, ECCV 2024).
+public struct LatentDistillation {
+    public let denoiser: FrozenDenoiser
+    public let settings: LatentDistillationSettings
+
+    public init(_ denoiser: FrozenDenoiser, _ settings: LatentDistillationSettings) {
+        self.denoiser = denoiser
+        self.settings = settings
+    }
+
+    /// Step of the central differences in p: as small as the type's rounding allows.
+    private var difference: Double { denoiser.model.dtype == .float64 ? 1e-5 : 4e-3 }
+
+    /// g [N] without autograd through the LDM: VAE and U-Net run in inference mode and no activation is kept.
+    /// - Parameters:
+    ///   - images: [N, 3, H, W] in [0, 1].
+    ///   - context: states of the label prompts [N, tokens, width].
+    ///   - confidence: p [N] in [0, 1].
+    public func gradient(_ images: Tensor, context: Tensor, confidence: Tensor, draw: NoiseDraw) -> Tensor {
+        inferenceMode {
+            let (latents, derivative, ends) = trajectory(images, confidence: confidence)
+            return gradient(latents, derivative: derivative, ends: ends, context: context, draw: draw)
+        }.cloned()  // outside inference mode: the loss multiplies it with p
+    }
+
+    /// z(p), its derivative in p, and z at p ± h, by two encoder passes in one batch.
+    func trajectory(_ images: Tensor, confidence: Tensor) -> (latents: Tensor, derivative: Tensor, ends: [Tensor]) {
+        let h = difference
+        let p = confidence.detached().to(dtype: denoiser.model.dtype)
+        let ends = denoiser.latents(
+            .concatenated([images, images]), confidence: .concatenated([p + h, p - h]), scaling: settings.scaling
+        ).chunked(2, dimension: 0)
+        return ((ends[0] + ends[1]) / 2, (ends[0] - ends[1]) / (2 * h), ends)
+    }
+
+    /// g [N] from latents that are known.
+    func gradient(_ latents: Tensor, derivative: Tensor, ends: [Tensor], context: Tensor, draw: NoiseDraw) -> Tensor {
+        let weight = denoiser.weight(draw, settings.timeWeight)
+        switch settings.objective {
+        case .distillation:
+            let residual = self.residual(latents, context: context, draw: draw)
+            return weight * (residual * derivative).mean([1, 2, 3])
+        case .full:
+            let errors = ends.map { residual($0, context: context, draw: draw).squared().mean([1, 2, 3]) }
+            return weight * (errors[0] - errors[1]) / (4 * difference)
+        }
+    }
+
+    /// ε̂ − ε [N, C, h, w].
+    func residual(_ latents: Tensor, context: Tensor, draw: NoiseDraw) -> Tensor {
+        denoiser.predictedNoise(
+            denoiser.noised(latents, draw), draw, context: context, guidanceScale: settings.guidanceScale) - draw.noise
+    }
+
+    /// The reported value of the loss, `½·w(t)·‖ε̂ − ε‖² / dim(z)` [N], differentiable in the confidence.
+    public func value(_ images: Tensor, context: Tensor, confidence: Tensor, draw: NoiseDraw) -> Tensor {
+        let latents = denoiser.latents(images, confidence: confidence, scaling: settings.scaling)
+        let error = residual(latents, context: context, draw: draw).squared().mean([1, 2, 3])
+        return 0.5 * denoiser.weight(draw, settings.timeWeight) * error
+    }
+
+    /// A loss per image [N] whose gradient in the confidence is LD's, through the VAE encoder by autograd: what the
+    /// paper describes. Its value means nothing for ``LatentDistillationSettings/Objective/distillation``.
+    /// - Parameter confidence: p [N], part of the classifier's graph.
+    public func surrogate(_ images: Tensor, context: Tensor, confidence: Tensor, draw: NoiseDraw) -> Tensor {
+        if settings.objective == .full {
+            return value(images, context: context, confidence: confidence, draw: draw)
+        }
+        let latents = denoiser.latents(images, confidence: confidence, scaling: settings.scaling)
+        let residual = noGrad { self.residual(latents.detached(), context: context, draw: draw) }
+        return denoiser.weight(draw, settings.timeWeight) * (residual * latents).mean([1, 2, 3])
+    }
+}

@@ -1,0 +1,84 @@
+import DomainGeneralization
+
+/// Settings of latent distillation (LD): how a frozen latent diffusion model judges an image darkened by the
+/// classifier's confidence.
+public struct LatentDistillationSettings: Codable, Sendable, Equatable {
+    /// Where the gradient comes from; see ``LatentDistillationTerm``.
+    public enum Mode: String, Codable, Sendable, CaseIterable {
+        case off
+        /// Autograd through the VAE encoder: the paper's formulation, the reference of the others.
+        case autograd
+        /// The same gradient without autograd through the LDM, on the augmented view, one draw an image a step.
+        case online
+        /// The latents and their derivative interpolated over p; one U-Net pass a step.
+        case latentCurve = "latent-curve"
+        /// A table of G(p) for each image: no LDM in the training loop.
+        case curve
+    }
+
+    /// w(t), the weight of a time step.
+    public enum TimeWeight: String, Codable, Sendable, CaseIterable {
+        case one = "1"
+        case noise = "1-alpha"
+        case signal = "sqrt-alpha"
+    }
+
+    /// How the confidence p changes the image x in [0, 1].
+    public enum Scaling: String, Codable, Sendable, CaseIterable {
+        /// p·x: a low confidence darkens.
+        case black
+        /// p·(2x − 1) in [−1, 1]: a low confidence greys.
+        case grey
+    }
+
+    /// What is differentiated.
+    public enum Objective: String, Codable, Sendable, CaseIterable {
+        /// Score distillation: the U-Net's Jacobian is dropped.
+        case distillation
+        /// The error itself, through the U-Net too.
+        case full
+    }
+
+    /// A replacement of g that keeps its size but not its meaning.
+    public enum Control: String, Codable, Sendable, CaseIterable {
+        case none
+        /// The batch's mean for every image: LD becomes a mean-absolute-error loss of the same size.
+        case constant
+        /// g of other images of the batch.
+        case shuffled
+    }
+
+    public var mode = Mode.curve
+    /// λ, the factor of the term in the loss.
+    public var weight = 1.0
+    public var guidanceScale = 7.5
+    /// Range of the time steps as shares of the schedule.
+    public var lowestTime = 0.02
+    public var highestTime = 0.98
+    public var timeWeight = TimeWeight.noise
+    public var scaling = Scaling.black
+    public var objective = Objective.distillation
+    public var control = Control.none
+    /// `{a class}` stands for the label with its article.
+    public var prompt = "an emoji of {a class}"
+    /// Chebyshev nodes in p of a curve.
+    public var nodes = 7
+    /// Stratified draws of (t, ε), the same at every node of a curve.
+    public var draws = 8
+    public var seed = 0
+
+    public init() {}
+
+    /// - Throws: `UserError` naming a value out of range.
+    public func validate(path: String) throws {
+        func require(_ holds: Bool, _ name: String, _ wanted: String) throws {
+            if !holds { throw UserError("\(path).\(name): must be \(wanted)") }
+        }
+        try require(weight >= 0, "weight", "at least 0")
+        try require(guidanceScale >= 1, "guidanceScale", "at least 1 (1 is no guidance)")
+        try require(lowestTime >= 0 && lowestTime < highestTime, "lowestTime", "at least 0 and below highestTime")
+        try require(highestTime <= 1, "highestTime", "at most 1")
+        try require(nodes >= 2, "nodes", "at least 2")
+        try require(draws >= 1, "draws", "at least 1")
+    }
+}

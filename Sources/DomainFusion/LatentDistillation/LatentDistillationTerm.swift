@@ -1,0 +1,116 @@
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// Latent distillation as a term of any algorithm's loss.
+public final class LatentDistillationTerm {
+    public let settings: LatentDistillationSettings
+    private let distillation: LatentDistillation
+    private let source: Source
+    private let prompts: [String]
+    private let seed: UInt64
+
+    /// Where g comes from.
+    private enum Source {
+        case autograd
+        case online
+        case latentCurve(LatentCurveTable)
+        case curve(LDCurveTable)
+    }
+
+    /// - Parameters:
+    ///   - ledger: counts what the tables of the curve modes take.
+    /// - Throws: what reading images or the store throws.
+    public init(
+        _ settings: LatentDistillationSettings, model: LatentDiffusionModel, context: AlgorithmContext,
+        store: ContentStore, ledger: inout Ledger
+    ) throws {
+        self.settings = settings
+        distillation = LatentDistillation(FrozenDenoiser(model), settings)
+        prompts = context.classes.map { Caption.prompt(settings.prompt, class: $0) }
+        seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation")))
+        let tables = DistillationTables(
+            distillation: distillation, context: context, store: store)
+        source = switch settings.mode {
+        case .off, .autograd: .autograd
+        case .online: .online
+        case .latentCurve: .latentCurve(try tables.latentCurves(ledger: &ledger))
+        case .curve: .curve(try tables.curves(ledger: &ledger))
+        }
+    }
+
+    /// The term `λ·mean(g·p)` and what is logged of it.
+    /// - Parameters:
+    ///   - confidence: the classifier's probability of the true label [N], part of its graph.
+    ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1].
+    public func loss(
+        confidence: Tensor, images: Tensor, labels: [Int], items: [Int], step: Int, ledger: inout Ledger
+    ) -> (loss: Tensor, metrics: [Metric]) {
+        let start = Date()
+        let generator = Generator(seed: seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15)
+        let p = confidence.detached()
+        let model = distillation.denoiser.model
+        let views = images.resizedForModel(model)
+        let context = model.embed(labels.map { prompts[$0] })
+        func draw() -> NoiseDraw {
+            let stratified = NoiseDraw.stratified(
+                labels.count, for: distillation.denoiser, settings: settings, generator: generator)
+            // The strata are in order; which image gets which is up to chance.
+            return stratified.selected(Tensor.randperm(labels.count, generator: generator).to(device: model.device))
+        }
+        let passes = settings.guidanceScale == 1 ? 1 : 2
+        var g: Tensor
+        switch source {
+        case .autograd:
+            let losses = distillation.surrogate(
+                views, context: context, confidence: confidence.to(dtype: model.dtype), draw: draw())
+            ledger.unetEvaluations += labels.count * passes
+            ledger.vaePasses += labels.count
+            return (settings.weight * losses.mean(), [seconds(since: start)])
+        case .online:
+            g = distillation.gradient(views, context: context, confidence: p, draw: draw())
+            ledger.unetEvaluations += labels.count * passes
+            ledger.vaePasses += 2 * labels.count
+        case .latentCurve(let table):
+            let (latents, derivative) = table.latents(items, at: p)
+            g = inferenceMode {
+                distillation.gradient(latents, derivative: derivative, ends: [], context: context, draw: draw())
+            }.cloned()
+            ledger.unetEvaluations += labels.count * passes
+        case .curve(let table):
+            g = table.gradient(items, at: p)
+        }
+        g = controlled(g.to(dtype: confidence.dtype), generator)
+        return (settings.weight * (g * confidence).mean(), metrics(g, p) + [seconds(since: start)])
+    }
+
+    /// g, or what the control puts in its place.
+    private func controlled(_ g: Tensor, _ generator: Generator) -> Tensor {
+        switch settings.control {
+        case .none: g
+        case .constant: g.mean() * g.onesLike()
+        case .shuffled: g.indexSelect(0, Tensor.randperm(g.count, generator: generator).to(device: g.device))
+        }
+    }
+
+    private func metrics(_ g: Tensor, _ p: Tensor) -> [Metric] {
+        [
+            Metric("ld_g", g.mean().item()),
+            Metric("ld_g_deviation", g.count > 1 ? g.variance([0]).sqrt().item() : 0),
+            // LD fades as p comes near 1: this is its pull on the logits.
+            Metric("ld_pull", (g.abs() * p * (1 - p)).mean().item()),
+        ]
+    }
+
+    private func seconds(since start: Date) -> Metric { Metric("ld_seconds", -start.timeIntervalSinceNow, .total) }
+}
+
+extension Tensor {
+    /// Images at the size and in the type that a model takes.
+    func resizedForModel(_ model: LatentDiffusionModel) -> Tensor {
+        let size = model.imageSize
+        let sized = self.size(2) == size && self.size(3) == size ? self : resizedBilinear(size, size, antialias: true)
+        return sized.to(device: model.device, dtype: model.dtype)
+    }
+}

@@ -1,0 +1,84 @@
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// Settings of posterior distillation: the classifier is drawn to the class probabilities of the LDM itself.
+public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
+    /// λ; 0 is off.
+    public var weight = 0.0
+    /// β of `p_φ(y|x) ∝ exp(−β·error)`.
+    public var sharpness = 200.0
+    /// Only images whose source label the LDM itself gives.
+    public var onlyWhereRight = true
+    public var prompt = "an emoji of {a class}"
+    /// Stratified draws of (t, ε), the same for all classes.
+    public var draws = 8
+    public var timeWeight = LatentDistillationSettings.TimeWeight.one
+    public var seed = 0
+
+    public init() {}
+
+    /// - Throws: `UserError` naming a value out of range.
+    public func validate(path: String) throws {
+        for (name, holds, wanted) in [
+            ("weight", weight >= 0, "at least 0"), ("sharpness", sharpness > 0, "above 0"),
+            ("draws", draws >= 1, "at least 1"),
+        ] where !holds { throw UserError("\(path).\(name): must be \(wanted)") }
+    }
+
+    /// The settings that the LDM's errors depend on.
+    var distillation: LatentDistillationSettings {
+        var settings = LatentDistillationSettings()
+        settings.draws = draws
+        settings.timeWeight = timeWeight
+        settings.prompt = prompt
+        settings.seed = seed
+        return settings
+    }
+}
+
+/// `λ·KL(p_θ(y|x) ‖ p_φ(y|x))`, which the paper names as LD's aim, taken literally.
+public final class PosteriorDistillationTerm {
+    private let settings: PosteriorDistillationSettings
+    /// log p_φ [items, classes], and whether an item takes part [items].
+    private let logPosterior, mask: Tensor
+    private let rows: [Int: Int]
+    /// Share of the training items that the LDM classifies rightly.
+    public let accuracy: Double
+
+    public init(
+        _ settings: PosteriorDistillationSettings, model: LatentDiffusionModel, context: AlgorithmContext,
+        store: ContentStore, ledger: inout Ledger
+    ) throws {
+        self.settings = settings
+        let library = try DistillationLibrary(
+            LatentDistillation(FrozenDenoiser(model), settings.distillation), classes: context.classes, store: store)
+        let items = context.trainingItems
+        var table: [Double] = []
+        var takesPart: [Float] = []
+        var right = 0
+        for (done, item) in items.enumerated() {
+            let entry = context.dataset.items[item]
+            let posterior = try library.posterior(try context.images.image(entry), ledger: &ledger)
+            table += posterior.probabilities(sharpness: settings.sharpness).map { Foundation.log(max($0, 1e-8)) }
+            let isRight = posterior.prediction == entry.label
+            right += isRight ? 1 : 0
+            takesPart.append(isRight || !settings.onlyWhereRight ? 1 : 0)
+            library.report(done + 1, of: items.count, "posteriors", context.logger)
+        }
+        logPosterior = Tensor(table.map(Float.init), shape: [items.count, context.classes.count], device: context.device)
+        mask = Tensor(takesPart, device: context.device)
+        rows = Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) })
+        accuracy = Double(right) / Double(max(1, items.count))
+        context.logger.info("the LDM classifies \(right) of \(items.count) training items rightly")
+    }
+
+    /// The term for logits [N, classes] of items.
+    public func loss(logits: Tensor, items: [Int]) -> Tensor {
+        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: logits.device)
+        let log = logits.logSoftmax(1)
+        let divergence = (log.exp() * (log - logPosterior.indexSelect(0, indices))).sum([1])
+        return settings.weight * (divergence * mask.indexSelect(0, indices)).mean()
+    }
+}

@@ -1,6 +1,0 @@
-import DomainGeneralization
-
-extension AlgorithmRegistry {
-    /// Every algorithm that the command line knows.
-    static let all = AlgorithmRegistry.standard
-}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Diffusion
+import DomainFusion
+import DomainGeneralization
+import Experiments
+import Foundation
+import Pixels
+import Torch
+
+struct CurvesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "curves", abstract: "Draw what the diffusion model thinks of images at each brightness: LD curves.",
+        discussion: """
+            G(p) is latent distillation's gradient for an image that is darkened to the share p of its brightness.
+            Negative values ask the classifier for more confidence. With --wrong the same image is asked about under
+            another class's prompt: where both curves agree, the model sees brightness, not the class.
+
+              domainfusion curves lion.png --class animal --wrong vehicle --output curves.png
+            """)
+
+    @Argument(help: "Images.")
+    var images: [String]
+
+    @Option(name: .customLong("class"), help: "The class that the prompt names.")
+    var label: String
+
+    @Option(help: "Another class, for comparison.")
+    var wrong: String?
+
+    @Option(help: "Folder of the latent diffusion model.")
+    var ldm = "Models/emoji-ldm"
+
+    @Option(help: "The prompt, with {class} or {a class}.")
+    var prompt = LatentDistillationSettings().prompt
+
+    @Option(help: "Classifier-free guidance; 1 is none.")
+    var guidance = LatentDistillationSettings().guidanceScale
+
+    @Option(help: "Nodes in p.")
+    var nodes = 9
+
+    @Option(help: "Draws of noise and time step at each node.")
+    var draws = 16
+
+    @Option(help: "The folder of diffusion results that runs share.")
+    var store = "store"
+
+    @Option(help: "The plot, a PNG file; the numbers go beside it as JSON.")
+    var output = "curves.png"
+
+    func run() async throws {
+        guard !images.isEmpty else { throw ValidationError("name at least one image") }
+        var settings = LatentDistillationSettings()
+        settings.prompt = prompt
+        settings.guidanceScale = guidance
+        settings.nodes = nodes
+        settings.draws = draws
+        try settings.validate(path: "curves")
+        let decoded = try images.map { try ImageFile.decode($0) }
+        let model = try LatentDiffusionModel(path: ldm)
+        let classes = [label] + (wrong.map { [$0] } ?? [])
+        let library = try DistillationLibrary(
+            LatentDistillation(FrozenDenoiser(model), settings), classes: classes, store: ContentStore(store))
+        var ledger = Ledger()
+        let grid = ChebyshevGrid(nodes)
+        var series: [LineChart.Series] = []
+        var records: [JSONValue] = []
+        for (path, image) in zip(images, decoded) {
+            for (index, name) in classes.enumerated() {
+                let curve = try library.curve(image, label: index, ledger: &ledger)
+                let title = "\((path as NSString).lastPathComponent), \(name)"
+                let points = zip(grid.nodes, curve.values).map { (x: $0, y: Double($1)) }
+                series.append(LineChart.Series(title, points: points))
+                let record: [String: JSONValue] = [
+                    "image": .string(path), "class": .string(name), "p": .array(grid.nodes.map { .double($0) }),
+                    "g": Self.numbers(curve.values), "deviation": Self.numbers(curve.deviations),
+                ]
+                records.append(.object(record))
+            }
+        }
+        let chart = LineChart(
+            title: "LD curves", xLabel: "confidence p", yLabel: "G(p)", series: series)
+        try chart.write(to: output)
+        let json = (output as NSString).deletingPathExtension + ".json"
+        try AtomicFile.write(JSONValue.array(records).text + "\n", to: json)
+        print("\(output) and \(json): \(series.count) curves, \(ledger.unetEvaluations) new U-Net evaluations")
+    }
+
+    private static func numbers(_ values: [Float]) -> JSONValue { .array(values.map { .double(Double($0)) }) }
+}

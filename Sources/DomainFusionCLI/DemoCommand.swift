@@ -1,0 +1,94 @@
+import ArgumentParser
+import DomainGeneralization
+import Experiments
+import Foundation
+
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo", abstract: "Compare ERM and DomainFusion on EmojiDG, one domain held out.",
+        discussion: """
+            Prepares the data where it is missing, trains both on the same images and steps, and prints how well each
+            does on the domain that neither has seen. A demo that was stopped goes on with the same command.
+
+              domainfusion demo --target symbola --run-dir runs/demo-symbola
+            """)
+
+    @Option(help: "The domain to hold out: emojione, noto, openmoji, symbola or unifont.")
+    var target = "unifont"
+
+    @Option(help: "Optimisation steps of each method.")
+    var steps = 300
+
+    @Option(help: "Seeds the split, the parameters and every draw.")
+    var seed = 0
+
+    @Option(help: "Folder of both runs, summary.json and gallery.png.")
+    var runDir = "runs/demo"
+
+    @Option(help: "Folder of the latent diffusion model.")
+    var ldm = "Models/emoji-ldm"
+
+    @Option(help: "The folder of diffusion results that runs share.")
+    var store = "store"
+
+    @Option(help: "Folder that the data set EmojiDG lies in.")
+    var data = "data"
+
+    @Option(help: "Threads; all processors by default.")
+    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+
+    func run() async throws {
+        var demo = Demo()
+        demo.target = target
+        demo.steps = steps
+        demo.seed = seed
+        demo.folder = runDir
+        demo.ldm = ldm
+        demo.store = store
+        demo.data = "\(data)/EmojiDG"
+        Interruption.watch()
+        let training = Progress("step", unit: "steps")
+        let summary: Demo.Summary
+        do {
+            summary = try await demo.run(threads: threads) { name, event in
+                switch event {
+                case .warning(let text): training.print("\(name): \(text)")
+                case .resumed(let step): training.print("\(name): goes on after step \(step)")
+                case .step(let done, let total, _): training.show(done, of: total, note: name)
+                case .evaluated(let row): training.print("\(name): step \(row.step) evaluated")
+                case .loading, .evaluating: break
+                }
+            }
+        } catch let interruption as Interruption {
+            training.clear()
+            printError("\(interruption): state saved in \(runDir); the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
+        }
+        training.clear()
+        print(Self.table(summary))
+        print("\(runDir): both runs, summary.json, gallery.png")
+    }
+
+    private static func table(_ summary: Demo.Summary) -> String {
+        var lines = ["Unseen domain \(summary.target), \(summary.steps) steps, seed \(summary.seeds[0])", ""]
+        lines.append("method         unseen domain   unseen items   source validation   LDM images   time")
+        for (key, title) in [("erm", "ERM"), ("domainfusion", "DomainFusion")] {
+            guard let run = summary.runs[key] else { continue }
+            let cells = [
+                title.padding(toLength: 15, withPad: " ", startingAt: 0),
+                ResultText.percent(run.unseenDomain).padding(toLength: 16, withPad: " ", startingAt: 0),
+                ResultText.percent(run.unseenItems).padding(toLength: 15, withPad: " ", startingAt: 0),
+                ResultText.percent(run.sourceValidation).padding(toLength: 20, withPad: " ", startingAt: 0),
+                String(run.imagesGenerated).padding(toLength: 13, withPad: " ", startingAt: 0),
+                Progress.duration(run.seconds),
+            ]
+            lines.append(cells.joined())
+        }
+        if let shares = summary.runs["domainfusion"]?.timeShares {
+            let text = ["classifier", "distillation", "generation"].map { "\($0) \(ResultText.percent(shares[$0]))" }
+            lines.append("")
+            lines.append("DomainFusion's training time: \(text.joined(separator: ", "))")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,164 @@
+import ArgumentParser
+import Diffusion
+import DomainGeneralization
+import Experiments
+import Foundation
+import Pixels
+import Torch
+
+struct LDMCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ldm", abstract: "Train a latent diffusion model, or make images with one.",
+        subcommands: [LDMTrain.self, LDMEvaluate.self, LDMSheet.self])
+}
+
+struct LDMTrain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Train the VAE, then the U-Net, of a small latent diffusion model.",
+        subcommands: [LDMTrainVAE.self, LDMTrainUNet.self])
+}
+
+/// Options that both trainings share.
+struct LDMTrainingOptions: ParsableArguments {
+    @Option(help: "Folder of captioned images, as 'domainfusion data prepare emoji' makes it.")
+    var corpus = "data/EmojiLDM"
+
+    @Option(help: "Model folder, in diffusers layout, that the result is written to.")
+    var output = "models/emoji-ldm"
+
+    @Option(help: "Folder of the training's log and checkpoint. The same command goes on from there.")
+    var work: String?
+
+    @Option(help: "Side of the images in pixels.")
+    var imageSize = 64
+
+    @Option(help: "Optimisation steps in all.")
+    var steps: Int?
+
+    @Option(help: "Images in a batch.")
+    var batchSize: Int?
+
+    @Option(help: "Peak learning rate.")
+    var learningRate: Double?
+
+    @Option(help: "Steps between two evaluations, each with a checkpoint.")
+    var evaluateEvery = 1000
+
+    @Option(help: "Seed of the weights and of every draw.")
+    var seed: UInt64 = 0
+
+    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
+    var device = "auto"
+
+    @Option(help: "Threads of one operator; all cores by default.")
+    var threads: Int?
+
+    func prepare() throws -> (LDMCorpus, Device) {
+        if let threads { Machine.threads = threads }
+        return (try LDMCorpus(folder: corpus, size: imageSize), try Device(parsing: device))
+    }
+}
+
+struct LDMTrainVAE: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vae", abstract: "Train the autoencoder: 64×64 images to 16×16×4 latents.")
+
+    @OptionGroup var options: LDMTrainingOptions
+
+    func run() async throws {
+        let (corpus, device) = try options.prepare()
+        var training = VAETraining()
+        training.options.steps = options.steps ?? training.options.steps
+        training.options.batchSize = options.batchSize ?? training.options.batchSize
+        training.options.learningRate = options.learningRate ?? training.options.learningRate
+        training.options.seed = options.seed
+        try training.run(
+            corpus: corpus, work: options.work ?? "runs/ldm-vae", output: options.output, device: device,
+            evaluateEvery: options.evaluateEvery, shouldStop: { false }, report: printLine)
+    }
+}
+
+/// Prints a line at once, into a pipe or a log file too.
+func printLine(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+struct LDMTrainUNet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unet", abstract: "Train the U-Net and the text encoder on the latents of the model's VAE.")
+
+    @OptionGroup var options: LDMTrainingOptions
+
+    @Option(help: "CLIP's vocabulary, a file of merges.")
+    var vocabulary = "data/packages/clip-anytorch/clip/bpe_simple_vocab_16e6.txt"
+
+    func run() async throws {
+        let (corpus, device) = try options.prepare()
+        var training = UNetTraining()
+        training.options.steps = options.steps ?? training.options.steps
+        training.options.batchSize = options.batchSize ?? training.options.batchSize
+        training.options.learningRate = options.learningRate ?? training.options.learningRate
+        training.options.seed = options.seed
+        try training.run(
+            corpus: corpus, vocabulary: vocabulary, work: options.work ?? "runs/ldm-unet", output: options.output,
+            device: device, evaluateEvery: options.evaluateEvery, shouldStop: { false }, report: printLine)
+    }
+}
+
+struct LDMEvaluate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Judge a model: reconstruction, generated classes and styles, the model as a classifier.")
+
+    @Option(help: "Model folder, in diffusers layout.")
+    var model = "Models/emoji-ldm"
+
+    @Option(help: "The images that it was trained on; one item in twenty was held out.")
+    var corpus = "data/EmojiLDM"
+
+    @Option(help: "Weights of the judges' backbone, EfficientNet-Lite0; those installed by default.")
+    var weights: String?
+
+    @Option(help: "Images generated of each class in each style.")
+    var images = 6
+
+    @Option(help: "The result, a JSON file.")
+    var output = "evaluation.json"
+
+    func run() async throws {
+        let ldm = try LatentDiffusionModel(path: model)
+        let judge = try weights ?? CorpusJudgeWeights.installed()
+        var options = LDMEvaluation.Options()
+        options.imagesPerCell = images
+        let result = try LDMEvaluation(
+            model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
+            report: printLine)
+        try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: output)
+        print("\(output): written")
+    }
+}
+
+struct LDMSheet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
+
+    @Option(help: "Model folder, in diffusers layout.")
+    var model = "Models/emoji-ldm"
+
+    @Option(help: "Classifier-free guidance.")
+    var guidance = 3.0
+
+    @Option(help: "Denoising steps.")
+    var steps = 25
+
+    @Option(help: "The picture, a PNG file.")
+    var output = "samples.png"
+
+    func run() async throws {
+        var sheet = SampleSheet(model: try LatentDiffusionModel(path: model))
+        sheet.settings.guidanceScale = guidance
+        sheet.settings.steps = steps
+        try PNG.write(sheet.image(), to: output)
+        print("\(output): written")
+    }
+}

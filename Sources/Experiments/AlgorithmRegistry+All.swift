@@ -1,0 +1,7 @@
+import DomainFusion
+import DomainGeneralization
+
+extension AlgorithmRegistry {
+    /// Every algorithm of the toolkit.
+    public static let all = AlgorithmRegistry.standard + [DomainFusionAlgorithm.description]
+}

@@ -1,0 +1,92 @@
+import DomainFusion
+import DomainGeneralization
+import EmojiDG
+import Foundation
+
+/// ERM and DomainFusion side by side on EmojiDG, one domain held out: what `make demo` runs.
+public struct Demo: Sendable {
+    /// The folder of both runs, the summary and the gallery.
+    public var folder = "runs/demo"
+    public var data = "data/EmojiDG"
+    public var packages = "data/packages"
+    public var target = "unifont"
+    public var seed = 0
+    public var steps = 300
+    public var ldm = "Models/emoji-ldm"
+    public var store = "store"
+
+    public init() {}
+
+    /// What the comparison found; `summary.json`.
+    public struct Summary: Codable, Sendable {
+        public let target: String
+        public let seeds: [Int]
+        public let steps: Int
+        public let runs: [String: Run]
+    }
+
+    /// One method's part of it.
+    public struct Run: Codable, Sendable {
+        public let sourceValidation: Double?
+        public let unseenDomain: Double?
+        public let unseenItems: Double?
+        /// Images that the LDM made for this run, anew and from the store.
+        public let imagesGenerated: Int
+        public let seconds: Double
+        /// Shares of the training time.
+        public let timeShares: [String: Double]
+    }
+
+    /// Settings of the two runs, by the name of their folder.
+    public var configurations: [(name: String, configuration: RunConfiguration)] {
+        var plain = RunConfiguration(preset: .small)
+        plain.data = data
+        plain.testDomains = [target]
+        plain.seed = seed
+        plain.steps = steps
+        plain.store = store
+        var fusion = plain
+        fusion.algorithm = .init(name: DomainFusionAlgorithm.description.name)
+        fusion.algorithm.hyperparameters = .object(["ldm": .string(ldm)])
+        return [("erm", plain), ("domainfusion", fusion)]
+    }
+
+    /// Prepares the data where it is missing, trains both, and writes the summary and the gallery.
+    /// - Parameter report: the name of the run and what happens in it.
+    /// - Throws: a one-line error; a killed demo goes on with the same call.
+    public func run(threads: Int, report: @escaping @Sendable (String, RunEvent) -> Void) async throws -> Summary {
+        let root = (data as NSString).deletingLastPathComponent
+        _ = try await EmojiDG.prepare(
+            into: root, packages: .standard(packages: packages))
+        var runs: [String: Run] = [:]
+        for (name, configuration) in configurations {
+            let training = try TrainingRun(
+                configuration, folder: "\(folder)/\(name)", registry: .all, threads: threads
+            ) { report(name, $0) }
+            runs[name] = Run(try training.run(), target: target)
+        }
+        let summary = Summary(target: target, seeds: [seed], steps: steps, runs: runs)
+        let text = try JSONValue(encoding: summary).text + "\n"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/summary.json"), options: .atomic)
+        return summary
+    }
+}
+
+extension Demo.Run {
+    init(_ summary: RunSummary, target: String) {
+        let result = summary.selected.targets[target]
+        let seconds = summary.totals.filter { $0.key.hasSuffix("_seconds") }
+        let distillation = seconds["ld_seconds"] ?? 0
+        let generation = seconds["generation_seconds"] ?? 0
+        let training = seconds["training_seconds"] ?? 0
+        let all = max(training, 1e-9)
+        self.init(
+            sourceValidation: summary.selected.sourceValidation, unseenDomain: result?.accuracy,
+            unseenItems: result?.unseenItems, imagesGenerated: Int(summary.totals["images_generated"] ?? 0),
+            seconds: seconds.values.reduce(0, +),
+            timeShares: [
+                "classifier": (training - distillation - generation) / all, "distillation": distillation / all,
+                "generation": generation / all,
+            ])
+    }
+}

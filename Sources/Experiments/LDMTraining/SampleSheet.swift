@@ -1,0 +1,35 @@
+import Diffusion
+import DomainFusion
+import Pixels
+import Torch
+
+/// What a text-to-image model draws: one row a prompt subject, one column a style.
+public struct SampleSheet {
+    public let model: LatentDiffusionModel
+    public var subjects = [
+        "a face", "a hand", "a person", "an animal", "nature", "food", "a building", "a vehicle", "clothing", "a tool",
+        "a lion", "an apple",
+    ]
+    public var styles = [
+        "shaded colour", "cartoon", "flat colour", "outlined flat", "black and white ink", "pixel art", "",
+    ]
+    public var settings = GenerationSettings(steps: 25, guidanceScale: 3)
+
+    public init(model: LatentDiffusionModel) {
+        self.model = model
+    }
+
+    /// The sheet, each image enlarged by whole pixels.
+    public func image() throws -> RGBImage {
+        let prompts = subjects.flatMap { subject in
+            styles.map { ($0.isEmpty ? "an emoji" : Caption.withArticle("\($0) emoji")) + " of \(subject)" }
+        }
+        let images = try model.textToImage(prompts, settings: settings, seeds: prompts.indices.map { UInt64($0) })
+        let cells = images.rgbImages()
+        let sheet = ContactSheet(
+            rows: subjects.enumerated().map { row, _ in
+                styles.indices.map { ContactSheet.Cell(cells[row * styles.count + $0]) }
+            }, rowLabels: subjects, columnLabels: styles.map { $0.isEmpty ? "no style" : $0 })
+        return try sheet.image()
+    }
+}

@@ -1,0 +1,175 @@
+import Diffusion
+import Foundation
+import Pixels
+import Torch
+
+/// Trains the U-Net and the text encoder of the embedded LDM on the latents of its VAE, and writes the whole model.
+public struct UNetTraining {
+    public var unet: UNet2DConditionConfig
+    public var text: CLIPTextConfig
+    public var options = UNetTrainingOptions()
+
+    public init() {
+        unet = UNet2DConditionConfig()
+        unet.sampleSize = 16
+        unet.blockOutChannels = [48, 96, 192]
+        unet.downAttention = [false, true, true]
+        unet.upAttention = [true, true, false]
+        unet.layersPerBlock = [1, 1, 1]
+        unet.transformerLayers = [1, 1, 1]
+        unet.heads = [2, 4, 6]
+        unet.normGroups = 16
+        unet.crossAttentionWidth = 128
+        text = CLIPTextConfig()
+        text.width = 128
+        text.feedForwardWidth = 512
+        text.layers = 3
+        text.heads = 4
+        text.length = 32
+    }
+
+    /// Cosine ᾱ (Nichol & Dhariwal 2021): small latents keep their image longer than under Stable Diffusion's.
+    public static var scheduler: SchedulerConfig {
+        var config = SchedulerConfig()
+        config.betaSchedule = .squaredCosine
+        config.predictionType = .velocity
+        config.timestepSpacing = .trailing
+        config.clipSample = false
+        return config
+    }
+
+    /// - Parameters:
+    ///   - vocabulary: CLIP's `bpe_simple_vocab_16e6.txt`.
+    ///   - output: the model folder; its `vae/` must be there.
+    public func run(
+        corpus: LDMCorpus, vocabulary: String, work: String, output: String, device: Device, evaluateEvery: Int,
+        shouldStop: () -> Bool, report: @escaping (String) -> Void
+    ) throws {
+        let vae = try AutoencoderKL(folder: "\(output)/vae", device: device)
+        try FileManager.default.createDirectory(atPath: "\(output)/scheduler", withIntermediateDirectories: true)
+        try Self.scheduler.write(to: "\(output)/scheduler/scheduler_config.json")
+        let tokenizer = try CLIPTokenizer(openAIMerges: vocabulary, contextLength: text.length)
+        try tokenizer.write(to: "\(output)/tokenizer")
+        let schedule = NoiseSchedule(Self.scheduler)
+
+        let training = corpus.training
+        let captions = CaptionTable(training.entries)
+        // Only tokens that occur are trained; the others keep their initial vectors in the model that is written.
+        let vocabularySubset = TokenSubset(tokenizer, captions.captions)
+        var compact = text
+        compact.vocabularySize = vocabularySubset.used.count
+        let unetModel = UNet2DConditionModel(ParameterStore(seed: options.seed, device: device), unet)
+        let textModel = CLIPTextModel(ParameterStore(seed: options.seed &+ 1, device: device), compact)
+
+        let latents = encodeAll(vae, training.images)
+        let flipped = encodeAll(vae, training.images.flipped(3))
+        let order = captions.repetitions(of: training.entries)
+        let indices = Tensor((order + order.map { $0 + training.entries.count }).map(Int64.init)).to(device: device)
+        let data = CaptionedLatents(
+            latents: Tensor.concatenated([latents, flipped]).indexSelect(0, indices),
+            choices: (order + order).map { captions.choices[$0] }, captions: captions.captions)
+        let trainer = UNetTrainer(
+            unetModel, textModel, data: data, tokens: vocabularySubset.ids.to(device: device),
+            alphasCumprod: schedule.alphasCumprod, isVelocity: true, options: options)
+
+        let heldOut = corpus.heldOut
+        let heldOutLatents = encodeAll(vae, heldOut.images)
+        let heldOutCaptions = heldOut.entries.map { captions.index($0.captions[3]) }
+        var loop = ModelTraining(folder: work, steps: options.steps)
+        loop.evaluateEvery = evaluateEvery
+        loop.report = report
+        report(
+            "U-Net: \(unetModel.store.parameterCount) parameters, text encoder: \(textModel.store.parameterCount), "
+                + "\(training.entries.count) images, \(captions.captions.count) captions")
+        _ = try loop.run(trainer, shouldStop: shouldStop) { step in
+            try trainer.withAverage {
+                try write(unetModel, textModel, subset: vocabularySubset, output: output)
+            }
+            return [
+                ("train_loss", trainer.validationLoss(latents[0..<min(512, latents.size(0))],
+                    captions: training.entries.prefix(512).map { captions.index($0.captions[3]) })),
+                ("heldout_loss", trainer.validationLoss(heldOutLatents, captions: heldOutCaptions)),
+            ]
+        }
+    }
+
+    /// Writes the model with the averaged weights as float16.
+    private func write(
+        _ unetModel: UNet2DConditionModel, _ textModel: CLIPTextModel, subset: TokenSubset, output: String
+    ) throws {
+        try ModelFolder.write(
+            [
+                "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.30.0",
+                "vae": ["diffusers", "AutoencoderKL"], "unet": ["diffusers", "UNet2DConditionModel"],
+                "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
+                "scheduler": ["diffusers", "DDIMScheduler"], "safety_checker": [NSNull(), NSNull()],
+                "feature_extractor": [NSNull(), NSNull()], "requires_safety_checker": false,
+            ], to: "\(output)/model_index.json")
+        try ModelFolder.write(unet.json, to: "\(output)/unet/config.json")
+        try unetModel.store.state.write(
+            safetensors: "\(output)/unet/diffusion_pytorch_model.safetensors", dtype: .float16)
+        try ModelFolder.write(text.json, to: "\(output)/text_encoder/config.json")
+        try subset.expanded(textModel.store.state, vocabulary: text.vocabularySize).write(
+            safetensors: "\(output)/text_encoder/model.safetensors", dtype: .float16)
+    }
+}
+
+/// The different captions of a corpus and which of them each image may have.
+struct CaptionTable {
+    /// The first is the empty one.
+    private(set) var captions = [""]
+    private(set) var choices: [[Int32]] = []
+    private var indices: [String: Int32] = ["": 0]
+
+    init(_ entries: [LDMCorpus.Entry]) {
+        for entry in entries {
+            var list: [Int32] = []
+            for caption in entry.captions {
+                if indices[caption] == nil {
+                    indices[caption] = Int32(captions.count)
+                    captions.append(caption)
+                }
+                list.append(indices[caption] ?? 0)
+            }
+            choices.append(list)
+        }
+    }
+
+    /// The index of a caption, 0 for one that does not occur.
+    func index(_ caption: String) -> Int64 { Int64(indices[caption] ?? 0) }
+
+    /// Indices of entries, those of a class twice: the benchmark's classes matter more than signs and flags.
+    func repetitions(of entries: [LDMCorpus.Entry]) -> [Int] {
+        entries.indices.flatMap { [Int](repeating: $0, count: entries[$0].isOfClass ? 2 : 1) }
+    }
+}
+
+/// The tokens that occur in some captions, numbered anew.
+struct TokenSubset {
+    /// Ids in the whole vocabulary, ascending.
+    let used: [Int]
+    /// Ids of the captions in the subset, int64 [captions, length].
+    let ids: Tensor
+    private static let embedding = "text_model.embeddings.token_embedding.weight"
+
+    init(_ tokenizer: CLIPTokenizer, _ captions: [String]) {
+        let encoded = captions.map { tokenizer.encode($0) }
+        used = Set(encoded.joined()).sorted()
+        let numbers = Dictionary(uniqueKeysWithValues: used.enumerated().map { ($1, Int64($0)) })
+        ids = Tensor(encoded.joined().map { numbers[$0] ?? 0 }, shape: [captions.count, tokenizer.contextLength])
+    }
+
+    /// The text encoder's state with the whole vocabulary: tokens that never occurred get the mean vector.
+    func expanded(_ state: StateDict, vocabulary: Int) -> StateDict {
+        guard let trained = state[Self.embedding] else { return state }
+        var result = StateDict()
+        for name in state.names { result[name] = state[name] }
+        let source = trained.to(device: .cpu)
+        var rows = [Int64](repeating: Int64(used.count), count: vocabulary)
+        for (number, id) in used.enumerated() { rows[id] = Int64(number) }
+        result[Self.embedding] = noGrad {
+            Tensor.concatenated([source, source.mean([0], keepDimensions: true)]).indexSelect(0, Tensor(rows))
+        }
+        return result
+    }
+}
