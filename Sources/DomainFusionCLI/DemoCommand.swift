@@ -17,7 +17,7 @@ struct DemoCommand: AsyncParsableCommand {
     var target = "unifont"
 
     @Option(help: "Optimisation steps of each method.")
-    var steps = 300
+    var steps = Demo().steps
 
     @Option(help: "Seeds the split, the parameters and every draw.")
     var seed = 0

@@ -90,7 +90,7 @@ struct LDMTrainUNet: AsyncParsableCommand {
     @OptionGroup var options: LDMTrainingOptions
 
     @Option(help: "CLIP's vocabulary, a file of merges.")
-    var vocabulary = "data/packages/clip-anytorch/clip/bpe_simple_vocab_16e6.txt"
+    var vocabulary = "data/packages/bpe_simple_vocab_16e6.txt"
 
     func run() async throws {
         let (corpus, device) = try options.prepare()

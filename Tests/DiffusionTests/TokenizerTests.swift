@@ -20,7 +20,7 @@ struct TokenizerTests {
 
     /// OpenAI's merges, where scripts/bootstrap has put them.
     static let merges = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("data/packages/clip-anytorch/bpe_simple_vocab_16e6.txt")
+        .deletingLastPathComponent().appendingPathComponent("data/packages/bpe_simple_vocab_16e6.txt")
         .path
     static var hasMerges: Bool { FileManager.default.fileExists(atPath: merges) }
 

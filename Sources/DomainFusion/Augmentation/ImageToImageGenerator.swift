@@ -5,21 +5,20 @@ import Torch
 /// Candidates by image to image with a latent diffusion model.
 public struct ImageToImageGenerator: CandidateGenerator {
     public let fingerprint: String
+    public let unetEvaluationsPerImage: Int
     private let model: LatentDiffusionModel
     private let settings: GenerationSettings
 
-    /// - Throws: what reading the model's files for their hash throws.
-    public init(_ model: LatentDiffusionModel, settings: GenerationSettings) throws {
+    /// - Parameter modelHash: a hash of the model's files.
+    /// - Throws: `TorchError` for a strength that leaves no step.
+    public init(_ model: LatentDiffusionModel, modelHash: String, settings: GenerationSettings) throws {
         self.model = model
         self.settings = settings
-        fingerprint = "\(try model.fingerprint()) \(try JSONValue(encoding: settings).text)"
+        fingerprint = "\(modelHash) \(try JSONValue(encoding: settings).text)"
+        unetEvaluationsPerImage = try settings.imageToImageSteps() * (settings.isGuided ? 2 : 1)
     }
 
     public var imageSize: Int { model.imageSize }
-
-    public var unetEvaluationsPerImage: Int {
-        Int(Double(settings.steps) * settings.strength) * (settings.guidanceScale > 1 ? 2 : 1)
-    }
 
     public var vaePassesPerImage: Int { 2 }
 
@@ -28,20 +27,37 @@ public struct ImageToImageGenerator: CandidateGenerator {
     }
 }
 
+extension AugmentationSettings {
+    /// What makes candidates with a model, and how style and content are put together.
+    fileprivate func parts(_ model: LatentDiffusionModel) throws -> (ImageToImageGenerator, any StyleContentSpace) {
+        let hash = try model.fingerprint()
+        let generator = try ImageToImageGenerator(
+            model, modelHash: hash,
+            settings: GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength))
+        let space: any StyleContentSpace =
+            switch composition {
+            case .fourier: FourierSpace(radius: fourierRadius)
+            case .latent: LatentAdaINSpace(model.vae, model: hash)
+            }
+        return (generator, space)
+    }
+
+    /// Makes candidates with a model and composes them as these settings say; without a judge.
+    /// - Throws: a one-line error when the model's files cannot be read for their hash.
+    public func augmenter(_ model: LatentDiffusionModel, store: ContentStore) throws -> Augmenter {
+        let (generator, space) = try parts(model)
+        return augmenter(generator, space: space, store: store, judge: nil)
+    }
+}
+
 extension OnlineAugmentation {
     /// Augmentation of a run's training images by a latent diffusion model.
+    /// - Throws: a one-line error for settings that cannot be, or model files that cannot be read for their hash.
     public convenience init(
         _ settings: AugmentationSettings, model: LatentDiffusionModel, context: AlgorithmContext, store: ContentStore,
         judge: ClassJudge? = nil
     ) throws {
-        let generator = try ImageToImageGenerator(
-            model,
-            settings: GenerationSettings(
-                steps: settings.steps, guidanceScale: settings.guidanceScale, strength: settings.strength))
-        let space: any StyleContentSpace = switch settings.composition {
-        case .fourier: FourierSpace(radius: settings.fourierRadius)
-        case .latent: LatentAdaINSpace(model.vae, model: try model.fingerprint())
-        }
+        let (generator, space) = try settings.parts(model)
         try self.init(
             settings, sources: AugmentationSource.all(of: context), generator: generator, space: space, store: store,
             judge: judge)

@@ -68,13 +68,26 @@ public final class OnlineAugmentation {
         return current
     }
 
-    /// What the diffusion model and the composition make of the first images of a round that starts from the source
-    /// images: for showing.
+    /// What the diffusion model and the composition make of some images of the first round, spread over domains and
+    /// classes.
     public func examples(_ count: Int, ledger: inout Ledger) throws -> [Augmenter.Outcome] {
+        try augmenter.outcomes(try exampleSources(count).map { try request($0, start: nil, round: 1) }, ledger: &ledger)
+    }
+
+    /// A picture of ``examples(_:ledger:)``.
+    public func gallery(_ count: Int, ledger: inout Ledger) throws -> ContactSheet {
+        let names = exampleSources(count).map {
+            sources[$0].name.split(separator: "/").dropLast().joined(separator: " ")
+        }
+        return CandidateGallery.sheet(
+            try examples(count, ledger: &ledger), names: names,
+            title: "Online augmentation: \(settings.candidates) candidates, style and content, composed")
+    }
+
+    private func exampleSources(_ count: Int) -> [Int] {
         let drawn = sources.drawn(budget: settings.budget, seed: settings.seed, draw: draw(1))
-        let spread = (0..<min(count, drawn.count)).map { drawn[$0 * drawn.count / min(count, drawn.count)] }
-        return try augmenter.outcomes(
-            spread.map { try request($0, start: nil, round: 1) }, ledger: &ledger)
+        let count = min(count, drawn.count)
+        return (0..<count).map { drawn[(2 * $0 + 1) * drawn.count / (2 * count)] }
     }
 
     private func count(_ set: SyntheticSet, in ledger: inout Ledger) {

@@ -1,7 +1,9 @@
+import Diffusion
 import DomainFusion
 import DomainGeneralization
 import EmojiDG
 import Foundation
+import Pixels
 
 /// ERM and DomainFusion side by side on EmojiDG, one domain held out: what `make demo` runs.
 public struct Demo: Sendable {
@@ -11,7 +13,7 @@ public struct Demo: Sendable {
     public var packages = "data/packages"
     public var target = "unifont"
     public var seed = 0
-    public var steps = 300
+    public var steps = 200
     public var ldm = "Models/emoji-ldm"
     public var store = "store"
 
@@ -37,8 +39,25 @@ public struct Demo: Sendable {
         public let timeShares: [String: Double]
     }
 
+    /// DomainFusion's settings for minutes on two cores: short curves, a small synthetic set, few denoising steps.
+    public var settings: DomainFusionAlgorithm.Settings {
+        var settings = DomainFusionAlgorithm.Settings()
+        settings.ldm = ldm
+        settings.distillation.guidanceScale = 1
+        settings.distillation.nodes = 4
+        settings.distillation.draws = 4
+        settings.augmentation.budget = 200
+        settings.augmentation.candidates = 2
+        settings.augmentation.strength = 0.4
+        settings.augmentation.steps = 10
+        settings.augmentation.guidanceScale = 3
+        settings.augmentation.share = 0.25
+        settings.augmentation.contentPool = .candidatesAndSource
+        return settings
+    }
+
     /// Settings of the two runs, by the name of their folder.
-    public var configurations: [(name: String, configuration: RunConfiguration)] {
+    func configurations() throws -> [(name: String, configuration: RunConfiguration)] {
         var plain = RunConfiguration(preset: .small)
         plain.data = data
         plain.testDomains = [target]
@@ -47,7 +66,7 @@ public struct Demo: Sendable {
         plain.store = store
         var fusion = plain
         fusion.algorithm = .init(name: DomainFusionAlgorithm.description.name)
-        fusion.algorithm.hyperparameters = .object(["ldm": .string(ldm)])
+        fusion.algorithm.hyperparameters = try JSONValue(encoding: settings)
         return [("erm", plain), ("domainfusion", fusion)]
     }
 
@@ -59,16 +78,28 @@ public struct Demo: Sendable {
         _ = try await EmojiDG.prepare(
             into: root, packages: .standard(packages: packages))
         var runs: [String: Run] = [:]
-        for (name, configuration) in configurations {
+        var context: AlgorithmContext?
+        for (name, configuration) in try configurations() {
             let training = try TrainingRun(
                 configuration, folder: "\(folder)/\(name)", registry: .all, threads: threads
             ) { report(name, $0) }
             runs[name] = Run(try training.run(), target: target)
+            context = training.context
         }
+        if let context { try writeGallery(context) }
         let summary = Summary(target: target, seeds: [seed], steps: steps, runs: runs)
         let text = try JSONValue(encoding: summary).text + "\n"
         try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/summary.json"), options: .atomic)
         return summary
+    }
+
+    /// Source, candidates, chosen style and content, composed: `gallery.png`, from what the store holds.
+    private func writeGallery(_ context: AlgorithmContext) throws {
+        let augmentation = try OnlineAugmentation(
+            settings.augmentation, model: LatentDiffusionModel(path: ldm, device: context.device), context: context,
+            store: ContentStore(store))
+        var ledger = Ledger()
+        try augmentation.gallery(10, ledger: &ledger).write(to: "\(folder)/gallery.png")
     }
 }
 
