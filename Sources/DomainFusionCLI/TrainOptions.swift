@@ -44,7 +44,10 @@ struct TrainOptions: ParsableArguments {
     @Option(help: "Side of the images in pixels.")
     var imageSize: Int?
 
-    @Option(help: "What happens to training images: domainbed (crop, flip, colour jitter, grey), crop-flip or none.")
+    @Option(
+        help: ArgumentHelp(
+            "What happens to training images: domainbed (crop, flip, colour jitter, grey; its brightness factor turns a "
+                + "white ground grey), crop-flip or none."))
     var augmentation: Augmentation?
 
     @Option(help: "Seeds the split, the parameters and every draw.")
