@@ -9,7 +9,7 @@ import Torch
 struct LDMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ldm", abstract: "Train a latent diffusion model, or make images with one.",
-        subcommands: [LDMTrain.self, LDMEvaluate.self, LDMSheet.self])
+        subcommands: [LDMTrain.self, LDMSample.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self])
 }
 
 struct LDMTrain: AsyncParsableCommand {
@@ -159,6 +159,25 @@ struct LDMSheet: AsyncParsableCommand {
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps
         try PNG.write(sheet.image(), to: output)
+        print("\(output): written")
+    }
+}
+
+struct LDMPlot: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plot", abstract: "Draw the losses of a training from its log.")
+
+    @Argument(help: "The log.jsonl in the training's --work folder.")
+    var log: String
+
+    @Option(help: "Title of the picture.")
+    var title = "Training"
+
+    @Option(help: "The picture, a PNG file.")
+    var output = "loss.png"
+
+    func run() async throws {
+        try TrainingLog(path: log).chart(title: title).write(to: output)
         print("\(output): written")
     }
 }

@@ -28,7 +28,7 @@ public struct LDMEvaluation: Codable, Sendable {
         public var imagesPerCell = 6
         public var settings = GenerationSettings(steps: 25, guidanceScale: 3)
         public var judgeSteps = 400
-        public var draws = 16
+        public var draws = 8
         public var seed: UInt64 = 0
 
         public init() {}
