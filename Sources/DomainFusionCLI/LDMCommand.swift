@@ -92,9 +92,13 @@ struct LDMTrainUNet: AsyncParsableCommand {
     @Option(help: "CLIP's vocabulary, a file of merges.")
     var vocabulary = "data/packages/bpe_simple_vocab_16e6.txt"
 
+    @Flag(help: "Begin with the weights that the model folder holds.")
+    var warmStart = false
+
     func run() async throws {
         let (corpus, device) = try options.prepare()
         var training = UNetTraining()
+        training.warmStart = warmStart
         training.options.steps = options.steps ?? training.options.steps
         training.options.batchSize = options.batchSize ?? training.options.batchSize
         training.options.learningRate = options.learningRate ?? training.options.learningRate

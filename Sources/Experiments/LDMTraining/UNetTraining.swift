@@ -9,6 +9,9 @@ public struct UNetTraining {
     public var text: CLIPTextConfig
     public var options = UNetTrainingOptions()
 
+    /// Begins with the weights that the model folder holds; a checkpoint in the work folder comes first.
+    public var warmStart = false
+
     public init() {
         unet = UNet2DConditionConfig()
         unet.sampleSize = 16
@@ -60,6 +63,14 @@ public struct UNetTraining {
         compact.vocabularySize = vocabularySubset.used.count
         let unetModel = UNet2DConditionModel(ParameterStore(seed: options.seed, device: device), unet)
         let textModel = CLIPTextModel(ParameterStore(seed: options.seed &+ 1, device: device), compact)
+
+        if warmStart {
+            let unetFile = "\(output)/unet/diffusion_pytorch_model.safetensors"
+            let textFile = "\(output)/text_encoder/model.safetensors"
+            try unetModel.store.load(StateDict(safetensors: unetFile), name: unetFile)
+            try textModel.store.load(
+                vocabularySubset.reduced(StateDict(safetensors: textFile)), name: textFile)
+        }
 
         let latents = encodeAll(vae, training.images)
         let flipped = encodeAll(vae, training.images.flipped(3))
@@ -159,11 +170,17 @@ struct TokenSubset {
         ids = Tensor(encoded.joined().map { numbers[$0] ?? 0 }, shape: [captions.count, tokenizer.contextLength])
     }
 
+    /// The text encoder's state with the subset's vectors alone, of one with the whole vocabulary.
+    func reduced(_ state: StateDict) -> StateDict {
+        var result = state
+        result[Self.embedding] = state[Self.embedding]?.indexSelect(0, Tensor(used.map(Int64.init)))
+        return result
+    }
+
     /// The text encoder's state with the whole vocabulary: tokens that never occurred get the mean vector.
     func expanded(_ state: StateDict, vocabulary: Int) -> StateDict {
         guard let trained = state[Self.embedding] else { return state }
-        var result = StateDict()
-        for name in state.names { result[name] = state[name] }
+        var result = state
         let source = trained.to(device: .cpu)
         var rows = [Int64](repeating: Int64(used.count), count: vocabulary)
         for (number, id) in used.enumerated() { rows[id] = Int64(number) }
