@@ -141,6 +141,9 @@ import Torch
             let examples = try augmentation.examples(3, ledger: &ledger)
             #expect(examples.count == 3 && ledger.generatedMade == made)
             #expect(examples.allSatisfy { set.images.contains($0.image) })
+            let gallery = try augmentation.gallery(3, ledger: &ledger)
+            #expect(gallery.rows.count == 3 && Set(gallery.rowLabels).count == 3)
+            #expect(gallery.rowLabels.allSatisfy { ["d0", "d1"].contains($0.prefix(2)) })
         }
     }
 

@@ -1,0 +1,45 @@
+import Foundation
+import Pixels
+import Testing
+
+struct AugmentCommandTests {
+    let program: Program
+    private let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../DiffusionTests/Fixtures/sd1").standardized.path
+
+    init() throws {
+        program = try Program()
+        try program.write(Program.png(seed: 1), to: "one.png")
+        try program.write(Program.png(seed: 2), to: "two.png")
+    }
+
+    private func augment(_ images: [String], _ options: String...) throws -> ProgramResult {
+        try program.run(
+            ["augment"] + images + ["--label", "lion", "--ldm", model, "--steps", "2", "--strength", "0.5"] + options)
+    }
+
+    @Test func drawsAPicture() throws {
+        let result = try augment(["one.png", "two.png"], "--candidates", "2", "--rounds", "2", "--output", "out.png")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.hasPrefix("out.png: 8 of 8 candidates made"))
+        let sheet = try ImageFile.decode("\(program.folder)/out.png")
+        #expect(sheet.width > 6 * 96 && sheet.height > 4 * 96)
+        let before = program.contents("out.png")
+
+        let again = try augment(["one.png", "two.png"], "--candidates", "2", "--rounds", "2", "--output", "out.png")
+        #expect(again.output.hasPrefix("out.png: 0 of 8 candidates made"))
+        #expect(program.contents("out.png") == before)
+    }
+
+    @Test func mistakesAreOneLine() throws {
+        try program.write("no image", to: "text.png")
+        #expect(try augment(["text.png"]).isPlainError)
+        #expect(try augment(["one.png", "missing.png"]).isPlainError)
+        #expect(try augment(["one.png"], "--candidates", "0").isPlainError)
+        #expect(try augment(["one.png"], "--strength", "0").isPlainError)
+        #expect(try augment(["one.png"], "--prompt", "an emoji").isPlainError)
+        #expect(try augment(["one.png"], "--ldm", "none").isPlainError)
+        #expect(try augment(["one.png"], "--output", "none/out.png").isPlainError)
+        #expect(try augment(["one.png"], "--composition", "wavelet").isPlainError)
+    }
+}

@@ -1,0 +1,78 @@
+import Diffusion
+import DomainFusion
+import Foundation
+import Pixels
+import Testing
+
+/// With the tiny random model that the pipelines are tested with.
+@Suite struct ImageToImageGeneratorTests {
+    private func model() throws -> LatentDiffusionModel {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../DiffusionTests/Fixtures/sd1").standardized.path
+        return try LatentDiffusionModel(path: folder)
+    }
+
+    private func settings(_ change: (inout AugmentationSettings) -> Void = { _ in }) -> AugmentationSettings {
+        var settings = AugmentationSettings()
+        settings.steps = 4
+        settings.strength = 0.5
+        settings.candidates = 3
+        settings.batchSize = 4
+        change(&settings)
+        return settings
+    }
+
+    private func outcomes(
+        _ settings: AugmentationSettings, _ numbers: [Int], store: String, ledger: inout Ledger
+    ) throws -> [Augmenter.Outcome] {
+        let model = try model()
+        let requests = numbers.map { number in
+            let image = picture(domain: 0, label: 0, number: number).resized(
+                width: model.imageSize, height: model.imageSize)
+            return settings.request(
+                name: "\(number)", start: image, source: image, label: 0, className: "lion", round: 1)
+        }
+        return try settings.augmenter(model, store: ContentStore(store)).outcomes(requests, ledger: &ledger)
+    }
+
+    @Test(arguments: AugmentationSettings.Composition.allCases)
+    func augmentsWithAModel(_ composition: AugmentationSettings.Composition) throws {
+        try withTemporaryFolder { folder in
+            let settings = settings { $0.composition = composition }
+            var ledger = Ledger()
+            let first = try outcomes(settings, [0, 1], store: folder, ledger: &ledger)
+            #expect(ledger.generatedMade == 6 && ledger.composedMade == 2)
+            // Two steps of four with guidance, two batches of four; latent composition takes four images apart each.
+            #expect(ledger.unetEvaluations == 8 * 2 * 2)
+            #expect(ledger.vaePasses == 8 * 2 + (composition == .latent ? 2 * (4 + 1) : 0))
+            #expect(Set(first[0].candidates.map { ContentHash.of($0) }).count == 3)
+
+            var warm = Ledger()
+            let again = try outcomes(settings, [0, 1], store: folder, ledger: &warm)
+            #expect(warm.unetEvaluations == 0 && warm.vaePasses == 0)
+            #expect(zip(first, again).allSatisfy { $0.image == $1.image })
+        }
+    }
+
+    @Test func aCandidateDoesNotDependOnItsBatch() throws {
+        try withTemporaryFolder { folder in
+            var ledger = Ledger()
+            let together = try outcomes(settings(), [0, 1, 2], store: "\(folder)/a", ledger: &ledger)
+            let alone = try outcomes(settings(), [2], store: "\(folder)/b", ledger: &ledger)
+            #expect(together[2].candidates == alone[0].candidates && together[2].image == alone[0].image)
+        }
+    }
+
+    @Test func settingsAreInTheFingerprint() throws {
+        let model = try model()
+        func fingerprint(_ change: (inout AugmentationSettings) -> Void) throws -> String {
+            try settings(change).augmenter(model, store: ContentStore("none")).generator.fingerprint
+        }
+        let all = [
+            try fingerprint { _ in }, try fingerprint { $0.strength = 0.75 }, try fingerprint { $0.steps = 8 },
+            try fingerprint { $0.guidanceScale = 1 },
+        ]
+        #expect(Set(all).count == 4)
+        #expect(try fingerprint { $0.candidates = 9 } == all[0])
+    }
+}
