@@ -1,4 +1,5 @@
 import Foundation
+import Torch
 
 /// Runs one measurement and prints it as a line of JSON a result: `Benchmarks operators`, `Benchmarks classifier-step`.
 @main
@@ -13,6 +14,7 @@ struct Benchmarks {
             FileHandle.standardError.write(Data("usage: Benchmarks \(names)\n".utf8))
             exit(64)
         }
+        Machine.keepFreedMemory()
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         for measurement in try run() { print(String(decoding: try encoder.encode(measurement), as: UTF8.self)) }

@@ -12,6 +12,9 @@
 #include <torch/version.h>
 
 #include <cstring>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string>
 
 namespace {
@@ -361,3 +364,10 @@ ct_status ct_memory(int32_t where, int64_t *allocated, int64_t *peak) {
 }
 
 void ct_flush_denormals(bool on) { at::globalContext().setFlushDenormal(on); }
+
+void ct_keep_freed_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, INT32_MAX);
+#endif
+}

@@ -107,6 +107,8 @@ int32_t ct_device_count(int32_t type);
 ct_status ct_synchronize(int32_t device);
 ct_status ct_memory(int32_t device, int64_t *allocated, int64_t *peak);
 void ct_flush_denormals(bool on);
+/// Tells glibc's allocator not to give freed memory back to the system; nothing elsewhere.
+void ct_keep_freed_memory(void);
 
 #ifdef __cplusplus
 }

@@ -55,9 +55,10 @@ public func gradients(
     let roots: [ct_tensor?] = outputs.map(\.handle)
     let seeds: [ct_tensor?]? = weights?.map(\.handle)
     let leaves: [ct_tensor?] = inputs.map(\.handle)
-    let status = seeds.map {
-        ct_grad(roots, roots.count, $0, leaves, leaves.count, retainGraph, createGraph, &out)
-    } ?? ct_grad(roots, roots.count, nil, leaves, leaves.count, retainGraph, createGraph, &out)
+    let status =
+        seeds.map {
+            ct_grad(roots, roots.count, $0, leaves, leaves.count, retainGraph, createGraph, &out)
+        } ?? ct_grad(roots, roots.count, nil, leaves, leaves.count, retainGraph, createGraph, &out)
     withExtendedLifetime((outputs, weights, inputs)) {}
     check(status, "grad")
     return out.map { $0.map(Tensor.init(owning:)) }

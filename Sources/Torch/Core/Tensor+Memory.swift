@@ -55,7 +55,9 @@ extension Tensor {
     }
 
     /// The memory of a contiguous CPU tensor, for writing.
-    public func withUnsafeMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
+    public func withUnsafeMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
         precondition(device.kind == .cpu && isContiguous, "needs a contiguous CPU tensor")
         var pointer: UnsafeMutableRawPointer?
         check(ct_tensor_data(handle, &pointer), "data")
