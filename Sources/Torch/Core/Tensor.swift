@@ -3,7 +3,8 @@ import CTorch
 /// An n-dimensional array on a device, with reference semantics as in PyTorch: a view shares memory with its base.
 ///
 /// Operators do not throw: see ``withTorchErrors(_:)``.
-public final class Tensor: @unchecked Sendable {  // libtorch's reference counts are atomic; in-place writers synchronise
+// Safe to share: libtorch's reference counts are atomic; who writes in place synchronises.
+public final class Tensor: @unchecked Sendable {
     let handle: ct_tensor
 
     /// Takes over one reference.

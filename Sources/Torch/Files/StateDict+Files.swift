@@ -44,7 +44,9 @@ extension StateDict {
     /// Writes a `.safetensors` file atomically.
     /// - Parameter dtype: the type that floating-point tensors are stored in; theirs by default.
     /// - Throws: ``FileFormatError``; then a file at `path` is as it was.
-    public func write(safetensors path: String, dtype: DType? = nil, metadata: [String: String] = ["format": "pt"]) throws {
+    public func write(
+        safetensors path: String, dtype: DType? = nil, metadata: [String: String] = ["format": "pt"]
+    ) throws {
         var kept: [Tensor] = []
         var entries: [SafetensorsWriter.Entry] = []
         for name in names {

@@ -141,7 +141,9 @@ public final class Optimizer {
                 pairs.append((target, value))
             }
         }
-        if let problem { throw TorchError("\(name) is not the state of this optimiser: \(problem) is missing or differs") }
+        if let problem {
+            throw TorchError("\(name) is not the state of this optimiser: \(problem) is missing or differs")
+        }
         noGrad {
             for (target, value) in pairs { target.copy_(value) }
         }
