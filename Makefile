@@ -1,6 +1,6 @@
 # make demo and make test work on a fresh clone: each sets up first what is missing.
 
-.PHONY: setup build demo test bench docs format lint
+.PHONY: setup build demo test bench format lint
 
 setup:
 	@scripts/bootstrap
@@ -17,12 +17,6 @@ test: setup
 bench: setup
 	swift build -c release --product Benchmarks
 	Benchmarks/compare
-
-docs: setup
-	rm -rf .build/symbol-graphs && mkdir -p .build/symbol-graphs
-	swift build -Xswiftc -emit-symbol-graph -Xswiftc -emit-symbol-graph-dir -Xswiftc .build/symbol-graphs
-	docc convert Documentation --additional-symbol-graph-dir .build/symbol-graphs \
-		--fallback-display-name DomainFusion --fallback-bundle-identifier DomainFusion --output-path .build/documentation
 
 format:
 	swift format format --in-place --recursive --parallel Package.swift Sources Tests
