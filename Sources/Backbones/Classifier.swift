@@ -7,7 +7,8 @@ import Torch
 ///     classifier.isTraining = true
 ///     let loss = crossEntropy(classifier(images), labels)
 ///
-/// Convolutions run channels-last, which about halves a step on CPUs. A copy of the value is the same network.
+/// Convolutions run channels-last, which saves about a fifth of a step on CPUs (Benchmarks/README.md). A copy of the value
+/// is the same network.
 public struct Classifier {
     public struct Options: Sendable, Equatable, Codable {
         public var backbone: BackboneOptions
