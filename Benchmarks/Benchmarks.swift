@@ -6,6 +6,7 @@ import Torch
 struct Benchmarks {
     static let all: [String: @Sendable () throws -> [Measurement]] = [
         "operators": OperatorBenchmark.run, "classifier-step": ClassifierStepBenchmark.run,
+        "unet-forward": UNetBenchmark.forward, "unet-train-step": UNetBenchmark.trainStep,
     ]
 
     static func main() throws {

@@ -1,6 +1,6 @@
-"""The same measurements as `Benchmarks`, in PyTorch: python reference.py operators|classifier-step
+"""The same measurements as `Benchmarks`, in PyTorch: python reference.py NAME
 
-Needs torch and, for classifier-step, timm. Prints a line of JSON a result. (Not called pytorch.py: torchvision tries to
+Needs torch; for classifier-step timm, for unet-forward and unet-train-step diffusers. Prints a line of JSON a result. (Not called pytorch.py: torchvision tries to
 import a module of that name.)
 """
 
@@ -45,11 +45,19 @@ def operators():
     timed("linear", lambda: torch.nn.functional.linear(a, b))
 
 
-def classifier_step():
-    # timm imports torchvision, whose compiled operators may belong to another torch; they are not needed.
+def torchvision_operators():
+    """Stands in for operators that torchvision, imported by timm and diffusers, may lack with another torch.
+
+    They are not needed, and there as long as the result is kept.
+    """
     library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
         library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+def classifier_step():
+    library = torchvision_operators()
     import timm
 
     images, labels = torch.randn(64, 3, 64, 64), torch.randint(0, 10, (64,))
@@ -69,7 +77,49 @@ def classifier_step():
             measure(f"classifier-step.{threads}{suffix}", threads, 2, 7, step)
 
 
-BENCHMARKS = {"operators": operators, "classifier-step": classifier_step}
+def unet():
+    """The model of UNetBenchmark.swift and its inputs."""
+    library = torchvision_operators()
+    from diffusers import UNet2DConditionModel
+
+    model = UNet2DConditionModel(
+        sample_size=16, in_channels=4, out_channels=4, block_out_channels=(48, 96, 192), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=(2, 4, 6), norm_num_groups=16, cross_attention_dim=128).to(memory_format=torch.channels_last)
+    latents, noise = (torch.randn(16, 4, 16, 16).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    return model, latents, noise, torch.randint(0, 1000, (16,)), torch.randn(16, 32, 128)
+
+
+def unet_forward():
+    model, latents, _, timesteps, context = unet()
+    model.eval()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            measure(f"unet-forward.{threads}", threads, 3, 15, lambda: model(latents, timesteps, context).sample)
+
+
+def unet_train_step():
+    model, latents, noise, timesteps, context = unet()
+    model.train()
+    # Fused: PyTorch's fastest on a CPU, and what our optimiser calls.
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0, fused=True)
+
+    def step():
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(latents, timesteps, context).sample, noise).backward()
+        optimizer.step()
+
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        measure(f"unet-train-step.{threads}", threads, 2, 9, step)
+
+
+BENCHMARKS = {
+    "operators": operators, "classifier-step": classifier_step, "unet-forward": unet_forward,
+    "unet-train-step": unet_train_step,
+}
 
 if len(sys.argv) != 2 or sys.argv[1] not in BENCHMARKS:
     sys.exit("usage: reference.py " + "|".join(BENCHMARKS))
