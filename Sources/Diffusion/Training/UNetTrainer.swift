@@ -9,7 +9,9 @@ public struct UNetTrainingOptions: Sendable, Codable, Equatable {
     /// Share of captions that are empty: what classifier-free guidance needs (Ho & Salimans 2021).
     public var emptyCaptions = 0.1
     /// γ of the min-SNR weighting (Hang et al. 2023), or 0 for none.
-    public var minSNR = 5.0
+    ///
+    /// None for the embedded model: on v it weights the noisiest steps by ᾱ ≈ 0, and these decide what is drawn.
+    public var minSNR = 0.0
     public var averageDecay = 0.9995
     public var seed: UInt64 = 0
 

@@ -149,9 +149,9 @@ struct CaptionTable {
     /// The index of a caption, 0 for one that does not occur.
     func index(_ caption: String) -> Int64 { Int64(indices[caption] ?? 0) }
 
-    /// Indices of entries, those of a class twice: the benchmark's classes matter more than signs and flags.
+    /// Indices of entries, those of a class four times: the benchmark's classes matter more than signs and flags.
     func repetitions(of entries: [LDMCorpus.Entry]) -> [Int] {
-        entries.indices.flatMap { [Int](repeating: $0, count: entries[$0].isOfClass ? 2 : 1) }
+        entries.indices.flatMap { [Int](repeating: $0, count: entries[$0].isOfClass ? 4 : 1) }
     }
 }
 
