@@ -42,8 +42,10 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Denoising steps from pure noise.")
     var steps = AugmentationSettings().steps
 
-    @Option(help: "The prompt; {class} or {a class} stands for the label.")
-    var prompt = AugmentationSettings().prompt
+    @Option(
+        name: .customLong("prompt"),
+        help: "A prompt; {class} or {a class} stands for the label. Several are asked for one candidate after the other.")
+    var prompts = AugmentationSettings().prompts
 
     @Option(help: "fourier (amplitude and phase) or latent (adaptive instance normalisation).")
     var composition = AugmentationSettings.Composition.fourier
@@ -84,7 +86,7 @@ struct AugmentCommand: AsyncParsableCommand {
         settings.strength = strength
         settings.guidanceScale = guidance
         settings.steps = steps
-        settings.prompt = prompt
+        settings.prompts = prompts
         settings.composition = composition
         settings.fourierRadius = fourierRadius
         settings.contentPool = contentPool
@@ -113,7 +115,7 @@ struct AugmentCommand: AsyncParsableCommand {
             }
         }
         try CandidateGallery.sheet(
-            rows.map(\.outcome), names: rows.map(\.name), title: Caption.prompt(prompt, class: label)
+            rows.map(\.outcome), names: rows.map(\.name), title: prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
         ).write(to: output)
         let seconds = ledger.seconds.values.reduce(0, +)
         print(

@@ -42,14 +42,15 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
     public var guidanceScale = 7.5
     /// Denoising steps from pure noise; a candidate takes a share of them, as strength says.
     public var steps = 20
-    /// `{a class}` stands for the label with its article. It must not name the unseen domain's style.
-    public var prompt = "an emoji of {a class}"
+    /// What the candidates are asked for, one after the other; `{a class}` stands for the label with its article. They
+    /// name styles of the sources, or none, and never the unseen domain's.
+    public var prompts = ["an emoji of {a class}"]
     public var start = Start.previous
     public var composition = Composition.fourier
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
     public var fourierRadius = 1.0
     /// How styles are compared.
-    public var styleSimilarity = StyleSimilarity.cosine
+    public var styleSimilarity = StyleSimilarity.logarithmic
     public var contentPool = ContentPool.candidates
     /// Drops a candidate whose class the judge gives a lower probability; 0 keeps all.
     public var judgeThreshold = 0.0
@@ -74,8 +75,8 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
         try require(guidanceScale >= 1 && guidanceScale.isFinite, "guidanceScale", "at least 1 (1 is no guidance)")
         try require(Double(steps) * strength >= 1, "steps", "enough for one step at this strength")
         try require(
-            prompt.contains("{class}") || prompt.contains("{a class}"), "prompt",
-            "a text with {class} or {a class} in it")
+            !prompts.isEmpty && prompts.allSatisfy { $0.contains("{class}") || $0.contains("{a class}") }, "prompts",
+            "texts with {class} or {a class} in them")
         try require((0...1).contains(fourierRadius), "fourierRadius", "in 0…1")
         try require((0...1).contains(judgeThreshold), "judgeThreshold", "in 0…1")
         try require(batchSize >= 1, "batchSize", "at least 1")

@@ -15,15 +15,18 @@ public struct Augmenter {
         /// The source image that it goes back to, of the same size.
         public let source: RGBImage
         public let label: Int
-        public let prompt: String
+        /// One prompt for each candidate.
+        public let prompts: [String]
         /// One seed for each candidate.
         public let seeds: [UInt64]
 
-        public init(start: RGBImage, source: RGBImage, label: Int, prompt: String, seeds: [UInt64]) {
+        /// - Precondition: as many prompts as seeds.
+        public init(start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64]) {
+            precondition(prompts.count == seeds.count)
             self.start = start
             self.source = source
             self.label = label
-            self.prompt = prompt
+            self.prompts = prompts
             self.seeds = seeds
         }
     }
@@ -91,12 +94,12 @@ public struct Augmenter {
         var missing: [(key: StoreKey, request: Int, candidate: Int)] = []
         var found = requests.enumerated().map { index, request in
             let hash = ContentHash.of(request.start)
-            return request.seeds.enumerated().map { number, seed -> RGBImage? in
+            return zip(request.prompts, request.seeds).enumerated().map { number, asked -> RGBImage? in
                 let key = StoreKey(
                     .candidate,
                     [
-                        "image": .string(hash), "prompt": .string(request.prompt),
-                        "seed": .int(Int(truncatingIfNeeded: seed)), "generator": .string(generator.fingerprint),
+                        "image": .string(hash), "prompt": .string(asked.0),
+                        "seed": .int(Int(truncatingIfNeeded: asked.1)), "generator": .string(generator.fingerprint),
                     ])
                 if let image = store.image(for: key)?.image { return image }
                 missing.append((key, index, number))
@@ -124,7 +127,7 @@ public struct Augmenter {
         // A failure in libtorch is thrown here, before anything of it is stored.
         return try withTorchErrors {
             let images = try generator.generate(
-                .images(full.map(\.request.start)), prompts: full.map(\.request.prompt),
+                .images(full.map(\.request.start)), prompts: full.map { $0.request.prompts[$0.candidate] },
                 seeds: full.map { $0.request.seeds[$0.candidate] })
             guard images.isFinite().all().item() != 0 else {
                 throw UserError("the diffusion model gave numbers that are not finite; run it in float32")

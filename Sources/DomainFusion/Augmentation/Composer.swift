@@ -25,7 +25,7 @@ public struct Composer {
     public let includesSource: Bool
 
     public init(
-        _ space: any StyleContentSpace, styleSimilarity: StyleSimilarity = .cosine, includesSource: Bool = false
+        _ space: any StyleContentSpace, styleSimilarity: StyleSimilarity = .logarithmic, includesSource: Bool = false
     ) {
         self.space = space
         self.styleSimilarity = styleSimilarity

@@ -138,13 +138,19 @@ public final class OnlineAugmentation {
 
 extension AugmentationSettings {
     /// What candidates are asked for in a round.
+    ///
+    /// Where there are more prompts than candidates, images and rounds begin at different ones.
     /// - Parameter name: what the source image is known by, for its seeds.
     public func request(
         name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int
     ) -> Augmenter.Request {
-        Augmenter.Request(
-            start: start, source: source, label: label, prompt: Caption.prompt(prompt, class: className),
-            seeds: (0..<candidates).map { candidateSeed(image: name, round: round, candidate: $0) })
+        let seeds = (0..<candidates).map { candidateSeed(image: name, round: round, candidate: $0) }
+        let first = seeds.first.map { Int($0 % UInt64(prompts.count)) } ?? 0
+        return Augmenter.Request(
+            start: start, source: source, label: label,
+            prompts: seeds.indices.map {
+                Caption.prompt(prompts[(first + $0) % prompts.count], class: className)
+            }, seeds: seeds)
     }
 
     /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.

@@ -17,7 +17,8 @@ public struct SyntheticSet: Sendable {
         public let className: String
         public let environment: Int
         public let round: Int
-        public let prompt: String
+        /// The prompt of each candidate.
+        public let prompts: [String]
         /// The seed of each candidate.
         public let seeds: [UInt64]
         public let strength: Double
@@ -32,7 +33,7 @@ public struct SyntheticSet: Sendable {
         public let recipe: String
 
         private enum CodingKeys: String, CodingKey {
-            case path, sha256, source, label, environment, round, prompt, seeds, strength, style, content, recipe
+            case path, sha256, source, label, environment, round, prompts, seeds, strength, style, content, recipe
             case className = "class"
             case styleSimilarities = "style_similarities"
             case contentSimilarities = "content_similarities"
@@ -80,7 +81,7 @@ extension SyntheticSet.Record {
             path: "\((source.name as NSString).deletingPathExtension)-r\(round)-\(number).png",
             sha256: ContentHash.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
-            prompt: outcome.request.prompt, seeds: outcome.request.seeds, strength: strength,
+            prompts: outcome.request.prompts, seeds: outcome.request.seeds, strength: strength,
             style: outcome.composition?.style, content: outcome.composition.map { $0.content ?? -1 },
             styleSimilarities: outcome.composition?.styleSimilarities,
             contentSimilarities: outcome.composition?.contentSimilarities, recipe: recipe)

@@ -39,6 +39,11 @@ public enum StyleSimilarity: String, Codable, Sendable, CaseIterable {
     case cosine
     /// Minus their Euclidean distance.
     case euclidean
+    /// Minus the Euclidean distance of their `sign(s)·log(1 + |s|)`.
+    ///
+    /// Amplitudes of emoji by five vendors: a pair of the same vendor is more alike than one of two vendors 75 times in
+    /// 100, by the cosine, which the zeroth frequency decides, 59 times (`Evidence/style-similarity`).
+    case logarithmic
 
     /// Row by row: [N]. One row is compared with every row of the other.
     public func callAsFunction(_ a: Tensor, _ b: Tensor) -> Tensor {
@@ -46,6 +51,9 @@ public enum StyleSimilarity: String, Codable, Sendable, CaseIterable {
         switch self {
         case .cosine: return cosineSimilarity(a, b)
         case .euclidean: return -(a - b).norm([1])
+        case .logarithmic: return -(logarithm(a) - logarithm(b)).norm([1])
         }
     }
+
+    private func logarithm(_ style: Tensor) -> Tensor { style.sign() * (style.abs() + 1).log() }
 }

@@ -45,6 +45,21 @@ import Torch
         }
     }
 
+    @Test func candidatesTakeTurnsWithThePrompts() {
+        let image = RGBImage(width: 2, height: 2, pixels: [UInt8](repeating: 255, count: 12))
+        var settings = AugmentationSettings()
+        settings.prompts = ["a cartoon emoji of {a class}", "a pencil emoji of {a class}", "an emoji of {a class}"]
+        settings.candidates = 2
+        var all = Set<[String]>()
+        for round in 1...20 {
+            let request = settings.request(
+                name: "a.png", start: image, source: image, label: 0, className: "lion", round: round)
+            all.insert(request.prompts)
+        }
+        let (cartoon, pencil, any) = ("a cartoon emoji of a lion", "a pencil emoji of a lion", "an emoji of a lion")
+        #expect(all == [[cartoon, pencil], [pencil, any], [any, cartoon]])
+    }
+
     @Test func promptsAndSeedsAreTheItems() throws {
         try withTemporaryFolder { folder in
             let generator = Restyler()
@@ -150,7 +165,7 @@ import Torch
     @Test func settingsOutOfRangeAreNamed() throws {
         let wrong: [(String, (inout AugmentationSettings) -> Void)] = [
             ("budget", { $0.budget = -1 }), ("strength", { $0.strength = 0 }), ("steps", { $0.steps = 1 }),
-            ("prompt", { $0.prompt = "an emoji" }), ("candidates", { $0.candidates = 0 }), ("share", { $0.share = 1 }),
+            ("prompts", { $0.prompts = ["an emoji"] }), ("candidates", { $0.candidates = 0 }), ("share", { $0.share = 1 }),
             ("guidanceScale", { $0.guidanceScale = .nan }), ("fourierRadius", { $0.fourierRadius = 1.5 }),
         ]
         for (name, change) in wrong {

@@ -57,6 +57,13 @@ import Torch
         #expect(StyleSimilarity.euclidean(parts.style[0..<1], parts.style).scalars(Double.self)[0] == 0)
     }
 
+    @Test func theLogarithmicSimilarityKeepsSigns() {
+        let (a, b) = (Tensor([0, 1, -3] as [Float], shape: [1, 3]), Tensor([0, 3, 3] as [Float], shape: [1, 3]))
+        // log 4 − log 2 and 2 log 4 apart.
+        let expected = -(log(2.0) * log(2.0) + 4 * log(4.0) * log(4.0)).squareRoot()
+        #expect(abs(StyleSimilarity.logarithmic(a, b).scalars(Double.self)[0] - expected) < 1e-5)
+    }
+
     @Test func adaINEqualsPyTorch() throws {
         let (maps, targets) = (try reference("maps"), try reference("targets"))
         let content = AdaIN.decompose(maps).content
