@@ -75,7 +75,7 @@ let package = Package(
                 "Experiments", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Torch", "Backbones", "Diffusion"], path: "Benchmarks",
+            name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
             exclude: ["README.md", "compare", "reference.py", "results"]),
     ]
         + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")

@@ -1,30 +1,37 @@
-"""The same measurements as `Benchmarks`, in PyTorch: python reference.py NAME
+"""The same measurements as `Benchmarks`, in PyTorch: python reference.py NAME [ARGUMENT ...]
 
-Needs torch; for classifier-step timm, for unet-forward and unet-train-step diffusers. Prints a line of JSON a result. (Not called pytorch.py: torchvision tries to
-import a module of that name.)
+Needs torch; for classifier-step timm, for unet-forward and unet-train-step diffusers, for ld-step both, for loader
+torchvision. Prints a line of JSON a result. (Not called pytorch.py: torchvision tries to import a module of that name.)
 """
 
+import ctypes
+import functools
+import gc
 import json
+import os
+import pathlib
 import sys
 import time
 
 import torch
 
 
-def measure(name, threads, warmup, repetitions, body, calls=1):
+def measure(name, threads, warmup, repetitions, body, calls=1, processor_time=time.process_time, before=None):
     for _ in range(warmup):
         body()
     wall, processor = [], []
     for _ in range(repetitions):
-        start, start_processor = time.perf_counter(), time.process_time()
+        start, start_processor = time.perf_counter(), processor_time()
         body()
         wall.append((time.perf_counter() - start) / calls)
-        processor.append((time.process_time() - start_processor) / calls)
+        processor.append((processor_time() - start_processor) / calls)
     wall.sort()
     processor.sort()
-    print(json.dumps({"name": name, "median": wall[repetitions // 2], "minimum": wall[0],
-                      "processor": processor[repetitions // 2], "repetitions": repetitions, "threads": threads}),
-          flush=True)
+    result = {"name": name, "median": wall[repetitions // 2], "minimum": wall[0],
+              "processor": processor[repetitions // 2], "repetitions": repetitions, "threads": threads}
+    if before is not None:
+        result["peakBytes"] = resident("VmHWM") - before
+    print(json.dumps(result), flush=True)
 
 
 @torch.no_grad()
@@ -116,11 +123,122 @@ def unet_train_step():
         measure(f"unet-train-step.{threads}", threads, 2, 9, step)
 
 
+def ld_step(setting, part, mode):
+    """DomainFusion's latent distillation as the paper describes it, by autograd through the VAE; settings as ours.
+
+    Images, labels and prompt states are random: they change no time.
+    """
+    library = torchvision_operators()
+    import timm
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+
+    count, guidance = {"batch32": (32, 7.5), "demo": (64, 1.0)}[setting]
+    torch.set_num_threads(1)
+    folder = pathlib.Path(__file__).resolve().parent.parent / "Models" / "emoji-ldm"
+    vae, unet = (kind.from_pretrained(folder, subfolder=name).to(memory_format=torch.channels_last).eval()
+                 .requires_grad_(False) for kind, name in ((AutoencoderKL, "vae"), (UNet2DConditionModel, "unet")))
+    alphas = DDIMScheduler.from_pretrained(folder, subfolder="scheduler").alphas_cumprod
+    prompts, empty = torch.randn(10, 32, 128), torch.randn(1, 32, 128)
+    labels = torch.randint(0, 10, (count,))
+    mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
+    images = torch.rand(count, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+
+    def distillation(confidence, images):
+        z = vae.encode(2 * confidence.view(-1, 1, 1, 1) * images - 1).latent_dist.mean * vae.config.scaling_factor
+        with torch.no_grad():
+            times = torch.randint(20, 980, (count,))
+            noise = torch.randn_like(z)
+            alpha = alphas[times].view(-1, 1, 1, 1)
+            noisy = alpha.sqrt() * z + (1 - alpha).sqrt() * noise
+            context = prompts[labels]
+            if guidance == 1:
+                output = unet(noisy, times, context).sample
+            else:
+                context = torch.cat([empty.expand(count, -1, -1), context])
+                without, given = unet(torch.cat([noisy, noisy]), torch.cat([times, times]), context).sample.chunk(2)
+                output = without + guidance * (given - without)
+            predicted = alpha.sqrt() * output + (1 - alpha).sqrt() * noisy  # the model predicts v
+            gradient = (1 - alpha) * (predicted - noise)
+        return (gradient * z).mean()
+
+    if part == "term":
+        confidence = torch.rand(count, requires_grad=True)
+
+        def body():
+            confidence.grad = None
+            distillation(confidence, images).backward()
+    else:
+        classifier = timm.create_model("tf_efficientnet_lite0", num_classes=10)
+        classifier = classifier.to(memory_format=torch.channels_last).train()
+        optimizer = torch.optim.Adam(classifier.parameters(), lr=1e-4, fused=True)
+
+        def body():
+            logits = classifier((images - mean) / deviation)
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+            if mode == "autograd":
+                loss = loss + distillation(logits.softmax(1).gather(1, labels[:, None])[:, 0], images)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    before = restart_peak()
+    measure(f"ld-step.{setting}.{part}.{mode}", 1, 2, 7, body, before=before)
+
+
+def resident(field):
+    """VmRSS or VmHWM of this process in bytes."""
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+
+
+def restart_peak():
+    """Gives freed memory back, lets the peak start anew, and tells what is resident now."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
+def loader(folder, size):
+    """torchvision's transforms and DataLoader; worker processes where we have threads."""
+    library = torchvision_operators()
+    from torchvision import datasets, transforms
+
+    size = int(size)
+    dataset = datasets.ImageFolder(folder, transforms.Compose([
+        transforms.RandomResizedCrop(size, scale=(0.7, 1)), transforms.RandomHorizontalFlip(),
+        transforms.ColorJitter(0.3, 0.3, 0.3, 0.3), transforms.RandomGrayscale(), transforms.ToTensor(),
+        transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]))
+    torch.set_num_threads(1)
+    for workers in (1, 2):
+        batches = torch.utils.data.DataLoader(
+            dataset, batch_size=32, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True)
+
+        def one_pass():
+            for _ in batches:
+                pass
+
+        def processor():
+            # Of this process and of the workers, which live on between passes.
+            ticks = 0
+            for worker in batches._iterator._workers:
+                fields = pathlib.Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()
+                ticks += int(fields[11]) + int(fields[12])
+            return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+        one_pass()
+        measure(f"loader.{size}.{workers}", workers, 0, 5, one_pass, len(batches) * 32, processor)
+        del batches
+
+
 BENCHMARKS = {
     "operators": operators, "classifier-step": classifier_step, "unet-forward": unet_forward,
-    "unet-train-step": unet_train_step,
+    "unet-train-step": unet_train_step, "loader": loader,
+    **{f"ld-step.{setting}.{part}.{mode}": functools.partial(ld_step, setting, part, mode)
+       for setting in ("batch32", "demo")
+       for part, mode in (("term", "autograd"), ("step", "autograd"), ("step", "off"))},
 }
 
-if len(sys.argv) != 2 or sys.argv[1] not in BENCHMARKS:
+if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
     sys.exit("usage: reference.py " + "|".join(BENCHMARKS))
-BENCHMARKS[sys.argv[1]]()
+BENCHMARKS[sys.argv[1]](*sys.argv[2:])

@@ -75,7 +75,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         withUnsafeTemporaryAllocation(of: ct_value.self, capacity: inputs.count + capacity) { buffer in
             guard let values = buffer.baseAddress else { return }
             var arena = Arena()
-            for (index, input) in inputs.enumerated() { values[index] = arena.encode(input) }
+            for index in inputs.indices { values[index] = arena.encode(inputs[index]) }
             var produced = 0
             let status = ct_call(handle, values, inputs.count, values + inputs.count, capacity, &produced)
             withExtendedLifetime(inputs) {}
