@@ -135,7 +135,7 @@ def ld_step(setting, part, mode):
     count, guidance = {"batch32": (32, 7.5), "demo": (64, 1.0)}[setting]
     torch.set_num_threads(1)
     folder = pathlib.Path(__file__).resolve().parent.parent / "Models" / "emoji-ldm"
-    vae, unet = (kind.from_pretrained(folder, subfolder=name).to(memory_format=torch.channels_last).eval()
+    vae, unet = (kind.from_pretrained(folder, subfolder=name, low_cpu_mem_usage=False).to(memory_format=torch.channels_last).eval()
                  .requires_grad_(False) for kind, name in ((AutoencoderKL, "vae"), (UNet2DConditionModel, "unet")))
     alphas = DDIMScheduler.from_pretrained(folder, subfolder="scheduler").alphas_cumprod
     prompts, empty = torch.randn(10, 32, 128), torch.randn(1, 32, 128)
@@ -231,9 +231,29 @@ def loader(folder, size):
         del batches
 
 
+def photos(folder):
+    """Writes 256 JPEG files of 500x375 pixels: soft colours, edges and grain, some 60 KB each, as photos have."""
+    import numpy
+    from PIL import Image, ImageDraw
+
+    random = numpy.random.default_rng(0)
+    for number in range(256):
+        soft = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=numpy.uint8)).resize((500, 375), Image.BICUBIC)
+        draw = ImageDraw.Draw(soft)
+        for _ in range(12):
+            x, y, width, height = random.integers(0, (500, 375, 160, 120))
+            draw.ellipse((x, y, x + width, y + height), fill=tuple(random.integers(0, 256, 3).tolist()))
+        grain = numpy.asarray(soft, dtype=numpy.float32) + random.normal(0, 6, (375, 500, 1))
+        home = pathlib.Path(folder) / f"domain{number % 2}" / "class"
+        home.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(grain.clip(0, 255).astype(numpy.uint8))
+        image.save(home / f"{number}.jpg", quality=90)
+
+
 BENCHMARKS = {
     "operators": operators, "classifier-step": classifier_step, "unet-forward": unet_forward,
     "unet-train-step": unet_train_step, "loader": loader,
+    "photos": photos,
     **{f"ld-step.{setting}.{part}.{mode}": functools.partial(ld_step, setting, part, mode)
        for setting in ("batch32", "demo")
        for part, mode in (("term", "autograd"), ("step", "autograd"), ("step", "off"))},
