@@ -141,6 +141,39 @@ import Torch
         try BindingReference.compare("fourier", cases, tolerance: 1e-5)
     }
 
+    @Test(arguments: [DType.float16, .bfloat16, .float32, .float64])
+    func numbersTakeTheTypeOfARealTensor(_ dtype: DType) {
+        let a = Tensor([1, 2] as [Double]).to(dtype: dtype)
+        for result in [a + 0.5, 0.5 + a, a - 0.5, 0.5 - a, a * 0.5, 0.5 * a, a / 0.5, 0.5 / a] {
+            #expect(result.dtype == dtype)
+        }
+        #expect((0.5 - a).scalars(Double.self) == [-0.5, -1.5])
+        #expect((a / 0.5).scalars(Double.self) == [2, 4])
+    }
+
+    @Test func numbersAreRoundedToTheTensorsType() {
+        #expect((Tensor([1] as [Float]) * 0.1).scalars(Float.self) == [0.1])
+        #expect((Tensor([1] as [Double]) * 0.1).scalars(Double.self) == [0.1])
+    }
+
+    @Test func numbersMakeWholeTensorsReal() {
+        let whole = Tensor([1, 2] as [Int])
+        for (result, wanted) in [
+            (whole + 0.5, [1.5, 2.5]), (whole - 0.5, [0.5, 1.5]), (0.5 - whole, [-0.5, -1.5]),
+            (whole * 0.5, [0.5, 1]), (whole / 2, [0.5, 1]), (2 / whole, [2, 1]),
+        ] {
+            #expect(result.dtype == .float32)
+            #expect(result.scalars(Double.self) == wanted)
+        }
+    }
+
+    @Test func gradientsPassNumbers() {
+        let x = Tensor([3] as [Float])
+        x.requiresGrad = true
+        ((1 - (2 * x * 3 + 1.5)) / 0.5).sum().backward()
+        #expect(x.grad?.scalars(Float.self) == [-12])
+    }
+
     @Test func channelsLastChangesTheLayoutOnly() {
         let images = inputs.images
         let last = images.contiguous(.channelsLast)

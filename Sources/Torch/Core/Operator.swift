@@ -1,24 +1,65 @@
 import CTorch
 
-/// An argument or a result of an operator.
-public enum Value {
-    case none
-    /// The default of the operator's schema.
-    case `default`
-    case tensor(Tensor)
-    case int(Int)
-    case double(Double)
-    case bool(Bool)
-    case string(String)
-    case ints([Int])
-    case doubles([Double])
-    case bools([Bool])
-    case tensors([Tensor?])
-    case device(Device)
-    case generator(Generator)
+/// An argument of an operator.
+public struct Value {
+    /// What the C layer is given.
+    fileprivate let encoded: ct_value
+    /// Keeps alive what `encoded` points to.
+    private let owner: AnyObject?
 
+    private init(
+        _ tag: Int, count: Int = 1, integer: Int = 0, real: Double = 0, pointer: UnsafeRawPointer? = nil,
+        owner: AnyObject? = nil
+    ) {
+        encoded = ct_value(tag: Int32(tag), count: Int32(count), integer: Int64(integer), real: real, pointer: pointer)
+        self.owner = owner
+    }
+
+    private init<Element>(_ tag: Int, _ items: [Element], keeping tensors: [Tensor?] = []) {
+        let memory = ArgumentMemory(items, tensors)
+        self.init(tag, count: items.count, pointer: memory.address, owner: memory)
+    }
+
+    public static var none: Value { Value(CT_NONE) }
+    /// The default of the operator's schema.
+    public static var `default`: Value { Value(CT_DEFAULT) }
+    public static func tensor(_ tensor: Tensor) -> Value {
+        Value(CT_TENSOR, pointer: UnsafeRawPointer(tensor.handle), owner: tensor)
+    }
+    public static func int(_ item: Int) -> Value { Value(CT_INT, integer: item) }
+    public static func double(_ item: Double) -> Value { Value(CT_DOUBLE, real: item) }
+    public static func bool(_ item: Bool) -> Value { Value(CT_BOOL, integer: item ? 1 : 0) }
+    public static func string(_ text: String) -> Value { Value(CT_STRING, Array(text.utf8CString)) }
+    public static func ints(_ items: [Int]) -> Value { Value(CT_INT_LIST, items) }
+    public static func doubles(_ items: [Double]) -> Value { Value(CT_DOUBLE_LIST, items) }
+    public static func bools(_ items: [Bool]) -> Value { Value(CT_BOOL_LIST, items.map { $0 ? 1 : 0 }) }
+    public static func tensors(_ items: [Tensor?]) -> Value {
+        Value(CT_TENSOR_LIST, items.map { $0?.handle }, keeping: items)
+    }
+    public static func device(_ device: Device) -> Value { Value(CT_DEVICE, integer: Int(device.code)) }
+    public static func generator(_ generator: Generator) -> Value {
+        Value(CT_GENERATOR, pointer: UnsafeRawPointer(generator.handle), owner: generator)
+    }
     public static func dtype(_ dtype: DType?) -> Value { dtype.map { .int(Int($0.rawValue)) } ?? .none }
     public static func optional(_ tensor: Tensor?) -> Value { tensor.map(Value.tensor) ?? .none }
+}
+
+/// Memory of a list or a text among the arguments of a call.
+private final class ArgumentMemory {
+    let address: UnsafeRawPointer
+    private let tensors: [Tensor?]
+
+    init<Element>(_ items: [Element], _ tensors: [Tensor?]) {
+        self.tensors = tensors
+        let size = max(1, items.count * MemoryLayout<Element>.stride)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 8)
+        items.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { block.copyMemory(from: base, byteCount: bytes.count) }
+        }
+        address = UnsafeRawPointer(block)
+    }
+
+    deinit { address.deallocate() }
 }
 
 /// One ATen operator, found once and called boxed through libtorch's dispatcher.
@@ -74,62 +115,15 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         guard let handle else { return }
         withUnsafeTemporaryAllocation(of: ct_value.self, capacity: inputs.count + capacity) { buffer in
             guard let values = buffer.baseAddress else { return }
-            var arena = Arena()
-            for index in inputs.indices { values[index] = arena.encode(inputs[index]) }
+            for index in inputs.indices { values[index] = inputs[index].encoded }
             var produced = 0
             let status = ct_call(handle, values, inputs.count, values + inputs.count, capacity, &produced)
             withExtendedLifetime(inputs) {}
-            arena.free()
             if status.code == 0 {
                 take(UnsafeBufferPointer(start: values + inputs.count, count: produced))
             } else {
                 check(status, name)
             }
         }
-    }
-}
-
-/// Memory of list and string arguments during one call.
-private struct Arena {
-    private var blocks: [UnsafeMutableRawPointer] = []
-
-    private mutating func list<Element>(_ items: [Element]) -> UnsafeRawPointer {
-        let size = max(1, items.count * MemoryLayout<Element>.stride)
-        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 8)
-        items.withUnsafeBytes { bytes in
-            if let base = bytes.baseAddress { block.copyMemory(from: base, byteCount: bytes.count) }
-        }
-        blocks.append(block)
-        return UnsafeRawPointer(block)
-    }
-
-    mutating func encode(_ value: Value) -> ct_value {
-        func make(
-            _ tag: Int, count: Int = 1, integer: Int = 0, real: Double = 0, pointer: UnsafeRawPointer? = nil
-        ) -> ct_value {
-            ct_value(tag: Int32(tag), count: Int32(count), integer: Int64(integer), real: real, pointer: pointer)
-        }
-        switch value {
-        case .none: return make(CT_NONE)
-        case .default: return make(CT_DEFAULT)
-        case .tensor(let tensor): return make(CT_TENSOR, pointer: UnsafeRawPointer(tensor.handle))
-        case .int(let item): return make(CT_INT, integer: item)
-        case .double(let item): return make(CT_DOUBLE, real: item)
-        case .bool(let item): return make(CT_BOOL, integer: item ? 1 : 0)
-        case .string(let text): return make(CT_STRING, pointer: list(Array(text.utf8CString)))
-        case .ints(let items): return make(CT_INT_LIST, count: items.count, pointer: list(items))
-        case .doubles(let items): return make(CT_DOUBLE_LIST, count: items.count, pointer: list(items))
-        case .bools(let items):
-            return make(CT_BOOL_LIST, count: items.count, pointer: list(items.map { $0 ? 1 : 0 }))
-        case .tensors(let items):
-            return make(CT_TENSOR_LIST, count: items.count, pointer: list(items.map { $0?.handle }))
-        case .device(let device): return make(CT_DEVICE, integer: Int(device.code))
-        case .generator(let generator):
-            return make(CT_GENERATOR, pointer: UnsafeRawPointer(generator.handle))
-        }
-    }
-
-    func free() {
-        for block in blocks { block.deallocate() }
     }
 }
