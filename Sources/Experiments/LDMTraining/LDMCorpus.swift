@@ -72,11 +72,12 @@ public struct LDMCorpus {
 extension LDMCorpus.Entry {
     /// Eight captions to draw from: a quarter without style words, half with the class in place of the name.
     public var captions: [String] {
-        let named = Caption.withArticle(name)
-        let classed = Caption.withArticle(kind)
-        let styled = Caption.withArticle("\(style) emoji")
-        return [String](repeating: "\(styled) of \(named)", count: 3)
-            + [String](repeating: "\(styled) of \(classed)", count: 3)
-            + ["an emoji of \(named)", "an emoji of \(classed)"]
+        [String](repeating: styledCaption(name), count: 3) + [String](repeating: styledCaption(kind), count: 3)
+            + [name, kind].map { "an emoji of \(Caption.withArticle($0))" }
+    }
+
+    /// "a cartoon emoji of a lion", in the entry's style.
+    public func styledCaption(_ words: String) -> String {
+        "\(Caption.withArticle("\(style) emoji")) of \(Caption.withArticle(words))"
     }
 }

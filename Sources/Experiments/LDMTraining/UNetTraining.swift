@@ -1,4 +1,5 @@
 import Diffusion
+import EmojiDG
 import Foundation
 import Pixels
 import Torch
@@ -78,6 +79,7 @@ public struct UNetTraining {
         let indices = Tensor((order + order.map { $0 + training.entries.count }).map(Int64.init)).to(device: device)
         let data = CaptionedLatents(
             latents: Tensor.concatenated([latents, flipped]).indexSelect(0, indices),
+            kinds: (order + order).map { captions.kinds[$0] },
             choices: (order + order).map { captions.choices[$0] }, captions: captions.captions)
         let trainer = UNetTrainer(
             unetModel, textModel, data: data, tokens: vocabularySubset.ids.to(device: device),
@@ -86,6 +88,14 @@ public struct UNetTraining {
         let heldOut = corpus.heldOut
         let heldOutLatents = encodeAll(vae, heldOut.images)
         let heldOutCaptions = heldOut.entries.map { captions.index($0.captions[3]) }
+        let ofClasses = heldOut.entries.indices.filter { heldOut.entries[$0].isOfClass }
+        let classLatents = heldOutLatents.indexSelect(0, Tensor(ofClasses.map(Int64.init)).to(device: device))
+        let classes = EmojiClass.allCases.map(\.rawValue)
+        let wrongCaptions = ofClasses.map { number in
+            let entry = heldOut.entries[number]
+            let wrong = classes[((classes.firstIndex(of: entry.kind) ?? 0) + 1) % classes.count]
+            return captions.index(entry.styledCaption(wrong))
+        }
         var loop = ModelTraining(folder: work, steps: options.steps)
         loop.evaluateEvery = evaluateEvery
         loop.report = report
@@ -100,6 +110,9 @@ public struct UNetTraining {
                 ("train_loss", trainer.validationLoss(latents[0..<min(512, latents.size(0))],
                     captions: training.entries.prefix(512).map { captions.index($0.captions[3]) })),
                 ("heldout_loss", trainer.validationLoss(heldOutLatents, captions: heldOutCaptions)),
+                ("heldout_right_class_loss",
+                    trainer.validationLoss(classLatents, captions: ofClasses.map { heldOutCaptions[$0] })),
+                ("heldout_wrong_class_loss", trainer.validationLoss(classLatents, captions: wrongCaptions)),
             ]
         }
     }
@@ -130,9 +143,14 @@ struct CaptionTable {
     /// The first is the empty one.
     private(set) var captions = [""]
     private(set) var choices: [[Int32]] = []
+    /// The number of each entry's class or subgroup.
+    let kinds: [Int64]
     private var indices: [String: Int32] = ["": 0]
 
     init(_ entries: [LDMCorpus.Entry]) {
+        let names = Set(entries.map(\.kind)).sorted()
+        let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int64($0)) })
+        kinds = entries.map { numbers[$0.kind] ?? 0 }
         for entry in entries {
             var list: [Int32] = []
             for caption in entry.captions {
