@@ -8,6 +8,7 @@ struct YAMLTests {
     @Test func readsWhatItWrites() throws {
         let value = JSONValue.object([
             "text": .string("a: b"), "digits": .string("12"), "empty": .string(""), "yes": .bool(true),
+            "words": .array([.string("off"), .string("true"), .string("no")]),
             "count": .int(-3),
             "rate": .double(3e-4), "list": .array([.string("x"), .int(1)]), "none": .null,
             "group": .object(["inner": .double(0.5)]),
@@ -43,6 +44,11 @@ struct RunConfigurationTests {
         #expect(changed.backbone.dropout == 0.1)
         #expect(changed.algorithm.hyperparameters == .object(["strength": .double(0.5)]))
         #expect(changed.testDomains == ["a", "b"])
+        let nested = try RunConfiguration().changed(bySetting: "algorithm.hyperparameters.distillation.mode=off")
+            .changed(bySetting: "algorithm.hyperparameters.distillation.weight=2")
+        #expect(
+            nested.algorithm.hyperparameters
+                == .object(["distillation": .object(["mode": .string("off"), "weight": .int(2)])]))
     }
 
     @Test(arguments: [

@@ -37,6 +37,12 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
+    /// This value with another over it: objects are merged member by member, all else is replaced.
+    public func overlaid(by other: JSONValue) -> JSONValue {
+        guard case .object(let own) = self, case .object(let new) = other else { return other }
+        return .object(own.merging(new) { $0.overlaid(by: $1) })
+    }
+
     /// JSON text on one line, keys sorted.
     public var text: String {
         (try? Self.encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"

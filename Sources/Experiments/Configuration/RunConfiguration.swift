@@ -92,11 +92,10 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         if case .object(var algorithm) = members["algorithm"], let given = algorithm["hyperparameters"] {
             algorithm["hyperparameters"] = nil
             members["algorithm"] = .object(algorithm)
-            let old = result.algorithm.hyperparameters.object ?? [:]
-            guard let new = given.object else {
+            guard given.object != nil else {
                 throw UserError("\(source): algorithm.hyperparameters takes a group of settings, not \(given.text)")
             }
-            result.algorithm.hyperparameters = .object(old.merging(new) { $1 })
+            result.algorithm.hyperparameters = result.algorithm.hyperparameters.overlaid(by: given)
         }
         let kept = result.algorithm.hyperparameters
         result.algorithm.hyperparameters = .object([:])

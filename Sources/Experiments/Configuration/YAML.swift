@@ -43,11 +43,20 @@ public enum YAML {
         case .scalar(let scalar):
             guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
             if node.null != nil { return .null }
-            if let bool = node.bool { return .bool(bool) }
+            if let bool = bool(scalar.string) { return .bool(bool) }
             if let int = Int(scalar.string) { return .int(int) }
             if let double = Double(scalar.string) { return .double(double) }
             return .string(scalar.string)
         case .alias: throw UserError("\(name): YAML aliases are not supported; write the value out")
+        }
+    }
+
+    /// YAML 1.2's: `off`, `no` and `y` are texts.
+    private static func bool(_ text: String) -> Bool? {
+        switch text {
+        case "true", "True", "TRUE": true
+        case "false", "False", "FALSE": false
+        default: nil
         }
     }
 
@@ -58,7 +67,8 @@ public enum YAML {
         case .int(let value): return Node(String(value), Tag(.int))
         case .double(let value): return Node("\(value)", Tag(.float))
         case .string(let text):
-            let isPlain = (try? parse(text, name: "")) == .string(text)
+            // Other readers take more words for true and false than we do.
+            let isPlain = (try? parse(text, name: "")) == .string(text) && Node(text).bool == nil
             return Node(text, Tag(.str), isPlain ? .any : .singleQuoted)
         case .array(let elements): return Node(try elements.map(node), Tag(.implicit), .flow)
         case .object(let members):
