@@ -27,6 +27,8 @@ struct DataCheckCommand: AsyncParsableCommand {
         progress.clear()
         print(Self.table(dataset))
         for line in dataset.missingClasses { print(line) }
+        for line in KnownDataset.named(dataset.name)?.differences(dataset) ?? [] { print(line) }
+        Self.list(dataset.leftOut, title: "images left out, because the list of duplicates names them")
         Self.list(dataset.otherFiles, title: "files that are no images by their names, not used")
         Self.list(
             report.duplicates.map { $0.joined(separator: " = ") }, title: "images of the same content")

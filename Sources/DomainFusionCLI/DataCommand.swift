@@ -14,25 +14,33 @@ struct DataCommand: AsyncParsableCommand {
 
 struct DataListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the data sets in a folder.",
+        commandName: "list", abstract: "List the data sets in a folder, and how to get those that are missing.",
         discussion: "Example: domainfusion data list ~/datasets")
 
     @Argument(help: "The folder that holds data sets.")
     var folder = "data"
 
     func run() async throws {
-        let found = KnownDataset.found(in: folder)
-        guard !found.isEmpty else {
-            let known = KnownDataset.all.map(\.folder).joined(separator: ", ")
-            throw UserError(
-                "\(folder): no data set in it; put one there (\(known), or your own <name>/<domain>/<class>/<image>), or "
-                    + "run: domainfusion data prepare emoji")
+        guard folder == "data" || FileManager.default.fileExists(atPath: folder) else {
+            throw UserError("\(folder): no such folder; give the one that holds the data sets' folders")
         }
+        let found = KnownDataset.found(in: folder)
         for path in found {
             let dataset = try ImageFolder(path)
             print(
-                "\(path): \(dataset.items.count) images, \(dataset.classes.count) classes, domains "
+                "\(dataset.datasetName): \(path), \(dataset.items.count) images, \(dataset.classes.count) classes, domains "
                     + dataset.environments.joined(separator: ", "))
+            for line in KnownDataset.named(dataset.name)?.differences(dataset) ?? [] { print("  warning: \(line)") }
         }
+        for known in KnownDataset.all where !found.contains("\(folder)/\(known.folder)") {
+            let path = "\(folder)/\(known.folder)"
+            if FileManager.default.fileExists(atPath: path) {
+                // It is there and cannot be used: the reason.
+                do { _ = try ImageFolder(path) } catch { print("\(known.name): unusable: \(error)") }
+            } else {
+                print("\(known.name): missing; \(known.remedy(directory: folder))")
+            }
+        }
+        print("Any other folder <name>/<domain>/<class>/<image> in \(folder) is a data set, too.")
     }
 }

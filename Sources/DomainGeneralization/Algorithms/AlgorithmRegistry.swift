@@ -1,12 +1,16 @@
 /// An algorithm by name: what the command line, a configuration file and a report know of it.
 public struct AlgorithmDescription: Sendable {
     public let name: String
+    /// DomainBed's name of it, which stands in the records of a run.
+    public var domainBedName: String { name == "ERM++" ? "ERMPlusPlus" : name }
     /// One sentence, with the source.
     public let abstract: String
     /// The settings with their default values, an object.
     public let defaults: JSONValue
     /// What each setting means, by its name.
     public let help: [String: String]
+    /// What a random search draws of them, and of the run's settings.
+    public let search: [SearchRange]
     private let check: @Sendable (JSONValue) throws -> JSONValue
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
 
@@ -19,6 +23,7 @@ public struct AlgorithmDescription: Sendable {
         self.abstract = abstract
         defaults = (try? JSONValue(encoding: Settings())) ?? .object([:])
         help = Settings.help
+        search = Settings.search
         let path = "algorithm.hyperparameters"
         check = { try JSONValue(encoding: Settings(changes: $0, path: path)) }
         build = { try make(Settings(changes: $0, path: path), $1) }

@@ -5,6 +5,7 @@ import Foundation
 ///     struct FourierMixSettings: Hyperparameters {
 ///         var strength = 1.0
 ///         static let help = ["strength": "largest share of the other image's amplitude, 0…1"]
+///         static let search = [SearchRange("strength", .uniform(0.2, 1))]
 ///     }
 ///
 /// Only Codable properties that are not optional can be set.
@@ -14,12 +15,16 @@ public protocol Hyperparameters: Codable, Sendable {
     /// What each property means, by its name; shown in help.
     static var help: [String: String] { get }
 
+    /// What a random search draws, with the ranges as published and DomainBed's names; empty for nothing.
+    static var search: [SearchRange] { get }
+
     /// - Throws: ``UserError`` naming a value that is out of range.
     func validate() throws
 }
 
 extension Hyperparameters {
     public static var help: [String: String] { [:] }
+    public static var search: [SearchRange] { [] }
 
     public func validate() throws {}
 

@@ -9,6 +9,9 @@ struct FolderScan {
     private(set) var classes: [String] = []
     private(set) var items: [ImageFolder.Item] = []
     private(set) var otherFiles: [String] = []
+    private(set) var leftOut: [String] = []
+    /// Folders that archives and file systems leave behind.
+    private static let strays: Set<String> = ["__MACOSX", "@eaDir", "lost+found"]
 
     init(root: String) {
         self.root = root
@@ -16,10 +19,11 @@ struct FolderScan {
 
     mutating func run() throws {
         guard try isFolder(root) else {
-            throw UserError(
-                FileManager.default.fileExists(atPath: root)
-                    ? "\(root): a file, not a folder; give the folder that holds the domain folders"
-                    : "\(root): no such folder; check the path, or see 'domainfusion data list'")
+            guard !FileManager.default.fileExists(atPath: root) else {
+                throw UserError("\(root): a file, not a folder; give the folder that holds the domain folders")
+            }
+            let remedy = KnownDataset.named(root)?.remedy() ?? "check the path, or see 'domainfusion data list'"
+            throw UserError("\(root): no such folder; \(remedy)")
         }
         domains = try folders(in: root)
         guard domains.count > 1 else {
@@ -32,6 +36,7 @@ struct FolderScan {
         classes = sortedByCodePoint(Array(Set(classFolders.joined())))
         let labels = Dictionary(uniqueKeysWithValues: zip(classes, classes.indices))
         let notes = try ManifestNotes(root: root)
+        let duplicates = try DuplicateList(root: root)
 
         for (environment, domain) in domains.enumerated() {
             guard !classFolders[environment].isEmpty else {
@@ -47,6 +52,10 @@ struct FolderScan {
                         "\(folder): no image in this class folder (jpg, jpeg, png, webp, bmp); add some, or remove it")
                 }
                 for file in files {
+                    guard !duplicates.contains(file.dropFirst(root.count + 1)) else {
+                        leftOut.append(file)
+                        continue
+                    }
                     let note = notes[file.dropFirst(root.count + 1)]
                     let stem = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
                     items.append(
@@ -63,7 +72,7 @@ struct FolderScan {
         let own = realPath(path)
         return try entries(of: path).filter { name in
             let child = "\(path)/\(name)"
-            guard name != "__MACOSX", try isFolder(child) else { return false }
+            guard !Self.strays.contains(name), try isFolder(child) else { return false }
             try refuseLoop(child, ancestors: [realPath(root), own])
             return true
         }

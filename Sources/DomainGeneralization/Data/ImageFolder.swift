@@ -30,9 +30,14 @@ public struct ImageFolder: Sendable {
     public let items: [Item]
     /// Files in class folders that are no images by their names.
     public let otherFiles: [String]
+    /// Images that a list of duplicates in the folder names (`domain_net_duplicates.txt`): in no split.
+    public let leftOut: [String]
 
     /// The folder's own name.
     public var name: String { URL(fileURLWithPath: root).lastPathComponent }
+
+    /// The name that tables and records call it: a known data set's, or the folder's.
+    public var datasetName: String { KnownDataset.named(name)?.name ?? name }
 
     /// Lists the data set in a folder; no image is opened.
     /// - Throws: ``UserError`` for a folder that is missing or unreadable, has fewer than two domains, an empty domain,
@@ -45,6 +50,7 @@ public struct ImageFolder: Sendable {
         classes = scan.classes
         items = scan.items
         otherFiles = scan.otherFiles
+        leftOut = scan.leftOut
     }
 
     private init(_ whole: ImageFolder, items: [Item]) {
@@ -52,6 +58,7 @@ public struct ImageFolder: Sendable {
         environments = whole.environments
         classes = whole.classes
         otherFiles = whole.otherFiles
+        leftOut = whole.leftOut
         self.items = items
     }
 

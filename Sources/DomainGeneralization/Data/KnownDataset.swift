@@ -2,23 +2,70 @@ import Foundation
 
 /// A public data set of domain generalization, known by its folder as DomainBed lays it.
 public struct KnownDataset: Sendable {
+    /// DomainBed's name, or ours.
     public let name: String
     /// The folder's name.
     public let folder: String
-    /// Its domains' folders, sorted.
+    /// Its domains' folders, sorted; some copies write one otherwise.
     public let domains: [String]
+    /// How to get it.
+    public let source: String
+    /// Steps of a run in DomainBed and in SWAD.
+    public let steps: (domainBed: Int, swad: Int)
+    /// Steps between two checkpoints in DomainBed and in SWAD.
+    public let evaluateEvery: (domainBed: Int, swad: Int)
 
-    public static let all = [
-        KnownDataset(name: "PACS", folder: "PACS", domains: ["art_painting", "cartoon", "photo", "sketch"]),
-        KnownDataset(name: "VLCS", folder: "VLCS", domains: ["Caltech101", "LabelMe", "SUN09", "VOC2007"]),
-        KnownDataset(name: "OfficeHome", folder: "office_home", domains: ["Art", "Clipart", "Product", "Real World"]),
+    private init(
+        _ name: String, folder: String? = nil, _ domains: [String], swadSteps: Int = 5000, every: (Int, Int) = (300, 200),
+        from source: String
+    ) {
+        self.name = name
+        self.folder = folder ?? name
+        self.domains = domains
+        self.source = source
+        steps = (5000, swadSteps)
+        evaluateEvery = every
+    }
+
+    private static let drive = "https://drive.google.com/uc?id="
+
+    public static let all: [KnownDataset] = [
         KnownDataset(
-            name: "TerraIncognita", folder: "terra_incognita",
-            domains: ["location_100", "location_38", "location_43", "location_46"]),
+            "EmojiDG", ["emojione", "noto", "openmoji", "symbola", "unifont"], from: "run: domainfusion data prepare emoji"
+        ),
         KnownDataset(
-            name: "DomainNet", folder: "domain_net",
-            domains: ["clipart", "infograph", "painting", "quickdraw", "real", "sketch"]),
-    ]
+            "PACS", ["art_painting", "cartoon", "photo", "sketch"],
+            from: "fetch PACS.zip (\(drive)1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd); its folder kfold is the data set"),
+        KnownDataset(
+            "VLCS", ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
+            from: "fetch VLCS.tar.gz (\(drive)1skwblH1_okBwxWxmRsp9_qi15hyPpxg8) as DomainBed packs it"),
+        KnownDataset(
+            "OfficeHome", folder: "office_home", ["Art", "Clipart", "Product", "Real World"],
+            from: "fetch office_home.zip (\(drive)1uY0pj7oFsjMxRwaD3Sxy0jgel0fsYXLC); its folder "
+                + "OfficeHomeDataset_10072016 is the data set"),
+        KnownDataset(
+            "TerraIncognita", folder: "terra_incognita", ["location_100", "location_38", "location_43", "location_46"],
+            from: "fetch the ECCV 2018 subset of Caltech Camera Traps (https://lila.science/datasets/caltech-camera-traps) "
+                + "and sort it as DomainBed's download script does"),
+        KnownDataset(
+            "DomainNet", folder: "domain_net", ["clipart", "infograph", "painting", "quickdraw", "real", "sketch"],
+            swadSteps: 15000, every: (1000, 1000),
+            from: "fetch the six zips of the cleaned version (http://ai.bu.edu/M3SDA), and put DomainBed's "
+                + "\(DuplicateList.name) beside the domains"),
+        KnownDataset(
+            "SVIRO", folder: "sviro",
+            ["aclass", "escape", "hilux", "i3", "lexus", "tesla", "tiguan", "tucson", "x5", "zoe"],
+            from: "fetch sviro_grayscale_rectangle_classification.zip (https://sviro.kl.dfki.de/?wpdmdl=1731); its folder "
+                + "SVIRO_DOMAINBED is the data set"),
+    ] + HandwrittenBenchmark.allCases.map {
+        KnownDataset($0.rawValue, $0.domains, every: (100, 100), from: "run: domainfusion data prepare \($0.command)")
+    }
+
+    /// The data set of this name or folder, whatever its case.
+    public static func named(_ text: String) -> KnownDataset? {
+        let wanted = (text as NSString).lastPathComponent.lowercased()
+        return all.first { wanted == $0.name.lowercased() || wanted == $0.folder.lowercased() }
+    }
 
     /// The folder that a user means: a path as it is, else a data set's name or folder under `directory`.
     public static func locate(_ text: String, directory: String = "data") -> String {
@@ -33,5 +80,27 @@ public struct KnownDataset: Sendable {
     public static func found(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         return sortedByCodePoint(names).map { "\(directory)/\($0)" }.filter { (try? ImageFolder($0)) != nil }
+    }
+
+    /// How to get what is missing, and where it belongs.
+    public func remedy(directory: String = "data") -> String {
+        source.hasPrefix("run:")
+            ? source : "\(source); put it at \(directory)/\(folder), so that there is \(directory)/\(folder)/\(domains[0])/<class>/"
+    }
+
+    /// How a folder differs from the data set as it is published, a line each. A domain more or less gives other numbers
+    /// of environments and other splits.
+    public func differences(_ dataset: ImageFolder) -> [String] {
+        func simple(_ name: String) -> String {
+            let plain = name.lowercased().filter { !" _-".contains($0) }
+            return plain == "realworld" ? "real" : plain
+        }
+        let known = Set(domains.map(simple))
+        let there = Set(dataset.environments.map(simple))
+        let missing = domains.filter { !there.contains(simple($0)) }
+        let extra = dataset.environments.filter { !known.contains(simple($0)) }
+        return missing.map { "\(dataset.root): \(name)'s domain \($0) is missing" }
+            + extra.map { "\(dataset.root): '\($0)' is no domain of \(name); move it out, or it is trained on as one" }
+            + (name == "DomainNet" ? DuplicateList.warnings(dataset) : [])
     }
 }

@@ -6,6 +6,8 @@ import Torch
 public struct MinibatchLoader: Sendable {
     private let dataset: ImageFolder
     private let split: Split
+    /// With balanced classes, the training items of each environment by class.
+    private let pools: [[[Int]]]
     private let environments: [Int]
     private let images: ImageCache
     private let pipeline: ImagePipeline
@@ -16,6 +18,11 @@ public struct MinibatchLoader: Sendable {
     public init(_ context: AlgorithmContext) {
         dataset = context.dataset
         split = context.split
+        let items = context.dataset.items
+        pools = split.isClassBalanced
+            ? split.training.map { part in
+                Dictionary(grouping: part) { items[$0].label }.sorted { $0.key < $1.key }.map(\.value)
+            } : []
         environments = context.sourceEnvironments
         images = context.images
         pipeline = context.trainingPipeline
@@ -24,11 +31,18 @@ public struct MinibatchLoader: Sendable {
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "minibatch")))
     }
 
-    /// The items of an environment's minibatch: drawn with replacement from its training items.
+    /// The items of an environment's minibatch: drawn with replacement from its training items. With balanced classes a
+    /// class is drawn first, so that an item's weight is that of ``classBalancedWeights(_:)``.
     public func items(step: Int, environment: Int) -> [Int] {
-        let pool = split.training[environment]
         var generator = SeededGenerator(seed: seed, domain: environment, step: step)
-        return (0..<batchSize).map { _ in pool[generator.below(pool.count)] }
+        return (0..<batchSize).map { _ in
+            var pool = split.training[environment]
+            if split.isClassBalanced {
+                let classes = pools[environment]
+                pool = classes[generator.below(classes.count)]
+            }
+            return pool[generator.below(pool.count)]
+        }
     }
 
     /// One minibatch of each source environment, on the CPU.

@@ -41,6 +41,12 @@ public struct MersenneTwister: Sendable {
         }
     }
 
+    /// `RandomState.uniform(low, high)`: 53 random bits of two words.
+    public mutating func uniform(_ low: Double, _ high: Double) -> Double {
+        let (upper, lower) = (next() >> 5, next() >> 6)
+        return low + (high - low) * ((Double(upper) * 67_108_864 + Double(lower)) / 9_007_199_254_740_992)
+    }
+
     /// `RandomState.shuffle` of 0 ..< count (Fisher–Yates from the end).
     public mutating func permutation(_ count: Int) -> [Int] {
         var result = Array(0..<count)

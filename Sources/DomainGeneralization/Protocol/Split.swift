@@ -5,30 +5,57 @@ public struct Split: Sendable, Equatable {
     public let training: [[Int]]
     /// Validation items of each environment.
     public let validation: [[Int]]
+    /// Items of each test environment that are kept for domain adaptation (DomainBed's *uda*), without labels.
+    public let adaptation: [[Int]]
     /// Items of each environment that no split may hold.
     public let unseen: [[Int]]
+    /// Whether minibatches hold every class of an environment equally often, and accuracies weigh classes equally.
+    public let isClassBalanced: Bool
 
     /// Splits every environment as DomainBed does: a shuffle seeded by `seedHash(trialSeed, environment)`, of which the
-    /// first `holdoutFraction` (rounded down) is the validation part.
-    public init(_ dataset: ImageFolder, trialSeed: Int, holdoutFraction: Double = 0.2) {
+    /// first `holdoutFraction` (rounded down) is the validation part. The rest of a test environment is shuffled again
+    /// with the same seed, and its first `adaptationFraction` kept for adaptation.
+    public init(
+        _ dataset: ImageFolder, trialSeed: Int, holdoutFraction: Double = 0.2, testEnvironments: [Int] = [],
+        adaptationFraction: Double = 0, isClassBalanced: Bool = false
+    ) {
         var training: [[Int]] = []
         var validation: [[Int]] = []
+        var adaptation: [[Int]] = []
         for environment in dataset.environments.indices {
             let items = dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && !dataset.items[$0].isUnseen
             }
-            var generator = MersenneTwister(seed: UInt32(seedHash(.int(trialSeed), .int(environment))))
-            let order = generator.permutation(items.count).map { items[$0] }
-            let held = Int(Double(items.count) * holdoutFraction)
-            validation.append(Array(order[..<held]))
-            training.append(Array(order[held...]))
+            let seed = UInt32(seedHash(.int(trialSeed), .int(environment)))
+            let (held, kept) = Self.parts(items, first: holdoutFraction, seed: seed)
+            validation.append(held)
+            let isTest = testEnvironments.contains(environment)
+            let (uda, rest) = isTest ? Self.parts(kept, first: adaptationFraction, seed: seed) : ([], kept)
+            adaptation.append(uda)
+            training.append(rest)
         }
         self.training = training
         self.validation = validation
+        self.adaptation = adaptation
+        self.isClassBalanced = isClassBalanced
         unseen = dataset.environments.indices.map { environment in
             dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && dataset.items[$0].isUnseen
             }
         }
     }
+
+    /// DomainBed's `split_dataset`.
+    private static func parts(_ items: [Int], first fraction: Double, seed: UInt32) -> ([Int], [Int]) {
+        var generator = MersenneTwister(seed: seed)
+        let order = generator.permutation(items.count).map { items[$0] }
+        let count = Int(Double(items.count) * fraction)
+        return (Array(order[..<count]), Array(order[count...]))
+    }
+}
+
+/// The weight of each item when classes are balanced: 1 / (items of its class × classes that occur). Their sum is 1.
+public func classBalancedWeights(_ labels: [Int]) -> [Double] {
+    let counts = Dictionary(labels.map { ($0, 1) }, uniquingKeysWith: +)
+    return labels.map { 1 / Double((counts[$0] ?? 1) * counts.count) }
 }

@@ -25,26 +25,3 @@ public struct CheckpointRow: Sendable, Equatable {
         return values.reduce(0, +) / Double(values.count)
     }
 }
-
-/// Which checkpoint of a run counts.
-public enum ModelSelection: String, Sendable, CaseIterable {
-    /// The best mean validation accuracy of the source environments; the first of equals.
-    case trainingDomain = "training-domain validation"
-    /// The last checkpoint, chosen on the held-out environment itself: not a fair figure, reported beside the others.
-    case oracle = "test-domain validation (oracle)"
-
-    /// The checkpoint that is chosen.
-    public func choose(_ rows: [CheckpointRow], sources: [Int]) -> CheckpointRow? {
-        switch self {
-        case .oracle: return rows.last
-        case .trainingDomain:
-            func value(_ row: CheckpointRow) -> Double {
-                row.mean(sources, CheckpointRow.validationAccuracy) ?? -.infinity
-            }
-            return rows.dropFirst().reduce(rows.first) { best, row in
-                guard let best else { return row }
-                return value(row) > value(best) ? row : best
-            }
-        }
-    }
-}

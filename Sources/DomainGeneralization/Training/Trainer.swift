@@ -60,7 +60,8 @@ public final class Trainer {
     }
 
     /// Accuracy and loss on the parts of all environments, under the keys of DomainBed's rows:
-    /// `env{i}_{in,out,unseen}_{acc,class_acc,loss}`. A part without items is left out.
+    /// `env{i}_{in,out,uda,unseen}_{acc,class_acc,loss}`. A part without items is left out. With balanced classes `acc`
+    /// weighs every class equally, as DomainBed's does.
     /// - Parameters:
     ///   - includeSources: whether the training items of the sources are evaluated, too.
     ///   - poll: called between batches; what it throws ends the evaluation.
@@ -69,12 +70,15 @@ public final class Trainer {
         for environment in context.dataset.environments.indices {
             let isSource = context.sourceEnvironments.contains(environment)
             let isTest = context.testEnvironments.contains(environment)
-            var parts = [("out", context.split.validation[environment]), ("unseen", context.split.unseen[environment])]
+            var parts = [
+                ("out", context.split.validation[environment]), ("uda", context.split.adaptation[environment]),
+                ("unseen", context.split.unseen[environment]),
+            ]
             if includeSources || !isSource || isTest { parts.append(("in", context.split.training[environment])) }
             for (part, items) in parts {
                 let score = try score(items, poll: poll)
                 let key = "env\(environment)_\(part)_"
-                result[key + "acc"] = score.accuracy
+                result[key + "acc"] = context.split.isClassBalanced ? score.meanClassAccuracy : score.accuracy
                 result[key + "class_acc"] = score.meanClassAccuracy
                 result[key + "loss"] = score.loss
             }

@@ -1,0 +1,62 @@
+import ArgumentParser
+import DomainGeneralization
+import Foundation
+
+struct ReportCommand: AsyncParsableCommand {
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case text, latex, csv, json
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Print the tables of a sweep: accuracy on every unseen domain, mean and standard error over trials.",
+        discussion: """
+            Reads the results.jsonl of every run in a folder, and chooses the models in three ways: by validation on \
+            the training domains, by leave-one-domain-out validation, and by the unseen domain itself (oracle). \
+            --domainbed reads the output folder of a DomainBed sweep, and prints what DomainBed's collect_results \
+            prints, character for character.
+
+            Examples:
+              domainfusion report runs/sweep
+              domainfusion report runs/sweep --format latex > table.tex
+              domainfusion report --domainbed domainbed/sweep_output
+            """)
+
+    @Argument(help: "The folder of a sweep, or of runs.")
+    var folder: String?
+
+    @Option(help: "The output folder of a DomainBed sweep, in place of one of ours.")
+    var domainbed: String?
+
+    @Option(help: "text, latex, csv (one line a cell) or json.")
+    var format = Format.text
+
+    func validate() throws {
+        guard (folder == nil) != (domainbed == nil) else {
+            throw ValidationError("give one folder: that of a sweep, or a DomainBed sweep's with --domainbed")
+        }
+    }
+
+    func run() async throws {
+        let isForeign = domainbed != nil
+        let records = try ResultRecord.read(folder: domainbed ?? folder ?? "", nested: !isForeign) {
+            printError("warning: \($0)")
+        }
+        let report = try ResultReport(records, knownOnly: isForeign)
+        if isForeign { Self.warnOfUnknown(records, in: report) }
+        switch format {
+        case .text: print(isForeign ? report.domainBedText() : report.text(), terminator: "")
+        case .latex: print(isForeign ? report.domainBedLaTeX() : report.latex(), terminator: "")
+        case .csv: print(report.csv(), terminator: "")
+        case .json: print(report.json().text)
+        }
+    }
+
+    /// DomainBed's script passes over data sets that it does not know, without a word.
+    private static func warnOfUnknown(_ records: [ResultRecord], in report: ResultReport) {
+        let shown = Set(report.sections.first?.tables.compactMap(\.dataset) ?? [])
+        for name in Set(records.map(\.dataset)).subtracting(shown).sorted() {
+            printError("warning: data set '\(name)' is none of DomainBed's, and in none of its tables")
+        }
+    }
+}

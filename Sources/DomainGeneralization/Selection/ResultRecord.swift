@@ -1,0 +1,113 @@
+import Foundation
+
+/// A checkpoint of a run of a sweep: a line of `results.jsonl`, ours or DomainBed's.
+public struct ResultRecord: Sendable {
+    /// The algorithm's name.
+    public let algorithm: String
+    public let dataset: String
+    /// The held-out environments.
+    public let testEnvironments: [Int]
+    /// Seeds the splits; accuracies are averaged over trials.
+    public let trial: Int
+    /// The number of the draw of hyperparameters; 0 for the defaults.
+    public let draw: Int
+    public let step: Int
+    public let row: CheckpointRow
+    /// The domains' names, where the record has them: ours do.
+    public let domains: [String]?
+    /// Where it stands: file and line.
+    public let source: String
+
+    /// - Throws: ``UserError`` for a record that lacks what a table needs.
+    public init(_ values: [String: JSONValue], source: String) throws {
+        let arguments = values["args"] ?? .null
+        func required<Value>(_ key: String, _ value: Value?) throws -> Value {
+            guard let value else {
+                throw UserError("\(source): no usable \"\(key)\" in the record; is it written by 'domainfusion' or DomainBed?")
+            }
+            return value
+        }
+        algorithm = try required("args.algorithm", arguments["algorithm"]?.string)
+        dataset = try required("args.dataset", arguments["dataset"]?.string)
+        let held = arguments["test_envs"]?.array
+        testEnvironments = try required("args.test_envs", held.map { $0.compactMap(\.int) })
+        trial = try required("args.trial_seed", arguments["trial_seed"]?.int)
+        draw = try required("args.hparams_seed", arguments["hparams_seed"]?.int)
+        step = try required("step", values["step"]?.int)
+        domains = arguments["domains"]?.array?.compactMap(\.string)
+        row = CheckpointRow(values)
+        self.source = source
+    }
+
+    /// The environments that the record has validation accuracies of.
+    public var environments: Range<Int> {
+        var count = 0
+        while row.values["env\(count)_out_acc"] != nil { count += 1 }
+        return 0..<count
+    }
+
+    /// Accuracy on an environment's *in* part. - Throws: ``UserError`` where the record has none.
+    func training(_ environment: Int) throws -> Double { try number("env\(environment)_in_acc") }
+    /// Accuracy on an environment's *out* part. - Throws: ``UserError`` where the record has none.
+    func validation(_ environment: Int) throws -> Double { try number("env\(environment)_out_acc") }
+
+    private func number(_ key: String) throws -> Double {
+        guard let value = row[key] else { throw UserError("\(source): no number \"\(key)\" in the record") }
+        return value
+    }
+
+    /// The records of a file.
+    ///
+    /// A last line that was cut off, as a crash leaves it, ends the file with a warning.
+    /// - Throws: ``UserError`` for a file that cannot be read, another line that is no JSON object, or a record that
+    ///   lacks what a table needs.
+    public static func read(_ path: String, warn: (String) -> Void) throws -> [ResultRecord] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UserError("\(path): cannot be read; check its permissions")
+        }
+        var records: [ResultRecord] = []
+        let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
+        for (index, line) in lines.enumerated() {
+            guard case .object(let values) = PythonJSON.value(Array(line)) else {
+                guard index == lines.count - 1, data.last != UInt8(ascii: "\n") else {
+                    throw UserError("\(path): line \(index + 1) is no JSON object; restore the file, or remove the line")
+                }
+                warn("\(path): the last line is cut off; read up to it")
+                break
+            }
+            records.append(try ResultRecord(values, source: "\(path): line \(index + 1)"))
+        }
+        return records
+    }
+
+    /// The records of all runs in a folder: of every `<folder>/<run>/results.jsonl`.
+    /// - Parameters:
+    ///   - nested: also of runs deeper in the folder, and of a run in the folder itself.
+    ///   - warn: told of what was passed over.
+    /// - Throws: ``UserError`` for a folder without a record, and what ``read(_:warn:)`` throws.
+    public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
+        var files: [String] = []
+        func look(_ path: String, depth: Int) throws {
+            guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
+            for name in sortedByCodePoint(names) {
+                let child = "\(path)/\(name)"
+                var isFolder: ObjCBool = false
+                guard FileManager.default.fileExists(atPath: child, isDirectory: &isFolder) else { continue }
+                if isFolder.boolValue, depth < (nested ? 4 : 1), !name.hasPrefix(".") {
+                    try look(child, depth: depth + 1)
+                } else if !isFolder.boolValue, name == "results.jsonl", nested || depth == 1 {
+                    files.append(child)
+                }
+            }
+        }
+        guard FileManager.default.fileExists(atPath: folder) else {
+            throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+        }
+        try look(folder, depth: 0)
+        let records = try files.flatMap { try read($0, warn: warn) }
+        guard !records.isEmpty else {
+            throw UserError("\(folder): no record in it; a run's folder has a results.jsonl once it has been evaluated")
+        }
+        return records
+    }
+}
