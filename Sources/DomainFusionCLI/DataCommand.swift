@@ -1,5 +1,6 @@
 import ArgumentParser
 import DomainGeneralization
+import Foundation
 
 struct DataCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,26 +1,28 @@
 import ArgumentParser
+import DomainGeneralization
 import EmojiDG
 import Foundation
 import Synchronization
 
 /// `domainfusion data prepare emoji`
 struct DataPrepare: AsyncParsableCommand {
-    enum DataSetName: String, CaseIterable, ExpressibleByArgument {
-        case emoji
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "prepare",
-        abstract: "Draw the embedded benchmark from the installed packages.",
+        abstract: "Draw a benchmark from installed packages or MNIST's files.",
         discussion: """
-            Writes OUTPUT/EmojiDG/<domain>/<class>/<item>.png and a manifest.jsonl with each image's item, licence, \
-            source package and SHA-256. Nothing is drawn when the folder is up to date.
+            emoji writes OUTPUT/EmojiDG/<domain>/<class>/<item>.png and a manifest.jsonl with each image's item, licence, \
+            source package and SHA-256. rotated-mnist, colored-mnist, rotated-fashion-mnist and colored-fashion-mnist \
+            are built as DomainBed builds them, from the four idx files of MNIST or Fashion-MNIST (Debian's package \
+            dataset-fashion-mnist). Nothing is drawn when the folder is up to date.
 
-            Example: domainfusion data prepare emoji --ldm-corpus
+            Examples:
+              domainfusion data prepare emoji --ldm-corpus
+              domainfusion data prepare rotated-fashion-mnist --limit 1000
             """)
 
-    @Argument(help: "The data set to prepare: emoji.")
-    var dataSet: DataSetName
+    @Argument(
+        help: ArgumentHelp("The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"))
+    var dataSet: String
 
     @Option(name: .shortAndLong, help: "The folder that the data sets are put into.")
     var output = "data"
@@ -31,7 +33,34 @@ struct DataPrepare: AsyncParsableCommand {
     @Flag(help: "Draw OUTPUT/EmojiLDM too: the corpus that the embedded LDM is trained on.")
     var ldmCorpus = false
 
+    @Option(help: "The folder of the four idx files, for those made of MNIST's format.")
+    var source: String?
+
+    @Option(help: "The most images of a domain, for those made of MNIST's format; 0 for all.")
+    var limit = 0
+
+    @Option(help: "Seeds the shuffle and the colours, as DomainBed's --seed does.")
+    var seed = 0
+
+    private static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
+
     func run() async throws {
+        if dataSet == "emoji" { return try await prepareEmoji() }
+        guard let benchmark = HandwrittenBenchmark.allCases.first(where: { $0.command == dataSet }) else {
+            throw UserError("no data set '\(dataSet)' to prepare" + suggestion(for: dataSet, among: Self.names))
+        }
+        let line = ProgressLine()
+        let path = try benchmark.prepare(
+            into: output, source: source, seed: seed, limit: limit,
+            threads: ProcessInfo.processInfo.activeProcessorCount
+        ) { done, total in line.show(done, of: total) }
+        line.clear()
+        let dataset = try ImageFolder(path)
+        print("\(path): \(dataset.items.count) images")
+        print(DataCheckCommand.table(dataset))
+    }
+
+    private func prepareEmoji() async throws {
         let line = ProgressLine()
         let summary = try await EmojiDG.prepare(
             into: output, packages: .standard(packages: packages), includeLDMCorpus: ldmCorpus

@@ -19,9 +19,9 @@ struct DomainFusionCommand: AsyncParsableCommand {
             """,
         version: toolkitVersion,
         subcommands: [
-            TrainCommand.self, EvalCommand.self, PredictCommand.self, DataCommand.self, LDMCommand.self,
-            ReportCommand.self, CurvesCommand.self, AugmentCommand.self, StoreCommand.self, DemoCommand.self,
-            InfoCommand.self,
+            TrainCommand.self, SweepCommand.self, ReportCommand.self, EvalCommand.self, PredictCommand.self,
+            DataCommand.self, LDMCommand.self, CurvesCommand.self, AugmentCommand.self, StoreCommand.self,
+            DemoCommand.self, InfoCommand.self,
         ])
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.

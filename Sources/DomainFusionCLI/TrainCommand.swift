@@ -17,7 +17,7 @@ struct TrainCommand: AsyncParsableCommand {
               domainfusion train --data data/EmojiDG --test-domain unifont
               domainfusion train --data data/EmojiDG --test-domain symbola --algorithm FourierMix \\
                 --set algorithm.hyperparameters.strength=0.5 --seed 1 --run-dir runs/mix
-              domainfusion train --preset domainbed --data PACS --test-domain sketch
+              domainfusion train --preset domainbed-2020 --data PACS --test-domain sketch
               domainfusion train --config runs/mix/config.yaml --seed 2 --run-dir runs/mix-2
             """)
 

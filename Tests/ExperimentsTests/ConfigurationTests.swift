@@ -30,7 +30,7 @@ struct YAMLTests {
 
 struct RunConfigurationTests {
     @Test func survivesItsFile() throws {
-        var configuration = RunConfiguration(preset: .domainbed)
+        var configuration = RunConfiguration(preset: .domainbed2020)
         configuration.testDomains = ["sketch"]
         configuration.algorithm.hyperparameters = .object(["share": .double(0.25)])
         let text = YAML.text(try JSONValue(encoding: configuration))

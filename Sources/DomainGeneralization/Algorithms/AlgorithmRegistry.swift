@@ -1,7 +1,7 @@
 /// An algorithm by name: what the command line, a configuration file and a report know of it.
 public struct AlgorithmDescription: Sendable {
     public let name: String
-    /// DomainBed's name of it, which stands in the records of a run.
+    /// What records of a run call it: DomainBed's name.
     public var domainBedName: String { name == "ERM++" ? "ERMPlusPlus" : name }
     /// One sentence, with the source.
     public let abstract: String

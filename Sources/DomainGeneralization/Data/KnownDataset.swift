@@ -76,6 +76,18 @@ public struct KnownDataset: Sendable {
         return files.fileExists(atPath: path) ? path : text
     }
 
+    /// The folder of a data set that must be there.
+    /// - Throws: ``UserError`` with how to get a known one that is missing, or with near misses.
+    public static func resolve(_ text: String, directory: String) throws -> String {
+        let path = locate(text, directory: directory)
+        guard !FileManager.default.fileExists(atPath: path) else { return path }
+        if let known = named(text) {
+            throw UserError("\(known.name) is not in \(directory); \(known.remedy(directory: directory))")
+        }
+        let names = all.map(\.name) + found(in: directory).map { ($0 as NSString).lastPathComponent }
+        throw UserError("no data set '\(text)' in \(directory)" + suggestion(for: text, among: Set(names).sorted()))
+    }
+
     /// The data sets in a folder, by their paths: those of the shape `<name>/<domain>/<class>/<image>`.
     public static func found(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []

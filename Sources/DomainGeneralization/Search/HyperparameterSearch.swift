@@ -1,6 +1,6 @@
 /// DomainBed's default and random hyperparameters of an algorithm on a data set.
 public struct HyperparameterSearch: Sendable {
-    private let algorithm: AlgorithmDescription
+    public let algorithm: AlgorithmDescription
     private let dataset: String
     /// The ranges: those of the run, and the algorithm's own, which take the place of a range with the same key.
     public let ranges: [SearchRange]

@@ -5,6 +5,8 @@ import Torch
 
 /// Everything that a training run depends on: a run can be repeated from its `config.yaml` alone.
 public struct RunConfiguration: Codable, Sendable, Equatable {
+    /// The preset that the settings started from, by its name; the run records in what it deviates.
+    public var preset = Preset.small.rawValue
     /// The data set's folder.
     public var data = "data/EmojiDG"
     /// Domains that are held out of training.
@@ -23,8 +25,14 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     public var augmentation = Augmentation.domainbed
     /// Share of every domain that is kept for validation.
     public var holdoutFraction = 0.2
+    /// Share of a held-out domain's *in* part that is kept for domain adaptation (DomainBed's uda).
+    public var adaptationFraction = 0.0
+    /// Draws the classes of a domain equally often.
+    public var classBalanced = false
     /// Seeds the split, the parameters, the draws of images and the algorithm.
     public var seed = 0
+    /// The random draw that hyperparameters came from (DomainBed's hparams_seed); 0 for none. Recorded.
+    public var draw = 0
     /// Steps between two evaluations.
     public var evaluateEvery = 100
     /// Evaluates the sources' training items, too (DomainBed does; it costs time).
@@ -59,27 +67,6 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     }
 
     public init() {}
-
-    /// The settings by a preset's name.
-    public enum Preset: String, CaseIterable, Sendable {
-        /// EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop.
-        case small
-        /// The protocol of DomainBed's published tables: ResNet-50, 224 pixels, 5,000 steps, batch norm frozen.
-        case domainbed
-    }
-
-    public init(preset: Preset) {
-        guard preset == .domainbed else { return }
-        backbone.name = "resnet50"
-        backbone.freezeBatchNorm = true
-        steps = 5000
-        batchSize = 32
-        learningRate = 5e-5
-        imageSize = 224
-        evaluateEvery = 300
-        evaluateTraining = true
-        saveEvery = 300
-    }
 
     /// These settings with `changes` put over them: a configuration file's content.
     /// - Throws: ``UserError`` for an unknown setting (with near misses) or a wrong kind of value.
@@ -126,6 +113,10 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         try check(learningRate > 0 && learningRate.isFinite, "learningRate: \(learningRate) is not above 0")
         try check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay: \(weightDecay) is below 0")
         try check(holdoutFraction >= 0 && holdoutFraction < 1, "holdoutFraction: \(holdoutFraction) is not in 0..<1")
+        try check(
+            adaptationFraction >= 0 && adaptationFraction < 1, "adaptationFraction: \(adaptationFraction) is not in 0..<1")
+        try check(draw >= 0, "draw: \(draw) is below 0")
+        _ = try Preset(named: preset)
         try check(evaluateEvery > 0, "evaluateEvery: \(evaluateEvery) is not above 0")
         try check(saveEvery > 0, "saveEvery: \(saveEvery) is not above 0")
         try check(seed >= 0, "seed: \(seed) is below 0")

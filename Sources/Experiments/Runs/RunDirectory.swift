@@ -68,13 +68,16 @@ public final class RunDirectory {
         return try RunConfiguration().changed(by: YAML.read(file), source: file)
     }
 
-    /// A run may be resumed on another device; everything else changes what it computes.
+    /// A run may be resumed on another device, with another store, and when its data set has been moved (the run checks
+    /// that the images are the same); everything else changes what it computes.
     private func refuseOtherSettings(_ configuration: RunConfiguration) throws {
         var old = try self.configuration()
         old.device = configuration.device
+        old.store = configuration.store
+        old.data = configuration.data
         guard old != configuration else { return }
-        let before = try flattened(JSONValue(encoding: old))
-        let after = try flattened(JSONValue(encoding: configuration))
+        let before = try JSONValue(encoding: old).flattened()
+        let after = try JSONValue(encoding: configuration).flattened()
         let differences = Set(before.keys).union(after.keys).sorted().filter { before[$0] != after[$0] }.map {
             "\($0) \(before[$0]?.text ?? "unset") there, \(after[$0]?.text ?? "unset") now"
         }
@@ -83,13 +86,10 @@ public final class RunDirectory {
                 + "or --restart to forget that run")
     }
 
-    private func flattened(_ value: JSONValue, prefix: String = "") -> [String: JSONValue] {
-        guard case .object(let members) = value else { return [prefix: value] }
-        return members.reduce(into: [:]) { result, member in
-            result.merge(flattened(member.value, prefix: prefix.isEmpty ? member.key : "\(prefix).\(member.key)")) {
-                $1
-            }
-        }
+    /// The hash of the list of images that the run was started with; nil where it is not recorded.
+    var recordedListing: String? {
+        guard let data = FileManager.default.contents(atPath: "\(path)/environment.json") else { return nil }
+        return (try? JSONDecoder().decode(JSONValue.self, from: data))?["items_sha256"]?.string
     }
 
     /// Whether the run is complete.

@@ -111,7 +111,9 @@ struct RunSetup {
     func context(runDirectory: String, logger: Logger) throws -> AlgorithmContext {
         let normalization = Normalization(backbone.normalisation)
         let split = Split(
-            dataset, trialSeed: configuration.seed, holdoutFraction: configuration.holdoutFraction)
+            dataset, trialSeed: configuration.seed, holdoutFraction: configuration.holdoutFraction,
+            testEnvironments: testEnvironments, adaptationFraction: configuration.adaptationFraction,
+            isClassBalanced: configuration.classBalanced)
         let sources = dataset.environments.indices.filter { configuration.oracle || !testEnvironments.contains($0) }
         for environment in sources where split.training[environment].isEmpty {
             throw UserError("\(dataset.root)/\(dataset.environments[environment]): no image left for training")
@@ -148,16 +150,21 @@ struct RunSetup {
             "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
             "host": .string(ProcessInfo.processInfo.hostName), "started": .string(Date().ISO8601Format()),
             "items": .int(dataset.items.count), "items_sha256": .string(listing),
+            "left_out": .int(dataset.leftOut.count), "preset": .string(configuration.preset),
         ]
+        var digest: String?
         if let weights {
+            digest = try sha256(file: weights)
             result["weights"] = .string(weights)
-            result["weights_sha256"] = .string(try sha256(file: weights))
+            result["weights_sha256"] = digest.map(JSONValue.string)
         }
+        let deviations = configuration.deviations(dataset: dataset.datasetName, weightsDigest: digest)
+        result["deviations"] = .array(deviations.map(JSONValue.string))
         return .object(result)
     }
 
     /// A hash of the list of images, so that a split can be told from another.
-    private var listing: String {
+    var listing: String {
         var hash = SHA256()
         for item in dataset.items { hash.update(data: Data("\(item.path.dropFirst(dataset.root.count + 1))\n".utf8)) }
         return hash.finalize().map { String(format: "%02x", $0) }.joined()

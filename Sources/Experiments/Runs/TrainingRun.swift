@@ -14,6 +14,7 @@ public final class TrainingRun {
     public let context: AlgorithmContext
     private let trainer: Trainer
     private let report: @Sendable (RunEvent) -> Void
+    private let search: HyperparameterSearch
     private var metrics = MetricSums()
     private var rows: [CheckpointRow] = []
     private var step = 0
@@ -34,6 +35,14 @@ public final class TrainingRun {
         directory = try RunDirectory(folder, configuration: setup.configuration, restart: restart)
         self.configuration = setup.configuration
         self.report = report
+        search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
+        if !directory.checkpoints.steps.isEmpty || directory.isDone, let listing = directory.recordedListing,
+            listing != setup.listing
+        {
+            throw UserError(
+                "\(folder): \(configuration.data) has other images than when the run began; restore them, choose another "
+                    + "--run-dir, or --restart to forget that run")
+        }
         context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"))
         let algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
         trainer = Trainer(algorithm, context: context, loaderThreads: threads)
@@ -123,20 +132,16 @@ public final class TrainingRun {
         values["step"] = .int(step)
         values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
         values["mem_gb"] = .double(peakMemory)
-        values["hparams"] = .object([
-            "lr": .double(configuration.learningRate), "weight_decay": .double(configuration.weightDecay),
-            "batch_size": .int(configuration.batchSize), "resnet_dropout": .double(configuration.backbone.dropout),
-            "freeze_bn": .bool(configuration.backbone.freezeBatchNorm),
-            "backbone": .string(configuration.backbone.name),
-            "algorithm": configuration.algorithm.hyperparameters,
-        ])
+        values["hparams"] = .object(configuration.domainBedHyperparameters(search))
         values["args"] = .object([
-            "algorithm": .string(configuration.algorithm.name), "dataset": .string(context.dataset.name),
+            "algorithm": .string(search.algorithm.domainBedName), "dataset": .string(context.dataset.datasetName),
             "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
-            "test_envs": .array(context.testEnvironments.map(JSONValue.int)), "hparams_seed": .int(0),
-            "trial_seed": .int(configuration.seed), "seed": .int(configuration.seed),
-            "holdout_fraction": .double(configuration.holdoutFraction), "steps": .int(configuration.steps),
-            "task": .string("domain_generalization"),
+            "test_envs": .array(context.testEnvironments.map(JSONValue.int)),
+            "hparams_seed": .int(configuration.draw), "trial_seed": .int(configuration.seed),
+            "seed": .int(configuration.seed), "holdout_fraction": .double(configuration.holdoutFraction),
+            "uda_holdout_fraction": .double(configuration.adaptationFraction), "steps": .int(configuration.steps),
+            "checkpoint_freq": .int(configuration.evaluateEvery), "task": .string("domain_generalization"),
+            "domains": .array(context.dataset.environments.map(JSONValue.string)),
         ])
         return values
     }

@@ -1,0 +1,106 @@
+import ArgumentParser
+import DomainGeneralization
+import Experiments
+import Foundation
+
+/// The settings on the command line that a single run and the runs of a sweep have in common.
+struct SettingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Starting values: "
+                + RunConfiguration.Preset.allCases.map { "\($0.rawValue) (\($0.summary))" }.joined(separator: "; ") + "."))
+    var preset: String?
+
+    @Option(name: .customLong("config"), help: "A YAML file with settings, as the config.yaml of a run.")
+    var configurationFile: String?
+
+    @Option(help: "The network: efficientnet_lite0 … 4, resnet18, 34, 50 or 101.")
+    var backbone: String?
+
+    @Option(help: "Pretrained weights: a .safetensors or .pth file, auto (those installed) or none.")
+    var weights: String?
+
+    @Option(help: "Optimisation steps.")
+    var steps: Int?
+
+    @Option(help: "Images of each source domain in a step.")
+    var batchSize: Int?
+
+    @Option(help: "Adam's learning rate.")
+    var learningRate: Double?
+
+    @Option(help: "Adam's weight decay.")
+    var weightDecay: Double?
+
+    @Option(help: "Side of the images in pixels.")
+    var imageSize: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What happens to training images: domainbed (crop, flip, colour jitter, grey; its brightness factor turns a "
+                + "white ground grey), crop-flip or none."))
+    var augmentation: Augmentation?
+
+    @Option(help: "Steps between evaluations.")
+    var evaluateEvery: Int?
+
+    @Option(help: "Steps between checkpoints.")
+    var saveEvery: Int?
+
+    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
+    var device: String?
+
+    @Option(help: "The folder of diffusion results that runs share.")
+    var store: String?
+
+    @Flag(help: "Leave out images that cannot be read instead of stopping.")
+    var skipCorrupt = false
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Any setting by its name in the YAML file; may be repeated.", valueName: "name=value"))
+    var settings: [String] = []
+
+    /// The whole configuration: preset, then draw, then file, then options, then `--set`.
+    /// - Parameter data: a folder or a data set's name; like the others nil where the file or the preset says it.
+    /// - Throws: ``UserError`` for an unknown setting or an impossible value.
+    func configuration(
+        data: String?, testDomains: [String]?, algorithm: String?, seed: Int?, draw: Int?
+    ) throws -> RunConfiguration {
+        var file = try configurationFile.map { try YAML.read($0) }
+        if let algorithm, case .object(var members) = file, members["algorithm"]?["name"]?.string != algorithm {
+            // The file's hyperparameters are another algorithm's.
+            members["algorithm"] = nil
+            file = .object(members)
+        }
+        let folder = KnownDataset.locate(data ?? file?["data"]?.string ?? RunConfiguration().data)
+        let preset = try RunConfiguration.Preset(named: preset ?? file?["preset"]?.string ?? "small")
+        var result = RunConfiguration(preset: preset, dataset: folder)
+        result.data = folder
+        if let name = algorithm ?? file?["algorithm"]?["name"]?.string { result.algorithm.name = name }
+        result.seed = seed ?? file?["seed"]?.int ?? result.seed
+        result = try result.drawing(draw ?? file?["draw"]?.int ?? 0, registry: .all)
+        if let file, let path = configurationFile { result = try result.changed(by: file, source: path) }
+        result.data = folder
+        result.preset = preset.rawValue
+        if let testDomains { result.testDomains = testDomains }
+        if let seed { result.seed = seed }
+        if let draw { result.draw = draw }
+        if let backbone { result.backbone.name = backbone }
+        if let weights { result.backbone.weights = weights }
+        if let steps { result.steps = steps }
+        if let batchSize { result.batchSize = batchSize }
+        if let learningRate { result.learningRate = learningRate }
+        if let weightDecay { result.weightDecay = weightDecay }
+        if let imageSize { result.imageSize = imageSize }
+        if let augmentation { result.augmentation = augmentation }
+        if let evaluateEvery { result.evaluateEvery = evaluateEvery }
+        if let saveEvery { result.saveEvery = saveEvery }
+        if let device { result.device = device }
+        if let store { result.store = store }
+        if skipCorrupt { result.skipCorrupt = true }
+        for setting in settings { result = try result.changed(bySetting: setting) }
+        result.data = KnownDataset.locate(result.data)
+        return result
+    }
+}

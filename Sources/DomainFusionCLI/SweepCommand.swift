@@ -1,0 +1,169 @@
+import ArgumentParser
+import DomainGeneralization
+import Experiments
+import Foundation
+import Torch
+
+struct SweepCommand: AsyncParsableCommand {
+    enum Launcher: String, CaseIterable, ExpressibleByArgument {
+        case local, slurm
+        case dryRun = "dry-run"
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "sweep",
+        abstract: "Train algorithms on data sets with every domain held out in turn, several seeds and draws each.",
+        discussion: """
+            A sweep is a folder of runs. The same command again skips what is done, goes on with what was interrupted and \
+            tries again what failed, wherever the data lie by then; a run that fails is named with its reason and does \
+            not stop the others. 'domainfusion report' makes tables of the folder at any time.
+
+            --launcher local runs as many processes at a time as --jobs says (on GPUs: one on each); slurm writes a job \
+            array; dry-run prints the runs and their state.
+
+            Examples:
+              domainfusion sweep --dataset EmojiDG --algorithms ERM,CORAL --trials 3 --output runs/sweep
+              domainfusion sweep --dataset PACS,VLCS --algorithms ERM --preset domainbed-2020 --draws 20 \\
+                --test-domains pairs --launcher slurm --jobs 40
+            """)
+
+    @Option(name: [.customLong("dataset"), .customLong("datasets")], help: "Data sets' names or folders, with commas.")
+    var datasets: String
+
+    @Option(name: [.customLong("algorithms"), .customLong("algorithm")], help: "Algorithms, with commas.")
+    var algorithms: String
+
+    @Option(
+        help: ArgumentHelp(
+            "each: every domain in turn; pairs: also every pair, which leave-one-domain-out validation needs; or domains' "
+                + "names with commas."))
+    var testDomains = "each"
+
+    @Option(help: "Seeds, from 0 on: of the splits, the parameters and the draws.")
+    var trials = 3
+
+    @Option(help: "Draws of hyperparameters: the first is the default, the others are random as DomainBed's.")
+    var draws = 1
+
+    @Option(help: "The folder in which data sets are looked for.")
+    var dataDir = "data"
+
+    @Option(name: .shortAndLong, help: "The sweep's folder.")
+    var output = "runs/sweep"
+
+    @Option(help: "local, slurm or dry-run.")
+    var launcher = Launcher.local
+
+    @Option(help: "Runs at a time; by default one on each GPU, or else one for every two processors.")
+    var jobs: Int?
+
+    @Option(help: "Threads of a run; by default the processors divided by the jobs, or 4 with slurm.")
+    var threads: Int?
+
+    @OptionGroup var settings: SettingOptions
+
+    func validate() throws {
+        for (name, value) in [("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1), ("--threads", threads ?? 1)]
+        where value < 1 {
+            throw ValidationError("\(name): \(value) is not above 0")
+        }
+    }
+
+    func run() async throws {
+        let plan = try SweepPlan(
+            datasets: Self.list(datasets), directory: dataDir, algorithms: Self.list(algorithms),
+            heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all
+        ) { data, held, algorithm, seed, draw in
+            try settings.configuration(data: data, testDomains: held, algorithm: algorithm, seed: seed, draw: draw)
+        }
+        let open = plan.members.filter { $0.state(in: output) != .done }
+        printError("\(output): \(plan.members.count) runs, \(plan.members.count - open.count) of them done")
+        let processors = ProcessInfo.processInfo.activeProcessorCount
+        let gpus = settings.device == nil || settings.device == "auto" ? Device.count(.cuda) : 0
+        let jobs = jobs ?? max(1, gpus > 0 ? gpus : processors / 2)
+        let threads = threads ?? (launcher == .slurm ? 4 : max(1, processors / jobs))
+        switch launcher {
+        case .dryRun:
+            for member in plan.members { print("\(member.name): \(Self.describe(member.state(in: output)))") }
+        case .slurm:
+            guard !open.isEmpty else { return print("nothing is left to run") }
+            let script = SlurmScript(open, folder: output, program: Self.program, jobs: jobs, threads: threads)
+            print("\(open.count) tasks; submit them with: sbatch \(try script.write())")
+        case .local:
+            let devices = gpus > 0 ? (0..<gpus).map { "cuda:\($0)" } : []
+            try runLocally(
+                open, LocalLauncher(program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices))
+        }
+    }
+
+    private func runLocally(_ members: [SweepMember], _ launcher: LocalLauncher) throws {
+        Interruption.watch()
+        let counter = Counter(members.count)
+        let folder = output
+        let outcomes = try launcher.run(members) { event in
+            guard case .ended(let member, let outcome) = event else { return }
+            let place = counter.next()
+            switch outcome {
+            case .done: printError("[\(place)] \(member.name): \(Self.result(of: member, in: folder))")
+            case .failed(let reason): printError("[\(place)] \(member.name): failed: \(reason)")
+            case .interrupted: printError("[\(place)] \(member.name): interrupted, its state is saved")
+            }
+        }
+        if let interruption = Interruption.current {
+            printError("\(interruption): the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
+        }
+        let records = try? ResultRecord.read(folder: folder, nested: true) { printError("warning: \($0)") }
+        if let records { print(try ResultReport(records).text(), terminator: "") }
+        let failed = zip(members, outcomes).compactMap { member, outcome -> String? in
+            if case .failed(let reason) = outcome { "\(member.name): \(reason)" } else { nil }
+        }
+        guard failed.isEmpty else {
+            for line in failed.dropFirst() { printError("failed: \(line)") }
+            throw UserError(
+                "\(failed.count) of \(members.count) runs failed, first \(failed[0]); the same command tries them again")
+        }
+    }
+
+    private static func result(of member: SweepMember, in folder: String) -> String {
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(member.name)/summary.json"),
+            let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
+        else { return "done" }
+        let accuracies = summary.testDomains.map { "\($0) \(ResultText.percent(summary.selected.targets[$0]?.accuracy))" }
+        return "done, accuracy on \(accuracies.joined(separator: ", "))"
+    }
+
+    private static func describe(_ state: SweepMember.State) -> String {
+        switch state {
+        case .new: "to be run"
+        case .unfinished: "begun, goes on from its last checkpoint"
+        case .failed(let reason): "failed, is tried again: \(reason)"
+        case .done: "done"
+        }
+    }
+
+    private static func list(_ text: String) -> [String] {
+        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// This program's own path.
+    private static var program: String {
+        Bundle.main.executablePath ?? URL(fileURLWithPath: CommandLine.arguments[0]).path
+    }
+
+    /// Counts members that have ended, from several threads.
+    private final class Counter: @unchecked Sendable {  // the variable is guarded by the lock
+        private let lock = NSLock()
+        private let total: Int
+        private var count = 0
+
+        init(_ total: Int) { self.total = total }
+
+        func next() -> String {
+            lock.withLock {
+                count += 1
+                return "\(count)/\(total)"
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import DomainGeneralization
+import Foundation
+import Pixels
+import Torch
+
+/// Runs members of a sweep as processes on this machine, several at a time.
+public struct LocalLauncher: Sendable {
+    /// How a member ended.
+    public enum Outcome: Sendable, Equatable {
+        case done
+        /// With the reason in one line.
+        case failed(String)
+        /// A signal ended the sweep; the member's state is saved.
+        case interrupted
+    }
+
+    /// What happens, for whoever shows it: from several threads.
+    public enum Event: Sendable {
+        case started(SweepMember)
+        case ended(SweepMember, Outcome)
+    }
+
+    private let program: String
+    private let folder: String
+    private let jobs: Int
+    private let threads: Int
+    private let devices: [String]
+
+    /// - Parameters:
+    ///   - program: the path of `domainfusion`.
+    ///   - folder: the sweep's folder.
+    ///   - jobs: how many members run at a time.
+    ///   - threads: threads of each.
+    ///   - devices: those that members take turns on; empty for the device of the settings.
+    public init(program: String, folder: String, jobs: Int, threads: Int, devices: [String]) {
+        self.program = program
+        self.folder = folder
+        self.jobs = max(1, jobs)
+        self.threads = max(1, threads)
+        self.devices = devices
+    }
+
+    /// Runs the members to their ends; one that fails does not stop the others.
+    /// - Throws: a one-line error for a folder that cannot be written.
+    public func run(_ members: [SweepMember], report: @escaping @Sendable (Event) -> Void) throws -> [Outcome] {
+        try makeFolder(folder)
+        for member in members { try member.writeSettings(in: folder) }
+        return try parallelMap(members.count, threads: jobs) { index in
+            guard Interruption.current == nil else { return .interrupted }
+            report(.started(members[index]))
+            let device = devices.isEmpty ? nil : devices[index % devices.count]
+            let outcome = run(members[index], device: device)
+            report(.ended(members[index], outcome))
+            return outcome
+        }
+    }
+
+    private func run(_ member: SweepMember, device: String?) -> Outcome {
+        let path = "\(folder)/\(member.name)"
+        let log = "\(path)/log.txt"
+        do {
+            try makeFolder(path)
+            guard FileManager.default.createFile(atPath: log, contents: nil),
+                let output = FileHandle(forWritingAtPath: log)
+            else { return .failed("\(log): cannot be written; check the folder's permissions") }
+            defer { try? output.close() }
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: program)
+            process.arguments = member.arguments(in: folder, threads: threads, device: device)
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = output
+            process.standardError = output
+            try process.run()
+            var isTold = false
+            while process.isRunning {
+                Thread.sleep(forTimeInterval: 0.05)
+                // The member saves its state on the signal.
+                if !isTold, Interruption.current != nil {
+                    process.terminate()
+                    isTold = true
+                }
+            }
+            process.waitUntilExit()
+            if process.terminationReason == .exit, process.terminationStatus == 0 { return .done }
+            if Interruption.current != nil { return .interrupted }
+            return .failed(reason(process, log: log))
+        } catch {
+            return .failed("\(path): cannot be run: \(error.localizedDescription)")
+        }
+    }
+
+    /// The error that the member printed, or how its process ended.
+    private func reason(_ process: Process, log: String) -> String {
+        let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let lines = text.split(whereSeparator: \.isNewline)
+        if let line = lines.last(where: { $0.hasPrefix("error: ") }) { return String(line.dropFirst("error: ".count)) }
+        let ending =
+            process.terminationReason == .exit
+            ? "ended with status \(process.terminationStatus)" : "was ended by signal \(process.terminationStatus)"
+        return "\(ending); see \(log)"
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import Torch
+
+/// A job array for SLURM: one task a member.
+public struct SlurmScript {
+    private let members: [SweepMember]
+    private let folder: String
+    private let program: String
+    private let jobs: Int
+    private let threads: Int
+
+    /// - Parameters:
+    ///   - folder: the sweep's folder, on a file system that the nodes share.
+    ///   - program: the path of `domainfusion` on the nodes.
+    ///   - jobs: how many tasks run at a time.
+    ///   - threads: processors of a task.
+    public init(_ members: [SweepMember], folder: String, program: String, jobs: Int, threads: Int) {
+        self.members = members
+        self.folder = URL(fileURLWithPath: folder).path
+        self.program = program
+        self.jobs = jobs
+        self.threads = threads
+    }
+
+    /// The script. A task that is run again goes on from its last checkpoint.
+    public var text: String {
+        """
+        #!/bin/bash
+        #SBATCH --job-name=\(Self.plain((folder as NSString).lastPathComponent))
+        #SBATCH --array=0-\(max(0, members.count - 1))%\(jobs)
+        #SBATCH --cpus-per-task=\(threads)
+        #SBATCH --output=\(folder)/slurm-%a.log
+        #SBATCH --requeue
+        # Further options (--partition, --gres=gpu:1, --time, …) can be given to sbatch.
+        set -euo pipefail
+        cd \(Self.quoted(FileManager.default.currentDirectoryPath))
+        member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(Self.quoted("\(folder)/slurm-members.txt")))
+        exec \(Self.quoted(program)) train --config \(Self.quoted("\(folder)/members"))/"$member.yaml" \\
+            --run-dir \(Self.quoted(folder))/"$member" --threads \(threads)
+
+        """
+    }
+
+    /// Writes the script, the list of members and their settings.
+    /// - Returns: the script's path.
+    /// - Throws: a one-line error for a folder that cannot be written.
+    public func write() throws -> String {
+        try makeFolder(folder)
+        for member in members { try member.writeSettings(in: folder) }
+        try AtomicFile.write(members.map { "\($0.name)\n" }.joined(), to: "\(folder)/slurm-members.txt")
+        let path = "\(folder)/slurm.sh"
+        try AtomicFile.write(text, to: path)
+        return path
+    }
+
+    /// In single quotes, for the shell.
+    static func quoted(_ text: String) -> String { "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'" }
+
+    private static func plain(_ text: String) -> String {
+        String(text.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+    }
+}

@@ -1,0 +1,76 @@
+import Crypto
+import DomainGeneralization
+import Foundation
+import Torch
+
+/// One run of a sweep.
+public struct SweepMember: Sendable {
+    /// Whether a member is to be run.
+    public enum State: Sendable, Equatable {
+        case new
+        /// Begun and not done; goes on from its last checkpoint.
+        case unfinished
+        /// Ended with an error; is tried again.
+        case failed(String)
+        case done
+    }
+
+    public let configuration: RunConfiguration
+    /// The folder's name in the sweep: what the run is, and a digest of all that its numbers depend on.
+    public let name: String
+
+    /// - Parameters:
+    ///   - configuration: resolved: every hyperparameter is in it.
+    ///   - dataset: the data set's name.
+    ///   - defaults: the algorithm's hyperparameters by default.
+    public init(_ configuration: RunConfiguration, dataset: String, defaults: JSONValue) throws {
+        self.configuration = configuration
+        let identity = try Self.identity(configuration, dataset: dataset, defaults: defaults)
+        let digest = SHA256.hash(data: Data(identity.text.utf8))
+        let parts = [
+            dataset, configuration.algorithm.name, configuration.testDomains.joined(separator: "+"),
+            "trial\(configuration.seed)", "draw\(configuration.draw)",
+            digest.prefix(4).map { String(format: "%02x", $0) }.joined(),
+        ]
+        name = parts.joined(separator: "-").map { $0.isLetter || $0.isNumber || "+-_.".contains($0) ? "\($0)" : "_" }
+            .joined()
+    }
+
+    /// What the numbers of a run depend on. Where the data lie, the device and the store are no part of it, nor are
+    /// settings at their defaults: a new setting does not make a sweep forget its runs.
+    static func identity(_ configuration: RunConfiguration, dataset: String, defaults: JSONValue) throws -> JSONValue {
+        let standard = try JSONValue(encoding: RunConfiguration()).flattened()
+            .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
+        var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
+        for key in ["data", "device", "store", "saveEvery", "preset"] { own[key] = nil }
+        own["dataset"] = .string(dataset)
+        return .object(own)
+    }
+
+    /// The member's state in the folder of its sweep.
+    public func state(in sweep: String) -> State {
+        let folder = "\(sweep)/\(name)"
+        let files = FileManager.default
+        if files.fileExists(atPath: "\(folder)/done") { return .done }
+        if let reason = files.contents(atPath: "\(folder)/failed") {
+            return .failed(String(decoding: reason, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+        return files.fileExists(atPath: "\(folder)/config.yaml") ? .unfinished : .new
+    }
+
+    /// The file of the member's settings in the folder of its sweep.
+    func settingsFile(in sweep: String) -> String { "\(sweep)/members/\(name).yaml" }
+
+    /// Writes the member's settings.
+    /// - Throws: a one-line error for a folder that cannot be written.
+    func writeSettings(in sweep: String) throws {
+        try makeFolder("\(sweep)/members")
+        try AtomicFile.write(YAML.text(try JSONValue(encoding: configuration)), to: settingsFile(in: sweep))
+    }
+
+    /// The command line that runs the member, after the program's name.
+    func arguments(in sweep: String, threads: Int, device: String?) -> [String] {
+        ["train", "--config", settingsFile(in: sweep), "--run-dir", "\(sweep)/\(name)", "--threads", "\(threads)"]
+            + (device.map { ["--device", $0] } ?? [])
+    }
+}

@@ -1,0 +1,80 @@
+import DomainGeneralization
+import Foundation
+
+/// The runs of a sweep: algorithms × data sets × held-out domains × trials × draws of hyperparameters.
+public struct SweepPlan: Sendable {
+    /// Which domains are held out.
+    public enum HeldOut: Sendable, Equatable {
+        /// Each domain in turn.
+        case each
+        /// Each domain, and each pair of domains, which leave-one-domain-out validation needs.
+        case pairs
+        /// These alone.
+        case domains([String])
+
+        /// - Parameter text: `each`, `pairs`, or names with commas.
+        public init(_ text: String) {
+            switch text {
+            case "each": self = .each
+            case "pairs": self = .pairs
+            default: self = .domains(text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+            }
+        }
+
+        /// The sets of domains that are held out of a data set.
+        /// - Throws: ``UserError`` for a name that is no domain of it.
+        func sets(_ dataset: ImageFolder) throws -> [[String]] {
+            let names = dataset.environments
+            switch self {
+            case .each: return names.map { [$0] }
+            case .pairs:
+                let pairs = names.indices.flatMap { first in
+                    names.indices.filter { $0 > first }.map { [names[first], names[$0]] }
+                }
+                guard names.count > 2 else {
+                    throw UserError(
+                        "\(dataset.root): two domains; with a pair held out none is left to train on, use --test-domains each")
+                }
+                return names.map { [$0] } + pairs
+            case .domains(let chosen):
+                return try chosen.map { [names[try dataset.environment(named: $0)]] }
+            }
+        }
+    }
+
+    public let members: [SweepMember]
+
+    /// - Parameters:
+    ///   - datasets: folders or names of data sets.
+    ///   - directory: where names are looked for.
+    ///   - trials: how many seeds, from 0 on.
+    ///   - draws: the numbers of draws; 0 is the default.
+    ///   - configure: the settings of a run, of a data set's folder, the held-out domains, an algorithm, a seed, a draw.
+    /// - Throws: ``UserError`` for a data set, an algorithm or a domain that does not exist, and what `configure` throws.
+    public init(
+        datasets: [String], directory: String, algorithms: [String], heldOut: HeldOut, trials: Int, draws: Range<Int>,
+        registry: AlgorithmRegistry,
+        configure: (_ data: String, _ held: [String], _ algorithm: String, _ seed: Int, _ draw: Int) throws ->
+            RunConfiguration
+    ) throws {
+        let known = try algorithms.map { try registry.algorithm(named: $0) }
+        let folders = try datasets.map { try ImageFolder(KnownDataset.resolve($0, directory: directory)) }
+        var members: [SweepMember] = []
+        for trial in 0..<trials {
+            for folder in folders {
+                for algorithm in known {
+                    for held in try heldOut.sets(folder) {
+                        for draw in draws {
+                            var run = try configure(folder.root, held, algorithm.name, trial, draw)
+                            try run.validate()
+                            run.algorithm.hyperparameters = try algorithm.resolved(run.algorithm.hyperparameters)
+                            members.append(
+                                try SweepMember(run, dataset: folder.datasetName, defaults: algorithm.defaults))
+                        }
+                    }
+                }
+            }
+        }
+        self.members = members
+    }
+}
