@@ -75,7 +75,7 @@ struct BadInputTests {
         #expect(!program.exists("run"))
         expect(try train("--data", "nowhere"), "nowhere: no such folder")
         expect(try program("data", "check", "nowhere"), "nowhere: no such folder")
-        expect(try program("data", "list", "nowhere"), "nowhere: no data set in it")
+        expect(try program("data", "list", "nowhere"), "nowhere: no such folder")
         expect(try train("--data", "set/a"), "set/a/cat: this domain has no class folder")
 
         try FileManager.default.createDirectory(
@@ -100,6 +100,8 @@ struct BadInputTests {
         expect(try train("--test-domain", "a,b,c"), "all domains are held out")
         expect(try train("--algorithm", "EMR"), "no algorithm 'EMR'; did you mean ERM?")
         expect(try train("--backbone", "resnet51"), "resnet50")
+        expect(try train("--preset", "swad2021"), "no preset 'swad2021'; did you mean swad-2021?")
+        expect(try train("--data", "OfficeHome"), "OfficeHome: no such folder; fetch office_home.zip", "data/office_home")
         expect(try train("--device", "tpu"), "unknown device 'tpu'")
         expect(try train("--stepz", "3"), "--stepz")
         expect(try train("--steps", "many"), "many")

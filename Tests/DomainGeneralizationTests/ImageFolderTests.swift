@@ -101,6 +101,45 @@ struct ImageFolderTests {
         #expect(KnownDataset.locate("PACS", directory: folder.path) == "PACS")
     }
 
+    @Test func saysHowToGetAKnownDataset() throws {
+        #expect(failure("\(folder.path)/PACS").contains("fetch PACS.zip"))
+        #expect(failure("\(folder.path)/PACS").contains("put it at data/PACS"))
+        #expect(failure("\(folder.path)/EmojiDG").hasSuffix("run: domainfusion data prepare emoji"))
+        for known in KnownDataset.all {
+            #expect(known.domains == sortedByCodePoint(known.domains))
+            #expect(DomainBedNames.environments(of: known.name).map { $0.count == known.domains.count } ?? true)
+        }
+    }
+
+    @Test func namesDifferencesFromAKnownDataset() throws {
+        try touch(
+            "office_home/Art/Bed/1.png", "office_home/Clipart/Bed/1.png", "office_home/Real/Bed/1.png",
+            "office_home/splits/Bed/1.png")
+        let dataset = try ImageFolder("\(folder.path)/office_home")
+        #expect(dataset.datasetName == "OfficeHome")
+        let differences = try #require(KnownDataset.named(dataset.name)).differences(dataset)
+        #expect(
+            differences == [
+                "\(dataset.root): OfficeHome's domain Product is missing",
+                "\(dataset.root): 'splits' is no domain of OfficeHome; move it out, or it is trained on as one",
+            ])
+    }
+
+    /// DomainBed deletes DomainNet's duplicates; here they are left out, and counted.
+    @Test func leavesOutDuplicates() throws {
+        let root = "\(folder.path)/domain_net"
+        try touch(
+            "domain_net/clipart/bed/1.png", "domain_net/clipart/bed/2.png", "domain_net/real/bed/1.png",
+            "domain_net/real/bed/3.png")
+        try folder.write(
+            "clipart/bed/2.png\r\nreal/bed/1.png\nreal/bed/deleted.png\n\n", to: "domain_net/domain_net_duplicates.txt")
+        let dataset = try ImageFolder(root)
+        #expect(dataset.items.map(\.path) == ["\(root)/clipart/bed/1.png", "\(root)/real/bed/3.png"])
+        #expect(dataset.leftOut == ["\(root)/clipart/bed/2.png", "\(root)/real/bed/1.png"])
+        try folder.write("../secret.png\n", to: "domain_net/domain_net_duplicates.txt")
+        #expect(failure(root).contains("'../secret.png' is no path inside the data set"))
+    }
+
     @Test func findsUnreadableFilesAndDuplicates() throws {
         let root = try folder.makeDataset(count: 2)
         try folder.write("no image", to: "set/a/cat/bad.png")

@@ -86,6 +86,56 @@ struct TrainingRunTests {
         #expect(scores.map(\.count) == [8, 8, 8])
     }
 
+    /// A run goes on where its data have been moved to, and refuses other images.
+    @Test func followsItsData() throws {
+        var first = configuration
+        first.steps = 4
+        first.evaluateEvery = 4
+        let summary = try run("moved", first).run()
+        var second = first
+        second.data = "\(folder.path)/elsewhere/set"
+        second.store = "other"
+        try FileManager.default.createDirectory(
+            atPath: "\(folder.path)/elsewhere", withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: first.data, toPath: second.data)
+        #expect(try run("moved", second).run().last == summary.last)
+        try FileManager.default.removeItem(atPath: "\(second.data)/a/cat/0.png")
+        #expect { try run("moved", second) } throws: { "\($0)".contains("has other images than when the run began") }
+    }
+
+    /// The rows are records that a table can be made of, DomainBed's script included: known data sets by DomainBed's
+    /// names, all that its three ways of choosing the model look at, the domains' names.
+    @Test func writesRecordsForTables() throws {
+        var office = configuration
+        office.data = "\(folder.path)/office_home"
+        try FileManager.default.moveItem(atPath: configuration.data, toPath: office.data)
+        office.draw = 4
+        office.seed = 1
+        office.classBalanced = true
+        office.adaptationFraction = 0.5
+        let made = try run("records", office)
+        _ = try made.run()
+        let records = try ResultRecord.read("\(folder.path)/records/results.jsonl") { Issue.record("\($0)") }
+        #expect(records.map(\.step) == [4, 6])
+        let last = try #require(records.last)
+        #expect((last.algorithm, last.dataset, last.trial, last.draw) == ("ERM", "OfficeHome", 1, 4))
+        #expect(last.testEnvironments == [2])
+        #expect(last.domains == ["a", "b", "c"])
+        #expect(last.environments == 0..<3)
+        for selection in [ModelSelection.trainingDomain, .oracle] {
+            #expect(try selection.accuracy(records, environment: 2) != nil)
+        }
+        #expect(last.row.values["hparams"]?["lr"] == .double(office.learningRate))
+        #expect(last.row["env2_uda_acc"] != nil)
+        #expect(made.context.split.isClassBalanced)
+        #expect(last.row["env0_out_acc"] == last.row["env0_out_class_acc"])
+        let environment = try JSONDecoder().decode(
+            JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/records/environment.json")))
+        #expect(environment["preset"] == .string("small"))
+        let deviations = environment["deviations"]?.array?.compactMap(\.string) ?? []
+        #expect(deviations.contains("batchSize: 2, 16 in the preset"))
+    }
+
     @Test func evaluatesAnOracle() throws {
         var configuration = configuration
         configuration.oracle = true

@@ -26,7 +26,7 @@ public struct ResultTable: Sendable, Equatable {
         /// The mean of the cells; nil when one is missing.
         public var average: Double? {
             let means = cells.compactMap { $0?.mean }
-            return means.count == cells.count ? means.reduce(0, +) / Double(means.count) : nil
+            return means.count == cells.count && !means.isEmpty ? means.reduce(0, +) / Double(means.count) : nil
         }
     }
 

@@ -1,0 +1,126 @@
+import DomainGeneralization
+import Foundation
+import Testing
+
+@testable import Experiments
+
+struct SweepTests {
+    let folder: TemporaryFolder
+    let data: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        data = try folder.makeDataset()
+    }
+
+    private func plan(
+        _ algorithms: [String] = ["ERM", "FourierMix"], datasets: [String] = ["set"], held: SweepPlan.HeldOut = .each,
+        trials: Int = 2, draws: Int = 1, directory: String? = nil,
+        change: (inout RunConfiguration) -> Void = { _ in }
+    ) throws -> SweepPlan {
+        try SweepPlan(
+            datasets: datasets, directory: directory ?? folder.path, algorithms: algorithms, heldOut: held, trials: trials,
+            draws: 0..<draws, registry: .standard
+        ) { data, held, algorithm, seed, draw in
+            var run = RunConfiguration()
+            run.data = data
+            run.testDomains = held
+            run.algorithm.name = algorithm
+            run.seed = seed
+            run = try run.drawing(draw, registry: .standard)
+            change(&run)
+            return run
+        }
+    }
+
+    @Test func crossesEverything() throws {
+        let members = try plan(draws: 3).members
+        #expect(members.count == 2 * 3 * 2 * 3)
+        #expect(Set(members.map(\.name)).count == members.count)
+        #expect(Set(members.map(\.configuration.seed)) == [0, 1])
+        #expect(members[0].name.hasPrefix("set-ERM-a-trial0-draw0-"))
+        // A draw is another for each trial, and the same for each held-out domain.
+        let drawn = members.filter { $0.configuration.draw == 1 && $0.configuration.algorithm.name == "ERM" }
+        #expect(Set(drawn.map(\.configuration.learningRate)).count == 2)
+        let pairs = try plan(["ERM"], held: .pairs, trials: 1).members.map(\.configuration.testDomains)
+        #expect(pairs == [["a"], ["b"], ["c"], ["a", "b"], ["a", "c"], ["b", "c"]])
+        #expect(try plan(["ERM"], held: .init("c, a"), trials: 1).members.map(\.configuration.testDomains) == [["c"], ["a"]])
+    }
+
+    @Test func namesARunByWhatItsNumbersDependOn() throws {
+        let names = try plan(trials: 1).members.map(\.name)
+        // Where the data, the store and the device are does not matter, nor how often the run saves.
+        try FileManager.default.createDirectory(atPath: "\(folder.path)/moved", withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: data, toPath: "\(folder.path)/moved/set")
+        let moved = try plan(trials: 1, directory: "\(folder.path)/moved") {
+            $0.device = "cpu"
+            $0.store = "elsewhere"
+            $0.saveEvery = 7
+        }
+        #expect(moved.members.map(\.name) == names)
+        let other = try plan(trials: 1, directory: "\(folder.path)/moved") { $0.steps = 7 }
+        #expect(Set(other.members.map(\.name)).isDisjoint(with: names))
+        // The full settings are a member's, with every hyperparameter.
+        let mix = try #require(moved.members.first { $0.configuration.algorithm.name == "FourierMix" })
+        #expect(mix.configuration.algorithm.hyperparameters["share"] == .double(0.5))
+    }
+
+    @Test func knowsWhatIsDone() throws {
+        let member = try plan(["ERM"], trials: 1).members[0]
+        let sweep = "\(folder.path)/sweep"
+        #expect(member.state(in: sweep) == .new)
+        let run = "\(sweep)/\(member.name)"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        // The log alone is no beginning.
+        #expect(member.state(in: sweep) == .new)
+        try Data().write(to: URL(fileURLWithPath: "\(run)/config.yaml"))
+        #expect(member.state(in: sweep) == .unfinished)
+        try Data("no memory\n".utf8).write(to: URL(fileURLWithPath: "\(run)/failed"))
+        #expect(member.state(in: sweep) == .failed("no memory"))
+        try Data("done".utf8).write(to: URL(fileURLWithPath: "\(run)/done"))
+        #expect(member.state(in: sweep) == .done)
+    }
+
+    @Test func refusesUnknownNames() {
+        #expect(throws: UserError("no algorithm 'EMR'; did you mean ERM?")) { try plan(["EMR"]) }
+        #expect(throws: UserError("no data set 'sett' in \(folder.path); did you mean set?")) {
+            try plan(datasets: ["sett"])
+        }
+        #expect {
+            try plan(datasets: ["pacs"])
+        } throws: {
+            "\($0)".hasPrefix("PACS is not in \(folder.path); fetch PACS.zip") && "\($0)".contains("\(folder.path)/PACS")
+        }
+        #expect(throws: UserError("\(data): no domain 'aa'; did you mean a?")) { try plan(held: .domains(["aa"])) }
+    }
+
+    @Test func writesAJobArray() throws {
+        let members = try plan(["ERM"], trials: 1).members
+        let sweep = "\(folder.path)/a 'b'"
+        let script = SlurmScript(members, folder: sweep, program: "/opt/domain fusion", jobs: 4, threads: 2)
+        let path = try script.write()
+        let list = try String(contentsOfFile: "\(sweep)/slurm-members.txt", encoding: .utf8)
+        #expect(list == members.map { "\($0.name)\n" }.joined())
+        // The shell runs the second task: a program that prints its arguments stands in for the toolkit.
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text.contains("#SBATCH --array=0-2%4\n"))
+        let stand = text.replacingOccurrences(of: "'/opt/domain fusion'", with: "printf '%s\\n'")
+        try Data(stand.utf8).write(to: URL(fileURLWithPath: path))
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = [path]
+        process.environment = ["SLURM_ARRAY_TASK_ID": "1", "PATH": "/usr/bin:/bin"]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let printed = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let name = members[1].name
+        #expect(
+            printed.split(separator: "\n").map(String.init) == [
+                "train", "--config", "\(sweep)/members/\(name).yaml", "--run-dir", "\(sweep)/\(name)", "--threads", "2",
+            ])
+        let file = "\(sweep)/members/\(name).yaml"
+        #expect(try RunConfiguration().changed(by: YAML.read(file), source: file) == members[1].configuration)
+    }
+}
