@@ -21,8 +21,8 @@ struct PresetTests {
     }
 
     @Test func offersNearMisses() {
-        #expect(throws: UserError("no preset 'domainbed2020'; did you mean domainbed-2020?")) {
-            try RunConfiguration.Preset(named: "domainbed2020")
+        #expect(throws: UserError("no preset 'swad2021'; did you mean swad-2021?")) {
+            try RunConfiguration.Preset(named: "swad2021")
         }
     }
 
