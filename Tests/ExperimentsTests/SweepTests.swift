@@ -91,7 +91,7 @@ struct SweepTests {
         } throws: {
             "\($0)".hasPrefix("PACS is not in \(folder.path); fetch PACS.zip") && "\($0)".contains("\(folder.path)/PACS")
         }
-        #expect(throws: UserError("\(data): no domain 'aa'; did you mean a?")) { try plan(held: .domains(["aa"])) }
+        #expect(throws: UserError("\(data): no domain 'sketch'; known: a, b, c")) { try plan(held: .domains(["sketch"])) }
     }
 
     @Test func writesAJobArray() throws {
