@@ -8,7 +8,9 @@ let libtorch = Context.environment["LIBTORCH"] ?? "\(root)/.libtorch"
 let hasHeaders = FileManager.default.fileExists(atPath: "\(libtorch)/include/ATen/ATen.h")
 if !hasHeaders {
     FileHandle.standardError.write(
-        Data("error: no libtorch at \(libtorch); run scripts/bootstrap, or set LIBTORCH to a folder with include/ and lib/\n".utf8))
+        Data(
+            "error: no libtorch at \(libtorch); run scripts/bootstrap, or set LIBTORCH to a folder with include/ and lib/\n"
+                .utf8))
 }
 let hasCUDA = FileManager.default.fileExists(atPath: "\(libtorch)/lib/libtorch_cuda.so")
 let torchHeaders: [CXXSetting] = [
@@ -16,7 +18,7 @@ let torchHeaders: [CXXSetting] = [
     .define("NDEBUG"),
     .unsafeFlags([
         "-I\(libtorch)/include", "-I\(libtorch)/include/torch/csrc/api/include", "-std=c++20", "-O2", "-w",
-    ])
+    ]),
 ]
 let torchLibraries: [LinkerSetting] = [
     .unsafeFlags(
@@ -47,7 +49,9 @@ let package = Package(
     products: [
         .library(
             name: "DomainFusion",
-            targets: ["Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion", "Experiments"]),
+            targets: [
+                "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion", "Experiments",
+            ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
     dependencies: [

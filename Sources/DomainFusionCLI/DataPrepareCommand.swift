@@ -21,7 +21,8 @@ struct DataPrepare: AsyncParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"))
+        help: ArgumentHelp(
+            "The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"))
     var dataSet: String
 
     @Option(name: .shortAndLong, help: "The folder that the data sets are put into.")

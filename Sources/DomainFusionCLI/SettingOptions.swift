@@ -8,7 +8,8 @@ struct SettingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Starting values: "
-                + RunConfiguration.Preset.allCases.map { "\($0.rawValue) (\($0.summary))" }.joined(separator: "; ") + "."))
+                + RunConfiguration.Preset.allCases.map { "\($0.rawValue) (\($0.summary))" }.joined(separator: "; ")
+                + "."))
     var preset: String?
 
     @Option(name: .customLong("config"), help: "A YAML file with settings, as the config.yaml of a run.")

@@ -63,7 +63,9 @@ struct SweepCommand: AsyncParsableCommand {
     @OptionGroup var settings: SettingOptions
 
     func validate() throws {
-        for (name, value) in [("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1), ("--threads", threads ?? 1)]
+        for (name, value) in [
+            ("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1), ("--threads", threads ?? 1),
+        ]
         where value < 1 {
             throw ValidationError("\(name): \(value) is not above 0")
         }
@@ -92,7 +94,8 @@ struct SweepCommand: AsyncParsableCommand {
         case .local:
             let devices = gpus > 0 ? (0..<gpus).map { "cuda:\($0)" } : []
             try runLocally(
-                open, LocalLauncher(program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices))
+                open,
+                LocalLauncher(program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices))
         }
     }
 
@@ -121,7 +124,8 @@ struct SweepCommand: AsyncParsableCommand {
         guard failed.isEmpty else {
             for line in failed.dropFirst() { printError("failed: \(line)") }
             throw UserError(
-                "\(failed.count) of \(members.count) runs failed, first \(failed[0]); the same command tries them again")
+                "\(failed.count) of \(members.count) runs failed, first \(failed[0]); the same command tries them again"
+            )
         }
     }
 
@@ -129,7 +133,9 @@ struct SweepCommand: AsyncParsableCommand {
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(member.name)/summary.json"),
             let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
         else { return "done" }
-        let accuracies = summary.testDomains.map { "\($0) \(ResultText.percent(summary.selected.targets[$0]?.accuracy))" }
+        let accuracies = summary.testDomains.map {
+            "\($0) \(ResultText.percent(summary.selected.targets[$0]?.accuracy))"
+        }
         return "done, accuracy on \(accuracies.joined(separator: ", "))"
     }
 

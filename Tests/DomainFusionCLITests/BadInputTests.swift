@@ -101,7 +101,8 @@ struct BadInputTests {
         expect(try train("--algorithm", "EMR"), "no algorithm 'EMR'; did you mean ERM?")
         expect(try train("--backbone", "resnet51"), "resnet50")
         expect(try train("--preset", "swad2021"), "no preset 'swad2021'; did you mean swad-2021?")
-        expect(try train("--data", "OfficeHome"), "OfficeHome: no such folder; fetch office_home.zip", "data/office_home")
+        expect(
+            try train("--data", "OfficeHome"), "OfficeHome: no such folder; fetch office_home.zip", "data/office_home")
         expect(try train("--device", "tpu"), "unknown device 'tpu'")
         expect(try train("--stepz", "3"), "--stepz")
         expect(try train("--steps", "many"), "many")

@@ -59,7 +59,8 @@ struct DataCommandTests {
         for (part, count) in [("train", 12), ("t10k", 3)] {
             let images = (0..<count).flatMap { [UInt8](repeating: UInt8($0 * 20), count: 28 * 28) }
             let size: [UInt8] = [0, 0, 0, UInt8(count)]
-            try program.write([0, 0, 8, 3] + size + [0, 0, 0, 28, 0, 0, 0, 28] + images, to: "idx/\(part)-images-idx3-ubyte")
+            try program.write(
+                [0, 0, 8, 3] + size + [0, 0, 0, 28, 0, 0, 0, 28] + images, to: "idx/\(part)-images-idx3-ubyte")
             try program.write(
                 [0, 0, 8, 1] + size + (0..<count).map { UInt8($0 % 10) }, to: "idx/\(part)-labels-idx1-ubyte")
         }

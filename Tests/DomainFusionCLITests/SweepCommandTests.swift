@@ -13,7 +13,8 @@ struct SweepCommandTests {
     private func sweep(_ more: String...) throws -> ProgramResult {
         try program.run(
             [
-                "sweep", "--data-dir", ".", "--weights", "none", "--image-size", "32", "--batch-size", "2", "--steps", "1",
+                "sweep", "--data-dir", ".", "--weights", "none", "--image-size", "32", "--batch-size", "2", "--steps",
+                "1",
                 "--trials", "1", "--output", "sweep", "--jobs", "2", "--threads", "1", "--device", "cpu",
             ] + more)
     }
@@ -45,7 +46,8 @@ struct SweepCommandTests {
         try FileManager.default.removeItem(atPath: "\(program.folder)/bad/a/cat/0.png")
         try FileManager.default.createDirectory(atPath: "\(program.folder)/new", withIntermediateDirectories: true)
         for name in ["set", "bad"] {
-            try FileManager.default.moveItem(atPath: "\(program.folder)/\(name)", toPath: "\(program.folder)/new/\(name)")
+            try FileManager.default.moveItem(
+                atPath: "\(program.folder)/\(name)", toPath: "\(program.folder)/new/\(name)")
         }
         let second = try sweep("--dataset", "set,bad", "--algorithms", "ERM", "--data-dir", "new")
         #expect(second.status == 0, "\(second.errors)")

@@ -92,7 +92,9 @@ struct ResultReportTests {
         // Runs that hold out two domains count for leave-one-domain-out validation alone.
         let pairs =
             row("[0]", step: 0, numbers(0.1, 0, "0")) + row("[0]", step: 9, numbers(0.2, 0, "0"))
-            + row("[0, 1]", step: 0, numbers(0.8, 0, "0").replacingOccurrences(of: "env1_in_acc\": 0", with: "env1_in_acc\": 0.7"))
+            + row(
+                "[0, 1]", step: 0,
+                numbers(0.8, 0, "0").replacingOccurrences(of: "env1_in_acc\": 0", with: "env1_in_acc\": 0.7"))
             + row("[0, 1]", step: 9, numbers(0.8, 0, "0"))
         #expect(try accuracy(.leaveOneDomainOut, pairs) == 0.1)
         #expect(try accuracy(.leaveOneDomainOut, ties) == nil)
@@ -144,7 +146,8 @@ struct PythonJSONTests {
     }
 
     @Test(arguments: [
-        "", "{", "{\"a\"", "{\"a\":", "{\"a\": 1", "{\"a\": 1,}", "[1", "[1,]", "\"a", "\"a\\", "nul", "1x", "{} {}", "{a: 1}",
+        "", "{", "{\"a\"", "{\"a\":", "{\"a\": 1", "{\"a\": 1,}", "[1", "[1,]", "\"a", "\"a\\", "nul", "1x", "{} {}",
+        "{a: 1}",
         String(repeating: "[", count: 200), "-", "--1",
     ])
     func refuses(_ text: String) { #expect(value(text) == nil) }

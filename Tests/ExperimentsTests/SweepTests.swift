@@ -19,7 +19,8 @@ struct SweepTests {
         change: (inout RunConfiguration) -> Void = { _ in }
     ) throws -> SweepPlan {
         try SweepPlan(
-            datasets: datasets, directory: directory ?? folder.path, algorithms: algorithms, heldOut: held, trials: trials,
+            datasets: datasets, directory: directory ?? folder.path, algorithms: algorithms, heldOut: held,
+            trials: trials,
             draws: 0..<draws, registry: .standard
         ) { data, held, algorithm, seed, draw in
             var run = RunConfiguration()
@@ -44,7 +45,10 @@ struct SweepTests {
         #expect(Set(drawn.map(\.configuration.learningRate)).count == 2)
         let pairs = try plan(["ERM"], held: .pairs, trials: 1).members.map(\.configuration.testDomains)
         #expect(pairs == [["a"], ["b"], ["c"], ["a", "b"], ["a", "c"], ["b", "c"]])
-        #expect(try plan(["ERM"], held: .init("c, a"), trials: 1).members.map(\.configuration.testDomains) == [["c"], ["a"]])
+        #expect(
+            try plan(["ERM"], held: .init("c, a"), trials: 1).members.map(\.configuration.testDomains) == [
+                ["c"], ["a"],
+            ])
     }
 
     @Test func namesARunByWhatItsNumbersDependOn() throws {
@@ -89,9 +93,12 @@ struct SweepTests {
         #expect {
             try plan(datasets: ["pacs"])
         } throws: {
-            "\($0)".hasPrefix("PACS is not in \(folder.path); fetch PACS.zip") && "\($0)".contains("\(folder.path)/PACS")
+            "\($0)".hasPrefix("PACS is not in \(folder.path); fetch PACS.zip")
+                && "\($0)".contains("\(folder.path)/PACS")
         }
-        #expect(throws: UserError("\(data): no domain 'sketch'; known: a, b, c")) { try plan(held: .domains(["sketch"])) }
+        #expect(throws: UserError("\(data): no domain 'sketch'; known: a, b, c")) {
+            try plan(held: .domains(["sketch"]))
+        }
     }
 
     @Test func writesAJobArray() throws {

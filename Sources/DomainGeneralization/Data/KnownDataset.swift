@@ -16,7 +16,8 @@ public struct KnownDataset: Sendable {
     public let evaluateEvery: (domainBed: Int, swad: Int)
 
     private init(
-        _ name: String, folder: String? = nil, _ domains: [String], swadSteps: Int = 5000, every: (Int, Int) = (300, 200),
+        _ name: String, folder: String? = nil, _ domains: [String], swadSteps: Int = 5000,
+        every: (Int, Int) = (300, 200),
         from source: String
     ) {
         self.name = name
@@ -29,37 +30,44 @@ public struct KnownDataset: Sendable {
 
     private static let drive = "https://drive.google.com/uc?id="
 
-    public static let all: [KnownDataset] = [
-        KnownDataset(
-            "EmojiDG", ["emojione", "noto", "openmoji", "symbola", "unifont"], from: "run: domainfusion data prepare emoji"
-        ),
-        KnownDataset(
-            "PACS", ["art_painting", "cartoon", "photo", "sketch"],
-            from: "fetch PACS.zip (\(drive)1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd); its folder kfold is the data set"),
-        KnownDataset(
-            "VLCS", ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
-            from: "fetch VLCS.tar.gz (\(drive)1skwblH1_okBwxWxmRsp9_qi15hyPpxg8) as DomainBed packs it"),
-        KnownDataset(
-            "OfficeHome", folder: "office_home", ["Art", "Clipart", "Product", "Real World"],
-            from: "fetch office_home.zip (\(drive)1uY0pj7oFsjMxRwaD3Sxy0jgel0fsYXLC); its folder "
-                + "OfficeHomeDataset_10072016 is the data set"),
-        KnownDataset(
-            "TerraIncognita", folder: "terra_incognita", ["location_100", "location_38", "location_43", "location_46"],
-            from: "fetch the ECCV 2018 subset of Caltech Camera Traps (https://lila.science/datasets/caltech-camera-traps) "
-                + "and sort it as DomainBed's download script does"),
-        KnownDataset(
-            "DomainNet", folder: "domain_net", ["clipart", "infograph", "painting", "quickdraw", "real", "sketch"],
-            swadSteps: 15000, every: (1000, 1000),
-            from: "fetch the six zips of the cleaned version (http://ai.bu.edu/M3SDA), and put DomainBed's "
-                + "\(DuplicateList.name) beside the domains"),
-        KnownDataset(
-            "SVIRO", folder: "sviro",
-            ["aclass", "escape", "hilux", "i3", "lexus", "tesla", "tiguan", "tucson", "x5", "zoe"],
-            from: "fetch sviro_grayscale_rectangle_classification.zip (https://sviro.kl.dfki.de/?wpdmdl=1731); its folder "
-                + "SVIRO_DOMAINBED is the data set"),
-    ] + HandwrittenBenchmark.allCases.map {
-        KnownDataset($0.rawValue, $0.domains, every: (100, 100), from: "run: domainfusion data prepare \($0.command)")
-    }
+    public static let all: [KnownDataset] =
+        [
+            KnownDataset(
+                "EmojiDG", ["emojione", "noto", "openmoji", "symbola", "unifont"],
+                from: "run: domainfusion data prepare emoji"
+            ),
+            KnownDataset(
+                "PACS", ["art_painting", "cartoon", "photo", "sketch"],
+                from: "fetch PACS.zip (\(drive)1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd); its folder kfold is the data set"),
+            KnownDataset(
+                "VLCS", ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
+                from: "fetch VLCS.tar.gz (\(drive)1skwblH1_okBwxWxmRsp9_qi15hyPpxg8) as DomainBed packs it"),
+            KnownDataset(
+                "OfficeHome", folder: "office_home", ["Art", "Clipart", "Product", "Real World"],
+                from: "fetch office_home.zip (\(drive)1uY0pj7oFsjMxRwaD3Sxy0jgel0fsYXLC); its folder "
+                    + "OfficeHomeDataset_10072016 is the data set"),
+            KnownDataset(
+                "TerraIncognita", folder: "terra_incognita",
+                ["location_100", "location_38", "location_43", "location_46"],
+                from:
+                    "fetch the ECCV 2018 subset of Caltech Camera Traps (https://lila.science/datasets/caltech-camera-traps) "
+                    + "and sort it as DomainBed's download script does"),
+            KnownDataset(
+                "DomainNet", folder: "domain_net", ["clipart", "infograph", "painting", "quickdraw", "real", "sketch"],
+                swadSteps: 15000, every: (1000, 1000),
+                from: "fetch the six zips of the cleaned version (http://ai.bu.edu/M3SDA), and put DomainBed's "
+                    + "\(DuplicateList.name) beside the domains"),
+            KnownDataset(
+                "SVIRO", folder: "sviro",
+                ["aclass", "escape", "hilux", "i3", "lexus", "tesla", "tiguan", "tucson", "x5", "zoe"],
+                from:
+                    "fetch sviro_grayscale_rectangle_classification.zip (https://sviro.kl.dfki.de/?wpdmdl=1731); its folder "
+                    + "SVIRO_DOMAINBED is the data set"),
+        ]
+        + HandwrittenBenchmark.allCases.map {
+            KnownDataset(
+                $0.rawValue, $0.domains, every: (100, 100), from: "run: domainfusion data prepare \($0.command)")
+        }
 
     /// The data set of this name or folder, whatever its case.
     public static func named(_ text: String) -> KnownDataset? {
@@ -97,7 +105,8 @@ public struct KnownDataset: Sendable {
     /// How to get what is missing, and where it belongs.
     public func remedy(directory: String = "data") -> String {
         source.hasPrefix("run:")
-            ? source : "\(source); put it at \(directory)/\(folder), so that there is \(directory)/\(folder)/\(domains[0])/<class>/"
+            ? source
+            : "\(source); put it at \(directory)/\(folder), so that there is \(directory)/\(folder)/\(domains[0])/<class>/"
     }
 
     /// How a folder differs from the data set as it is published, a line each. A domain more or less gives other numbers

@@ -19,7 +19,8 @@ public struct MinibatchLoader: Sendable {
         dataset = context.dataset
         split = context.split
         let items = context.dataset.items
-        pools = split.isClassBalanced
+        pools =
+            split.isClassBalanced
             ? split.training.map { part in
                 Dictionary(grouping: part) { items[$0].label }.sorted { $0.key < $1.key }.map(\.value)
             } : []

@@ -30,7 +30,8 @@ enum PythonJSON {
         private mutating func take(_ word: StaticString) -> Bool {
             let count = word.utf8CodeUnitCount
             guard position + count <= bytes.count,
-                bytes[position..<(position + count)].elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: count))
+                bytes[position..<(position + count)].elementsEqual(
+                    UnsafeBufferPointer(start: word.utf8Start, count: count))
             else { return false }
             position += count
             return true

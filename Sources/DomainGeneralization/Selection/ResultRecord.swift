@@ -23,7 +23,8 @@ public struct ResultRecord: Sendable {
         let arguments = values["args"] ?? .null
         func required<Value>(_ key: String, _ value: Value?) throws -> Value {
             guard let value else {
-                throw UserError("\(source): no usable \"\(key)\" in the record; is it written by 'domainfusion' or DomainBed?")
+                throw UserError(
+                    "\(source): no usable \"\(key)\" in the record; is it written by 'domainfusion' or DomainBed?")
             }
             return value
         }
@@ -70,7 +71,8 @@ public struct ResultRecord: Sendable {
         for (index, line) in lines.enumerated() {
             guard case .object(let values) = PythonJSON.value(Array(line)) else {
                 guard index == lines.count - 1, data.last != UInt8(ascii: "\n") else {
-                    throw UserError("\(path): line \(index + 1) is no JSON object; restore the file, or remove the line")
+                    throw UserError(
+                        "\(path): line \(index + 1) is no JSON object; restore the file, or remove the line")
                 }
                 warn("\(path): the last line is cut off; read up to it")
                 break

@@ -8,7 +8,8 @@ extension ResultReport {
             for table in section.tables + [section.averages] {
                 let kind = table.dataset.map { "Dataset: \($0)" } ?? "Averages"
                 lines += ["", "-------- \(kind), model selection method: \(section.selection.domainBedName)"]
-                lines += table.domainBedRows(heads: ["Algorithm"] + table.columns + ["Avg"], plusMinus: "+/-").map { row in
+                lines += table.domainBedRows(heads: ["Algorithm"] + table.columns + ["Avg"], plusMinus: "+/-").map {
+                    row in
                     table.line(row, separator: "  ") + " "
                 }
             }

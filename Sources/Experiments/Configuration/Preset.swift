@@ -88,7 +88,8 @@ extension RunConfiguration {
         guard let preset = Preset(rawValue: preset) else { return ["the preset '\(self.preset)' is not known"] }
         // What a run is about, and where it works, is no deviation.
         let subject: Set<String> = [
-            "data", "testDomains", "oracle", "algorithm.name", "seed", "draw", "saveEvery", "device", "skipCorrupt", "store",
+            "data", "testDomains", "oracle", "algorithm.name", "seed", "draw", "saveEvery", "device", "skipCorrupt",
+            "store",
             "backbone.weights", "preset",
         ]
         let standard = flattened(RunConfiguration(preset: preset, dataset: dataset))

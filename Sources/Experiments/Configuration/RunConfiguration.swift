@@ -114,7 +114,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         try check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay: \(weightDecay) is below 0")
         try check(holdoutFraction >= 0 && holdoutFraction < 1, "holdoutFraction: \(holdoutFraction) is not in 0..<1")
         try check(
-            adaptationFraction >= 0 && adaptationFraction < 1, "adaptationFraction: \(adaptationFraction) is not in 0..<1")
+            adaptationFraction >= 0 && adaptationFraction < 1,
+            "adaptationFraction: \(adaptationFraction) is not in 0..<1")
         try check(draw >= 0, "draw: \(draw) is below 0")
         _ = try Preset(named: preset)
         try check(evaluateEvery > 0, "evaluateEvery: \(evaluateEvery) is not above 0")

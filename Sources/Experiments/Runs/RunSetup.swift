@@ -56,7 +56,8 @@ struct RunSetup {
         for line in folder.missingClasses { report(.warning("\(folder.root): \(line)")) }
         for line in KnownDataset.named(folder.name)?.differences(folder) ?? [] { report(.warning(line)) }
         if !folder.leftOut.isEmpty {
-            report(.warning("\(folder.root): left out \(folder.leftOut.count) images that the list of duplicates names"))
+            report(
+                .warning("\(folder.root): left out \(folder.leftOut.count) images that the list of duplicates names"))
         }
         (dataset, images) = try Self.decoded(folder, configuration, threads: threads, report: report)
         self.algorithm = algorithm

@@ -33,7 +33,8 @@ public struct SweepPlan: Sendable {
                 }
                 guard names.count > 2 else {
                     throw UserError(
-                        "\(dataset.root): two domains; with a pair held out none is left to train on, use --test-domains each")
+                        "\(dataset.root): two domains; with a pair held out none is left to train on, use --test-domains each"
+                    )
                 }
                 return names.map { [$0] } + pairs
             case .domains(let chosen):

@@ -44,7 +44,8 @@ extension HandwrittenBenchmark {
         do {
             try write(domains, stamp: stamp.text, to: path, threads: threads, progress: progress)
         } catch {
-            throw UserError("\(path): cannot be written (\(error.localizedDescription)); free some space, or use --output")
+            throw UserError(
+                "\(path): cannot be written (\(error.localizedDescription)); free some space, or use --output")
         }
         return path
     }
@@ -54,7 +55,9 @@ extension HandwrittenBenchmark {
         try [
             "train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte",
         ].map { name in
-            let found = ["\(folder)/\(name).gz", "\(folder)/\(name)"].first { FileManager.default.fileExists(atPath: $0) }
+            let found = ["\(folder)/\(name).gz", "\(folder)/\(name)"].first {
+                FileManager.default.fileExists(atPath: $0)
+            }
             guard let found else {
                 throw UserError("\(folder)/\(name).gz: no such file; put the four files of MNIST's format there")
             }
