@@ -58,7 +58,7 @@ struct LDStepBenchmark {
         algorithm.classifier.isTraining = true
         var step = 0
         return try measuringMemory {
-            try measure(name, threads: 1, warmup: 2, repetitions: 7) {
+            try measure(name, threads: 1, warmup: 2, repetitions: 5) {
                 _ = try algorithm.update(run.minibatches[step % run.minibatches.count], step: step)
                 step += 1
             }
@@ -80,7 +80,7 @@ struct LDStepBenchmark {
         confidence.requiresGrad = true
         var step = 0
         return measuringMemory {
-            measure(name, threads: 1, warmup: 2, repetitions: 7) {
+            measure(name, threads: 1, warmup: 2, repetitions: 5) {
                 confidence.grad = nil
                 term.loss(
                     confidence: confidence, images: views, labels: labels, items: items, step: step, ledger: &ledger

@@ -182,7 +182,7 @@ def ld_step(setting, part, mode):
             optimizer.step()
 
     before = restart_peak()
-    measure(f"ld-step.{setting}.{part}.{mode}", 1, 2, 7, body, before=before)
+    measure(f"ld-step.{setting}.{part}.{mode}", 1, 2, 5, body, before=before)
 
 
 def resident(field):

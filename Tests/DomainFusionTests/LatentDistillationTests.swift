@@ -74,6 +74,18 @@ private func relativeError(_ a: Tensor, _ b: Tensor) -> Double { ((a - b).norm()
         #expect(relativeError(example.forwardOnly, reference) < 1e-6)
     }
 
+    @Test func manyImagesAreWorkedOutInParts() throws {
+        let example = try Example("sd1", dtype: .float64)
+        let copies = 5  // 20 images: more than a part has
+        let many = example.distillation.gradient(
+            example.images.repeated([copies, 1, 1, 1]), context: example.context.repeated([copies, 1, 1]),
+            confidence: example.confidence.repeated([copies]),
+            draw: NoiseDraw(
+                times: example.draw.times.repeated([copies]), noise: example.draw.noise.repeated([copies, 1, 1, 1])))
+        #expect(many.shape == [4 * copies])
+        #expect(relativeError(many, example.forwardOnly.repeated([copies])) < 1e-9)
+    }
+
     @Test func guidanceOfOneLeavesTheConditionalPrediction() throws {
         let plain = try Example("sd1", dtype: .float64) { $0.guidanceScale = 1 }
         let guided = try Example("sd1", dtype: .float64) { $0.guidanceScale = 1 + 1e-9 }

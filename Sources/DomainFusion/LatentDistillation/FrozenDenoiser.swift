@@ -105,4 +105,7 @@ public struct NoiseDraw {
     func selected(_ indices: Tensor) -> NoiseDraw {
         NoiseDraw(times: times.indexSelect(0, indices), noise: noise.indexSelect(0, indices))
     }
+
+    /// The draws of some of the images.
+    func part(_ range: Range<Int>) -> NoiseDraw { NoiseDraw(times: times[range], noise: noise[range]) }
 }

@@ -24,9 +24,19 @@ public struct LatentDistillation {
     ///   - confidence: p [N] in [0, 1].
     public func gradient(_ images: Tensor, context: Tensor, confidence: Tensor, draw: NoiseDraw) -> Tensor {
         inferenceMode {
-            let (latents, derivative, ends) = trajectory(images, confidence: confidence)
-            return gradient(latents, derivative: derivative, ends: ends, context: context, draw: draw)
+            inParts(images.size(0)) { part in
+                let (latents, derivative, ends) = trajectory(images[part], confidence: confidence[part])
+                return gradient(
+                    latents, derivative: derivative, ends: ends, context: context[part], draw: draw.part(part))
+            }
         }.cloned()  // outside inference mode: the loss multiplies it with p
+    }
+
+    /// What `body` gives for parts of 0..<count, one after the other: since no image's gradient depends on another's,
+    /// the LDM never needs memory for more images than a part has.
+    func inParts(_ count: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
+        let size = 16
+        return .concatenated(stride(from: 0, to: count, by: size).map { body($0..<min($0 + size, count)) })
     }
 
     /// z(p), its derivative in p, and z at p ± h, by two encoder passes in one batch.

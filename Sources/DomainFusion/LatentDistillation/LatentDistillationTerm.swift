@@ -74,8 +74,13 @@ public final class LatentDistillationTerm {
             ledger.vaePasses += 2 * labels.count
         case .latentCurve(let table):
             let (latents, derivative) = table.latents(items, at: p)
+            let draw = draw()
             g = inferenceMode {
-                distillation.gradient(latents, derivative: derivative, ends: [], context: context, draw: draw())
+                distillation.inParts(items.count) { part in
+                    distillation.gradient(
+                        latents[part], derivative: derivative[part], ends: [], context: context[part],
+                        draw: draw.part(part))
+                }
             }.cloned()
             ledger.unetEvaluations += labels.count * passes
         case .curve(let table):
