@@ -13,7 +13,7 @@ enum LoaderBenchmark {
         let paths = try ImageFolder(arguments[0]).items.map(\.path)
         let pipeline = ImagePipeline.training(size: size)
         let batchSize = 32
-        let batchesPerPass = paths.count / batchSize
+        let batchesPerPass = 16
         return try [1, 2].map { threads in
             let batches = Prefetcher(threads: threads, ahead: 2 * threads) { step in
                 var draw = SeededGenerator(seed: 0, domain: 0, step: step)
@@ -24,7 +24,7 @@ enum LoaderBenchmark {
             }
             defer { batches.stop() }
             return try measure(
-                "loader.\(size).\(threads)", threads: threads, warmup: 1, repetitions: 5,
+                "loader.\(size).\(threads)", threads: threads, warmup: 1, repetitions: 3,
                 calls: batchesPerPass * batchSize
             ) {
                 for _ in 0..<batchesPerPass { _ = try batches.next() }

@@ -212,7 +212,8 @@ def loader(folder, size):
     torch.set_num_threads(1)
     for workers in (1, 2):
         batches = torch.utils.data.DataLoader(
-            dataset, batch_size=32, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True)
+            dataset, batch_size=32, num_workers=workers, persistent_workers=True,
+            sampler=torch.utils.data.RandomSampler(dataset, replacement=True, num_samples=512))
 
         def one_pass():
             for _ in batches:
@@ -227,7 +228,7 @@ def loader(folder, size):
             return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
         one_pass()
-        measure(f"loader.{size}.{workers}", workers, 0, 5, one_pass, len(batches) * 32, processor)
+        measure(f"loader.{size}.{workers}", workers, 0, 3, one_pass, 512, processor)
         del batches
 
 
