@@ -29,11 +29,14 @@ struct EvalCommand: AsyncParsableCommand {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
 
+    @Flag(help: "Take the averaged model of a run with --average.")
+    var averaged = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() async throws {
-        let model = try TrainedModel(run: run, device: device, threads: threads)
+        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threads)
         let dataset = try ImageFolder(data.map { KnownDataset.locate($0) } ?? model.configuration.data)
         let scores = try model.scores(on: dataset, threads: threads)
         if json {
@@ -41,7 +44,7 @@ struct EvalCommand: AsyncParsableCommand {
             print(try JSONValue(encoding: Dictionary(uniqueKeysWithValues: members)).text)
             return
         }
-        print("step \(model.step) of \(run)")
+        print(averaged ? "averaged model of \(run)" : "step \(model.step) of \(run)")
         for (name, score) in zip(dataset.environments, scores) {
             let held = model.configuration.testDomains.contains(name) && data == nil ? ", held out" : ""
             print(

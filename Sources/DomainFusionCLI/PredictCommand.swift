@@ -29,6 +29,9 @@ struct PredictCommand: AsyncParsableCommand {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
 
+    @Flag(help: "Take the averaged model of a run with --average.")
+    var averaged = false
+
     @Flag(help: "Print one JSON object for each image.")
     var json = false
 
@@ -37,7 +40,7 @@ struct PredictCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let model = try TrainedModel(run: run, device: device, threads: threads)
+        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threads)
         // All files are read before the first result is printed: a mistake in one is told at once.
         let decoded = try images.map(ImageFile.decode)
         for start in stride(from: 0, to: images.count, by: 64) {

@@ -45,6 +45,12 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Steps between evaluations.")
     var evaluateEvery: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "A second model, averaged over the run's steps: swad (the valley of the validation loss), swa, ema or none; "
+                + "more with --set averaging.NAME=VALUE."))
+    var average: AveragingSettings.Method?
+
     @Option(help: "Steps between checkpoints.")
     var saveEvery: Int?
 
@@ -96,6 +102,7 @@ struct SettingOptions: ParsableArguments {
         if let imageSize { result.imageSize = imageSize }
         if let augmentation { result.augmentation = augmentation }
         if let evaluateEvery { result.evaluateEvery = evaluateEvery }
+        if let average { result.averaging.method = average }
         if let saveEvery { result.saveEvery = saveEvery }
         if let device { result.device = device }
         if let store { result.store = store }
@@ -105,3 +112,5 @@ struct SettingOptions: ParsableArguments {
         return result
     }
 }
+
+extension AveragingSettings.Method: ExpressibleByArgument {}

@@ -98,6 +98,11 @@ enum ResultText {
                 lines.append("  at the last step \(summary.last.step): \(percent(last.accuracy))")
             }
         }
+        if let averaged = summary.averaged {
+            for (domain, target) in averaged.targets.sorted(by: { $0.key < $1.key }) {
+                lines.append("averaged model on \(domain): accuracy \(percent(target.accuracy))")
+            }
+        }
         lines.append(
             "source domains, validation: \(percent(summary.selected.sourceValidation)) "
                 + "(step \(summary.selected.step), chosen by it)")

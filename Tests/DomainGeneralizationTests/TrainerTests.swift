@@ -79,6 +79,23 @@ struct TrainerTests {
         #expect(try trainer.evaluate()["env0_in_acc"] != nil)
     }
 
+    @Test func computesBatchNormStatisticsAnew() throws {
+        let trainer = Trainer(try ERM(context: context), context: context)
+        let store = trainer.algorithm.classifier.store
+        let name = try #require(store.entries.first { $0.name.hasSuffix("running_mean") }?.name)
+        func statistics() throws -> Tensor { try #require(store[name]).cloned() }
+        // A cumulative mean: of two minibatches, it is the mean of what each gives alone.
+        var alone: [Tensor] = []
+        for step in 5..<7 {
+            try trainer.refreshBatchNorm(step..<(step + 1))
+            alone.append(try statistics())
+        }
+        try trainer.refreshBatchNorm(5..<7)
+        #expect((try statistics() - (alone[0] + alone[1]) * 0.5).abs().max().item() < 1e-6)
+        #expect((alone[0] - alone[1]).abs().max().item() > 1e-4)
+        #expect(store.batchNormMomentum == nil)
+    }
+
     @Test func stopsWhenAsked() throws {
         let trainer = Trainer(try ERM(context: context), context: context)
         var asked = 0

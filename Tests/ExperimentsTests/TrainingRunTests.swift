@@ -136,6 +136,51 @@ struct TrainingRunTests {
         #expect(deviations.contains("batchSize: 2, 16 in the preset"))
     }
 
+    @Test(arguments: [AveragingSettings.Method.swad, .swa, .ema])
+    func averages(_ method: AveragingSettings.Method) throws {
+        var configuration = configuration
+        configuration.steps = 12
+        configuration.evaluateEvery = 6
+        configuration.saveEvery = 3
+        let plain = try run("plain", configuration).run()
+        #expect(plain.averaged == nil)
+        configuration.averaging = AveragingSettings(method)
+        configuration.averaging.evaluateEvery = 1
+        configuration.averaging.tolerance = 4
+        configuration.averaging.batchNormBatches = 3
+        let summary = try run("whole", configuration).run()
+
+        // The run itself is the one without an average.
+        #expect(summary.selected == plain.selected && summary.last == plain.last)
+        #expect(bytes("whole", step: 12) == bytes("plain", step: 12))
+        let averaged = try #require(summary.averaged)
+        #expect(averaged.targets["c"]?.accuracy != nil)
+        #expect(averaged.sourceValidation != nil)
+
+        // Ends in step 8, goes on from step 6.
+        let broken = Broken(at: 8)
+        let registry = AlgorithmRegistry([broken.description])
+        let name = "\(folder.path)/parts"
+        func attempt() throws -> RunSummary {
+            try TrainingRun(configuration, folder: name, registry: registry, threads: 1) { _ in }.run()
+        }
+        #expect(throws: UserError.self) { try attempt() }
+        broken.isMended.store(true, ordering: .relaxed)
+        #expect(try attempt().averaged == averaged)
+        func model(_ run: String) -> Data? {
+            FileManager.default.contents(atPath: "\(folder.path)/\(run)/average.safetensors")
+        }
+        #expect(model("parts") != nil)
+        #expect(model("parts") == model("whole"))
+        #expect(model("whole") != bytes("whole", step: 12))
+
+        let trained = try TrainedModel(run: name, averaged: true, device: "cpu", threads: 1)
+        #expect(try trained.scores(on: ImageFolder(configuration.data), threads: 1).count == 3)
+        #expect {
+            try TrainedModel(run: "\(folder.path)/plain", averaged: true, device: "cpu", threads: 1)
+        } throws: { "\($0)".contains("average.safetensors: no such file") }
+    }
+
     @Test func evaluatesAnOracle() throws {
         var configuration = configuration
         configuration.oracle = true

@@ -86,6 +86,39 @@ public final class Trainer {
         return result
     }
 
+    /// Computes the classifier's batch-norm statistics anew, as the mean over training minibatches of those in each: for
+    /// parameters that were not trained but averaged. Does nothing where batch norm is frozen, or there is none.
+    /// - Parameters:
+    ///   - steps: the steps whose minibatches are used.
+    ///   - poll: called between minibatches; what it throws ends the work.
+    public func refreshBatchNorm(_ steps: Range<Int>, poll: () throws -> Void = {}) throws {
+        let classifier = algorithm.classifier
+        let isFrozen = classifier.options.backbone.freezeBatchNorm
+        guard !isFrozen, classifier.store.entries.contains(where: { $0.name.hasSuffix("running_mean") }) else { return }
+        let batches = loader.prefetched(steps, threads: loaderThreads)
+        defer {
+            batches.stop()
+            classifier.store.batchNormMomentum = nil
+        }
+        classifier.isTraining = true
+        for (index, step) in steps.enumerated() {
+            try poll()
+            classifier.store.batchNormMomentum = 1 / Double(index + 1)
+            let images = try batches.next().images.to(device: context.device).contiguous(.channelsLast)
+            seedClassifier(step)
+            try withTorchErrors { _ = noGrad { algorithm.predict(images) } }
+        }
+    }
+
+    /// The mean over the source environments of the loss on their validation items; nil when there are none.
+    /// - Parameter poll: called between batches; what it throws ends the evaluation.
+    public func validationLoss(poll: () throws -> Void = {}) throws -> Double? {
+        let losses = try context.sourceEnvironments.compactMap {
+            try score(context.split.validation[$0], poll: poll).loss
+        }
+        return losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
+    }
+
     /// The predictions for items in evaluation.
     public func predictions(_ items: [Int], poll: () throws -> Void = {}) throws -> [Prediction] {
         algorithm.classifier.isTraining = false

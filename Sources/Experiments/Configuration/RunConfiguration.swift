@@ -37,6 +37,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     public var evaluateEvery = 100
     /// Evaluates the sources' training items, too (DomainBed does; it costs time).
     public var evaluateTraining = false
+    /// A second model, averaged over the run's steps.
+    public var averaging = AveragingSettings()
     /// Steps between two checkpoints.
     public var saveEvery = 100
     public var device = "auto"
@@ -121,6 +123,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         try check(evaluateEvery > 0, "evaluateEvery: \(evaluateEvery) is not above 0")
         try check(saveEvery > 0, "saveEvery: \(saveEvery) is not above 0")
         try check(seed >= 0, "seed: \(seed) is below 0")
+        try averaging.validate(path: "averaging")
         for (name, value) in [
             ("backbone.dropout", backbone.dropout), ("backbone.dropConnect", backbone.dropConnect),
             ("backbone.batchNormMomentum", backbone.batchNormMomentum),

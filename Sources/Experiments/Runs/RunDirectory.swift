@@ -31,6 +31,7 @@ public final class RunDirectory {
         if restart {
             for name in [
                 "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "done", "failed",
+                RunAverage.file,
             ] {
                 try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
             }

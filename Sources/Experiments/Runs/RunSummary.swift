@@ -34,6 +34,8 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let selected: Result
     /// The last checkpoint.
     public let last: Result
+    /// The averaged model at the run's end, where the configuration asks for one.
+    public let averaged: Result?
     /// Sums over the run: seconds by kind of work (`…_seconds`), and what the algorithm counts, such as images generated.
     public let totals: [String: Double]
 
@@ -47,8 +49,7 @@ public struct RunSummary: Codable, Sendable, Equatable {
         steps = configuration.steps
         self.totals = totals
         let sources = context.dataset.environments.indices.filter { !context.testEnvironments.contains($0) }
-        func result(_ selection: ModelSelection) -> Result {
-            let row = selection.choose(rows, sources: sources) ?? CheckpointRow([:])
+        func result(_ row: CheckpointRow) -> Result {
             let targets = context.testEnvironments.map { environment in
                 (context.dataset.environments[environment], Target(row, environment: environment, context: context))
             }
@@ -57,8 +58,12 @@ public struct RunSummary: Codable, Sendable, Equatable {
                 sourceUnseenItems: row.mean(sources, CheckpointRow.unseenAccuracy),
                 targets: Dictionary(uniqueKeysWithValues: targets))
         }
-        selected = result(.trainingDomain)
-        last = result(.oracle)
+        func chosen(_ selection: ModelSelection) -> CheckpointRow {
+            selection.choose(rows, sources: sources) ?? CheckpointRow([:])
+        }
+        selected = result(chosen(.trainingDomain))
+        last = result(chosen(.oracle))
+        averaged = rows.last?.average.map(result)
     }
 }
 

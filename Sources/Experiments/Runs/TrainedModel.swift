@@ -16,8 +16,9 @@ public struct TrainedModel {
     public let device: Device
 
     /// Loads the checkpoint that training-domain validation chose, or else the newest.
-    /// - Throws: a one-line error for a folder without a run, or without a whole checkpoint.
-    public init(run path: String, device: String = "auto", threads: Int) throws {
+    /// - Parameter averaged: takes the averaged model of the run's end instead.
+    /// - Throws: a one-line error for a folder without a run, or without a whole checkpoint or averaged model.
+    public init(run path: String, averaged: Bool = false, device: String = "auto", threads: Int) throws {
         Machine.threads = max(1, threads)
         let run = try RunDirectory(existing: path)
         configuration = try run.configuration()
@@ -30,15 +31,19 @@ public struct TrainedModel {
             throw UserError("\(run.checkpoints.path): no checkpoint yet; let 'domainfusion train' run longer")
         }
         let chosen = try Self.selectedStep(run).flatMap { steps.contains($0) ? $0 : nil } ?? newest
-        let checkpoint = try run.checkpoints.read(chosen)
-        step = chosen
+        let weights = averaged ? "\(path)/\(RunAverage.file)" : "\(run.checkpoints.path)/step-\(chosen)/model.safetensors"
+        guard !averaged || FileManager.default.fileExists(atPath: weights) else {
+            throw UserError(
+                "\(weights): no such file; an averaged model is there at the end of a run that was started with --average")
+        }
+        let state = try averaged ? StateDict(safetensors: weights) : run.checkpoints.read(chosen).model
+        step = averaged ? configuration.steps : chosen
         let description = try Backbones.named(configuration.backbone.name)
         self.device = try Device(parsing: device)
         classifier = try Classifier(
             description, classCount: classes.count, options: configuration.classifierOptions, seed: 0,
             device: self.device)
-        try classifier.store.load(
-            checkpoint.model, name: "\(run.checkpoints.path)/step-\(chosen)/model.safetensors")
+        try classifier.store.load(state, name: weights)
         pipeline = .evaluation(
             size: configuration.imageSize, normalization: Normalization(description.normalisation))
     }

@@ -13,6 +13,7 @@ public final class TrainingRun {
     public let configuration: RunConfiguration
     public let context: AlgorithmContext
     private let trainer: Trainer
+    private let average: RunAverage?
     private let report: @Sendable (RunEvent) -> Void
     private let search: HyperparameterSearch
     private var metrics = MetricSums()
@@ -46,6 +47,8 @@ public final class TrainingRun {
         context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"))
         let algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
         trainer = Trainer(algorithm, context: context, loaderThreads: threads)
+        average = RunAverage(self.configuration, parameters: algorithm.classifier.store.parameters)
+        if let warning = average?.warning(steps: self.configuration.steps) { report(.warning(warning)) }
         events = try EventWriter(folder: folder)
         if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
             try restore(checkpoint)
@@ -65,8 +68,9 @@ public final class TrainingRun {
     private func restore(_ checkpoint: Checkpoint) throws {
         let folder = "\(directory.checkpoints.path)/step-\(checkpoint.state.step)"
         try trainer.algorithm.classifier.store.load(checkpoint.model, name: "\(folder)/model.safetensors")
-        try trainer.algorithm.load(
-            AlgorithmState(tensors: checkpoint.optimizer, json: checkpoint.state.algorithm), name: folder)
+        let state = AlgorithmState(tensors: checkpoint.optimizer, json: checkpoint.state.algorithm)
+        try trainer.algorithm.load(state, name: folder)
+        try average?.load(state, name: folder)
         metrics = checkpoint.state.metrics
         step = checkpoint.state.step
         savedStep = step
@@ -77,7 +81,11 @@ public final class TrainingRun {
     public func run() throws -> RunSummary {
         do {
             while true {
-                if isEvaluationDue { try evaluate() }
+                if isEvaluationDue {
+                    try evaluate()
+                } else if let average, average.isValidationDue(step) {
+                    try validate(average)
+                }
                 guard step < configuration.steps else { break }
                 try train()
             }
@@ -99,15 +107,26 @@ public final class TrainingRun {
     /// Trains to the next evaluation or checkpoint, and saves.
     private func train() throws {
         func boundary(_ every: Int) -> Int { (step / every + 1) * every }
-        let end = min(configuration.steps, boundary(configuration.evaluateEvery), boundary(configuration.saveEvery))
+        var end = min(configuration.steps, boundary(configuration.evaluateEvery), boundary(configuration.saveEvery))
+        if let average { end = min(end, boundary(average.every)) }
         step = try trainer.train(step..<end, shouldStop: { Interruption.current != nil }) { done, new in
             metrics.add(new)
+            average?.update(step: done)
             for metric in new { try events.add("train/\(metric.name)", metric.value, step: done + 1) }
             report(.step(done + 1, configuration.steps, new))
         }
         try Interruption.poll()
         // An evaluation that is due saves when it is done.
-        if !isEvaluationDue { try save() }
+        if step % configuration.saveEvery == 0, !isEvaluationDue { try save() }
+    }
+
+    /// Tells the average of the sources' validation loss.
+    private func validate(_ average: RunAverage) throws {
+        let start = Date()
+        guard let loss = try trainer.validationLoss(poll: Interruption.poll) else { return }
+        metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
+        try events.add("evaluation/validation_loss", loss, step: step)
+        average.validated(loss: loss, step: step)
     }
 
     private func evaluate() throws {
@@ -115,6 +134,10 @@ public final class TrainingRun {
         let start = Date()
         let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: Interruption.poll)
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
+        let losses = context.sourceEnvironments.compactMap { scores["env\($0)_out_loss"] }
+        if let average, average.isValidationDue(step), !losses.isEmpty {
+            average.validated(loss: losses.reduce(0, +) / Double(losses.count), step: step)
+        }
         let row = CheckpointRow(values(of: scores))
         for (key, value) in scores { try events.add("evaluation/\(key)", value, step: step) }
         rows.append(row)
@@ -161,7 +184,8 @@ public final class TrainingRun {
 
     private func save() throws {
         guard savedStep != step || rows.last?.step == step else { return }
-        let state = trainer.algorithm.state
+        var state = trainer.algorithm.state
+        average?.add(to: &state)
         try directory.checkpoints.save(
             Checkpoint(
                 state: .init(step: step, metrics: metrics, algorithm: state.json),
@@ -178,9 +202,15 @@ public final class TrainingRun {
 
     /// Writes predictions of the selected model, the summary and `done`.
     private func finish() throws -> RunSummary {
+        if !directory.isDone, let average, let last = rows.last, last.average == nil {
+            let (scores, warning) = try average.finish(trainer, directory: directory, steps: step)
+            if let warning { report(.warning(warning)) }
+            rows[rows.count - 1] = CheckpointRow(last.values.merging(scores.mapValues(JSONValue.double)) { $1 })
+            try directory.write(rows)
+        }
         let summary = RunSummary(rows, configuration: configuration, context: context, totals: metrics.totals)
         guard !directory.isDone else { return summary }
-        if summary.selected.step != step {
+        if summary.selected.step != step || average != nil {
             try trainer.algorithm.classifier.store.load(
                 directory.checkpoints.read(summary.selected.step).model, name: directory.checkpoints.path)
         }

@@ -102,7 +102,7 @@ public final class BatchNorm2d {
     public func callAsFunction(_ x: Tensor) -> Tensor {
         x.batchNorm(
             weight, bias, runningMean: runningMean, runningVariance: runningVariance,
-            training: store.isTraining && !frozen, momentum: momentum, epsilon: epsilon)
+            training: store.isTraining && !frozen, momentum: store.batchNormMomentum ?? momentum, epsilon: epsilon)
     }
 }
 

@@ -45,6 +45,8 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public let dtype: DType
     /// Whether batch-norm and dropout behave as in training.
     public var isTraining = false
+    /// Weight of a batch in batch norm's running statistics, in the place of the layers' own while it is set.
+    public var batchNormMomentum: Double?
 
     private let generator: Generator
     private let checkpoint: StateDict?
