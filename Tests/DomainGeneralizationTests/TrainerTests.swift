@@ -43,32 +43,6 @@ struct TrainerTests {
         #expect(try loader.minibatches(step: 0)[0].items != loader.minibatches(step: 1)[0].items)
     }
 
-    @Test(arguments: ["ERM", "FourierMix"])
-    func resumesToTheSameParameters(_ name: String) throws {
-        let description = try AlgorithmRegistry.standard.algorithm(named: name)
-        func trainer() throws -> Trainer {
-            Trainer(try description.make(.object([:]), context: context), context: context)
-        }
-        var losses: [Double] = []
-        let whole = try trainer()
-        _ = try whole.train(0..<4) { losses.append($1.first { $0.name == "loss" }?.value ?? .nan) }
-        #expect(losses.allSatisfy { $0.isFinite })
-
-        let first = try trainer()
-        #expect(try first.train(0..<4, shouldStop: { false }, observe: { _, _ in }) == 4)
-        let half = try trainer()
-        _ = try half.train(0..<2) { _, _ in }
-        let rest = try trainer()
-        try rest.algorithm.classifier.store.load(half.algorithm.classifier.store.state, name: "half")
-        try rest.algorithm.load(half.algorithm.state, name: "half")
-        _ = try rest.train(2..<4) { _, _ in }
-        for entry in whole.algorithm.classifier.store.entries {
-            let value = entry.tensor.scalars(Double.self)
-            #expect(first.algorithm.classifier.store[entry.name]?.scalars(Double.self) == value)
-            #expect(rest.algorithm.classifier.store[entry.name]?.scalars(Double.self) == value)
-        }
-    }
-
     @Test func evaluatesEveryPart() throws {
         let trainer = Trainer(try ERM(context: context), context: context)
         let scores = try trainer.evaluate(includeSources: false)

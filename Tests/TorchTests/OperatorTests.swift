@@ -29,6 +29,7 @@ import Torch
             "pow": { positive.pow(2.5) }, "squared": { a.squared() }, "clamp": { a.clamp(min: -0.5, max: 0.5) },
             "clampMin": { a.clamp(min: 0.1) }, "clampMax": { a.clamp(max: 0.1) }, "relu": { a.relu() },
             "relu6": { (a * 10).relu6() }, "silu": { a.silu() }, "gelu": { a.gelu() },
+            "softplus": { a.softplus() },
             "geluTanh": { a.gelu(tanh: true) }, "quickGELU": { a.quickGELU() }, "softmax": { a.softmax(0) },
             "logSoftmax": { a.logSoftmax(1) }, "isFinite": { (a / a.relu()).isFinite() },
         ]
@@ -77,7 +78,8 @@ import Torch
             "maxDim": { volume.max([1]) }, "min": { a.min() }, "minDim": { volume.min([0, 1], keepDimensions: true) },
             "argmax": { a.argmax(1) }, "argmin": { a.argmin(0) }, "norm": { a.norm() },
             "normDim": { volume.norm([1, 2]) }, "all": { positive.greater(than: 0).all() },
-            "logSumExp": { a.logSumExp(1) },
+            "quantile": { a.quantile(0.4, dimension: 1) }, "sortedValues": { volume.sorted(1).values },
+            "sortedIndices": { volume.sorted(1).indices }, "logSumExp": { a.logSumExp(1) },
         ]
         let losses: [String: () -> Tensor] = [
             "crossEntropy": { crossEntropy(logits, labels) },

@@ -57,4 +57,16 @@ public struct AlgorithmState: Sendable {
         self.tensors = tensors
         self.json = json
     }
+
+    /// This state and tensors that are saved as `part.NAME`.
+    public func adding(_ part: String, _ more: StateDict) -> AlgorithmState {
+        var result = self
+        for name in more.names { result.tensors["\(part).\(name)"] = more[name] }
+        return result
+    }
+
+    /// The tensors that were added as `part`.
+    public func part(_ part: String) -> StateDict {
+        tensors.renamed { $0.hasPrefix(part + ".") ? String($0.dropFirst(part.count + 1)) : nil }
+    }
 }

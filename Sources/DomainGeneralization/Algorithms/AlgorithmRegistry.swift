@@ -1,3 +1,6 @@
+import Backbones
+import Torch
+
 /// An algorithm by name: what the command line, a configuration file and a report know of it.
 public struct AlgorithmDescription: Sendable {
     public let name: String
@@ -13,10 +16,15 @@ public struct AlgorithmDescription: Sendable {
     public let search: [SearchRange]
     private let check: @Sendable (JSONValue) throws -> JSONValue
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
+    private let network: @Sendable (Classifier, Int) -> (Tensor) -> Tensor
 
-    /// - Parameter make: builds the algorithm for a run from its settings.
+    /// - Parameters:
+    ///   - predictor: for an algorithm that changes the classifier: changes a fresh one likewise, so that a saved model can
+    ///     be loaded into it, and gives what turns images into logits. Takes the run's batch size, too.
+    ///   - make: builds the algorithm for a run from its settings.
     public init<Settings: Hyperparameters>(
         _ name: String, _ abstract: String, _ settings: Settings.Type,
+        predictor: @escaping @Sendable (Classifier, Int) -> (Tensor) -> Tensor = { classifier, _ in { classifier($0) } },
         make: @escaping @Sendable (Settings, AlgorithmContext) throws -> any Algorithm
     ) {
         self.name = name
@@ -27,6 +35,13 @@ public struct AlgorithmDescription: Sendable {
         let path = "algorithm.hyperparameters"
         check = { try JSONValue(encoding: Settings(changes: $0, path: path)) }
         build = { try make(Settings(changes: $0, path: path), $1) }
+        network = predictor
+    }
+
+    /// What turns images [N, 3, H, W] into logits [N, classes] with a model that the algorithm trained. To be called before
+    /// the model's parameters are loaded into the classifier, which it may change.
+    public func predictor(_ classifier: Classifier, batchSize: Int) -> (Tensor) -> Tensor {
+        network(classifier, batchSize)
     }
 
     /// All settings, those of `changes` in the place of the defaults.
@@ -48,7 +63,33 @@ public struct AlgorithmRegistry: Sendable {
     }
 
     /// The algorithms without a diffusion model.
-    public static let standard = AlgorithmRegistry([ERM.description, FourierMix.description])
+    public static let standard = AlgorithmRegistry([
+        ERM.description,
+        ERMPlusPlus.description,
+        Fish.description,
+        IRM.description,
+        GroupDRO.description,
+        Mixup.description,
+        MLDG.description,
+        CORAL.description,
+        MMD.description,
+        DANN.description,
+        CDANN.description,
+        MTL.description,
+        SagNet.description,
+        ARM.description,
+        VREx.description,
+        RSC.description,
+        SD.description,
+        SelfReg.description,
+        Fishr.description,
+        MixStyle.description,
+        EFDMix.description,
+        FourierMix.description,
+        FACT.description,
+        MODEF.description,
+        MIRO.description,
+    ])
 
     public static func + (registry: AlgorithmRegistry, more: [AlgorithmDescription]) -> AlgorithmRegistry {
         AlgorithmRegistry(registry.algorithms + more)

@@ -15,29 +15,55 @@ public struct OptimizerSettings: Sendable, Codable, Equatable {
 public final class TrainingStep {
     public let optimizer: Optimizer
 
-    /// - Parameter parameters: trainable leaves; recording of their gradients is turned on.
-    public init(_ parameters: [Tensor], settings: OptimizerSettings) {
-        for parameter in parameters { parameter.requiresGrad = true }
+    /// - Parameters:
+    ///   - groups: trainable leaves; recording of their gradients is turned on.
+    ///   - rule: how the optimiser steps.
+    public init(groups: [ParameterGroup], settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
+        for group in groups {
+            for parameter in group.parameters { parameter.requiresGrad = true }
+        }
         optimizer = Optimizer(
-            .adam(), parameters, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
+            rule, groups: groups, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
+    }
+
+    /// - Parameter parameters: trainable leaves; recording of their gradients is turned on.
+    public convenience init(_ parameters: [Tensor], settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
+        self.init(groups: [ParameterGroup(parameters)], settings: settings, rule: rule)
     }
 
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
+    /// - Parameter others: optimisers of other parameters that step along the same gradient.
     /// - Returns: the loss as a number.
     /// - Throws: ``UserError`` for a loss or a gradient that is not finite; the parameters are then as they were.
     @discardableResult
-    public func minimise(_ loss: Tensor, step: Int) throws -> Double {
+    public func minimise(_ loss: Tensor, with others: [TrainingStep] = [], step: Int) throws -> Double {
+        let optimizers = [optimizer] + others.map(\.optimizer)
         let value = loss.item()
         try check(value, "the loss", step: step)
-        optimizer.zeroGrad()
+        for optimizer in optimizers { optimizer.zeroGrad() }
         loss.backward()
-        try check(gradientNorm(optimizer.parameters).item(), "the gradient's norm", step: step)
-        optimizer.step()
-        optimizer.zeroGrad()
+        try apply(optimizers, step: step)
         return value
     }
 
-    private func check(_ value: Double, _ what: String, step: Int) throws {
+    /// One optimiser step along given gradients, one for each parameter; a parameter without one is left alone.
+    /// - Throws: ``UserError`` for a gradient that is not finite; the parameters are then as they were.
+    public func apply(_ gradients: [Tensor?], step: Int) throws {
+        for (parameter, gradient) in zip(optimizer.parameters, gradients) { parameter.grad = gradient }
+        try apply([optimizer], step: step)
+    }
+
+    private func apply(_ optimizers: [Optimizer], step: Int) throws {
+        let norm = gradientNorm(optimizers.flatMap(\.parameters)).item()
+        try check(norm, "the gradient's norm", step: step)
+        for optimizer in optimizers {
+            optimizer.step()
+            optimizer.zeroGrad()
+        }
+    }
+
+    /// - Throws: ``UserError`` for a value that is not finite.
+    func check(_ value: Double, _ what: String, step: Int) throws {
         guard !value.isFinite else { return }
         throw UserError(
             "\(what) is \(value) at step \(step), which changed nothing; lower --learning-rate, or look at the data with "
@@ -46,13 +72,11 @@ public final class TrainingStep {
 
     /// The optimiser's state under `optimizer.…`.
     public var state: AlgorithmState {
-        AlgorithmState(tensors: optimizer.state.renamed { "optimizer." + $0 })
+        AlgorithmState().adding("optimizer", optimizer.state)
     }
 
     /// - Throws: `TorchError` when the state belongs to another model.
     public func load(_ state: AlgorithmState, name: String) throws {
-        let prefix = "optimizer."
-        try optimizer.load(
-            state.tensors.renamed { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }, name: name)
+        try optimizer.load(state.part("optimizer"), name: name)
     }
 }

@@ -14,6 +14,7 @@ public struct TrainedModel {
     public let step: Int
     public let pipeline: ImagePipeline
     public let device: Device
+    private let predictor: (Tensor) -> Tensor
 
     /// Loads the checkpoint that training-domain validation chose, or else the newest.
     /// - Parameter averaged: takes the averaged model of the run's end instead.
@@ -43,6 +44,8 @@ public struct TrainedModel {
         classifier = try Classifier(
             description, classCount: classes.count, options: configuration.classifierOptions, seed: 0,
             device: self.device)
+        predictor = try AlgorithmRegistry.all.algorithm(named: configuration.algorithm.name)
+            .predictor(classifier, batchSize: configuration.batchSize)
         try classifier.store.load(state, name: weights)
         pipeline = .evaluation(
             size: configuration.imageSize, normalization: Normalization(description.normalisation))
@@ -60,7 +63,7 @@ public struct TrainedModel {
         }
         return try withTorchErrors {
             classifier.evaluating {
-                let rows = classifier(inputs.to(device: device)).softmax(1).to(device: .cpu)
+                let rows = predictor(inputs.to(device: device)).softmax(1).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }
         }
@@ -83,7 +86,7 @@ public struct TrainedModel {
         return try dataset.environments.indices.map { environment in
             let items = dataset.items.indices.filter { dataset.items[$0].environment == environment }
             return Score(
-                predictions: try evaluator.predictions(items, threads: threads) { images in classifier(images) })
+                predictions: try evaluator.predictions(items, threads: threads, predict: predictor))
         }
     }
 }

@@ -105,6 +105,14 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         }
     }
 
+    /// Gives a parameter another shape and other values; layers that hold it see them. Recording of gradients stays as it
+    /// is.
+    public func replace(_ name: String, with values: Tensor) {
+        precondition(index[name] != nil, "no parameter is called \(name)")
+        guard let old = self[name] else { return }
+        noGrad { old.setData(values.detached().to(device: old.device, dtype: old.dtype).cloned()) }
+    }
+
     func make(_ name: String, _ shape: [Int], isParameter: Bool, dtype: DType?, initialise: (Tensor, Generator) -> Void)
         -> Tensor
     {

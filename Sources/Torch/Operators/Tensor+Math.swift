@@ -30,6 +30,7 @@ private enum Op {
     static let gelu = Operator("aten::gelu")
     static let softmax = Operator("aten::softmax", "int")
     static let logSoftmax = Operator("aten::log_softmax", "int")
+    static let softplus = Operator("aten::softplus")
     static let matmul = Operator("aten::matmul")
     static let minimum = Operator("aten::minimum")
     static let maximum = Operator("aten::maximum")
@@ -110,6 +111,8 @@ extension Tensor {
     public func gelu(tanh: Bool = false) -> Tensor { Op.gelu(.tensor(self), .string(tanh ? "tanh" : "none")) }
     /// `x · sigmoid(1.702 x)`, CLIP's activation.
     public func quickGELU() -> Tensor { self * (self * 1.702).sigmoid() }
+    /// `log(1 + e^x)`.
+    public func softplus() -> Tensor { Op.softplus(.tensor(self)) }
     public func softmax(_ dimension: Int) -> Tensor { Op.softmax(.tensor(self), .int(dimension)) }
     public func logSoftmax(_ dimension: Int) -> Tensor { Op.logSoftmax(.tensor(self), .int(dimension)) }
     public func matmul(_ other: Tensor) -> Tensor { Op.matmul(.tensor(self), .tensor(other)) }

@@ -14,6 +14,8 @@ private enum Op {
     static let crossEntropy = Operator("aten::cross_entropy_loss")
     static let mse = Operator("aten::mse_loss")
     static let cosine = Operator("aten::cosine_similarity")
+    static let quantile = Operator("aten::quantile", "scalar")
+    static let sort = Operator("aten::sort")
     static let foreachNorm = Operator("aten::_foreach_norm", "Scalar")
 }
 
@@ -45,6 +47,18 @@ extension Tensor {
     }
     public func all() -> Tensor { Op.all(.tensor(self)) }
     public func logSumExp(_ dimension: Int) -> Tensor { Op.logsumexp(.tensor(self), .ints([dimension])) }
+
+    /// The value below which a share of the elements along a dimension lies, interpolated linearly between two of them;
+    /// that dimension has extent 1 after.
+    /// - Parameter share: 0…1.
+    public func quantile(_ share: Double, dimension: Int) -> Tensor {
+        Op.quantile(.tensor(self), .double(share), .int(dimension), .bool(true))
+    }
+    /// The elements along a dimension in ascending order, and where each comes from (int64).
+    public func sorted(_ dimension: Int) -> (values: Tensor, indices: Tensor) {
+        let sorted = Op.sort.tensors(.tensor(self), .int(dimension), .bool(false), capacity: 2)
+        return (sorted[0], sorted[1])
+    }
 
     /// Euclidean norm of each tensor of a list, in one call.
     static func norms(_ tensors: [Tensor]) -> [Tensor] {

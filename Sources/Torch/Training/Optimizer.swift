@@ -116,6 +116,13 @@ public final class Optimizer {
         }
     }
 
+    /// Forgets everything but the parameters: the next step is a first one.
+    public func reset() {
+        forEachSlot { _, slot in
+            for tensor in [slot.first, slot.second, slot.step] { tensor.zero_() }
+        }
+    }
+
     /// Everything a step depends on, for a checkpoint: `GROUP.INDEX.{first,second,step}`.
     public var state: StateDict {
         var result = StateDict()

@@ -1,0 +1,72 @@
+import Backbones
+import Diffusion
+import DomainGeneralization
+import Torch
+
+/// MODE by adaptive instance normalisation (MODE-A; Dai and others, ICML 2023): a style is the mean and deviation of each
+/// channel of an encoder's map h, `x' = decode(γ·(σ_mix·(h − μ)/σ + μ_mix) + (1 − γ)·h)`. See ``StyleExploration``.
+///
+/// Encoder and decoder are the latent diffusion model's autoencoder; the published code has a VGG network and a decoder that
+/// was trained for it.
+public final class MODEA: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// Folder of the latent diffusion model, in diffusers layout.
+        public var ldm = "Models/emoji-ldm"
+        public var exploration = StyleExplorationSettings()
+
+        public init() {}
+
+        public static let help = [
+            "ldm": "folder of the latent diffusion model whose autoencoder is used, in diffusers layout",
+            "exploration": "MODE's settings: beta, gamma, styles, steps, stepSize",
+        ]
+
+        public func validate() throws { try exploration.validate() }
+    }
+
+    public static let description = AlgorithmDescription(
+        "MODE-A", "Every image gets the hardest mixture of channel statistics out of a bank (Dai and others 2023).",
+        Settings.self
+    ) { try MODEA($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let exploration: StyleExploration
+    private let vae: AutoencoderKL
+    private let mean, deviation: Tensor
+
+    public convenience init(_ settings: Settings, context: AlgorithmContext) throws {
+        let model = try LatentDiffusionModel(path: settings.ldm, device: context.device)
+        try self.init(settings, context: context, vae: model.vae)
+    }
+
+    init(_ settings: Settings, context: AlgorithmContext, vae: AutoencoderKL) throws {
+        self.vae = vae
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        exploration = StyleExploration(settings.exploration, classifier, training, context: context, name: "MODE-A")
+        mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
+        deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        try update(minibatches, bank: exploration.bank(sizes: minibatches.map(\.count), step: step), step: step)
+    }
+
+    func update(_ minibatches: [Minibatch], bank: [[Int]], step: Int) throws -> [Metric] {
+        let images = minibatches.images
+        let gamma = exploration.settings.gamma
+        let (maps, parts, styles) = noGrad {
+            let maps = vae.encode((images * deviation + mean).to(dtype: vae.store.dtype) * 2 - 1)
+            let parts = AdaIN.decompose(maps)
+            let styles = bank.map { parts.style.indexSelect(0, Tensor($0, device: images.device)) }
+            return (maps, parts, styles)
+        }
+        return try exploration.update(images, minibatches.labels, step: step) { weights in
+            let mixed = styles.indices.map { styles[$0] * weights.narrowed(1, start: $0, length: 1) }
+            let changed = AdaIN.compose(style: mixed.dropFirst().reduce(mixed[0], +), content: parts.content)
+            let pixels = vae.decode(gamma * changed + (1 - gamma) * maps) * 0.5 + 0.5
+            return (pixels.to(dtype: images.dtype) - mean) / deviation
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import Backbones
+import Torch
+
+/// The settings of ``DANN`` and ``CDANN``.
+public struct DomainAdversarySettings: Hyperparameters {
+    /// λ: weight of the discriminator's loss in the classifier's.
+    public var lambda = 1.0
+    /// The classifier's learning rate; 0 takes the run's.
+    public var learningRate = 0.0
+    public var weightDecay = 0.0
+    /// The discriminator's learning rate; 0 takes the run's.
+    public var discriminatorLearningRate = 0.0
+    public var discriminatorWeightDecay = 0.0
+    /// Steps of the discriminator for one of the classifier.
+    public var discriminatorSteps = 1
+    /// Weight of the squared gradient of the discriminator's loss by its input.
+    public var gradientPenalty = 0.0
+    /// Adam's β₁ of both; β₂ is 0.9.
+    public var beta1 = 0.5
+    /// Of the discriminator's hidden layers.
+    public var width = 256
+    /// Layers of the discriminator.
+    public var depth = 3
+    public var dropout = 0.0
+
+    public init() {}
+
+    public static let help = [
+        "lambda": "weight of the discriminator's loss in the classifier's; at least 0",
+        "learningRate": "the classifier's learning rate; 0 takes the run's",
+        "weightDecay": "the classifier's weight decay",
+        "discriminatorLearningRate": "the discriminator's learning rate; 0 takes the run's",
+        "discriminatorWeightDecay": "the discriminator's weight decay",
+        "discriminatorSteps": "steps of the discriminator for one of the classifier; at least 1",
+        "gradientPenalty": "weight of the squared gradient of the discriminator's loss by its input; at least 0",
+        "beta1": "Adam's first decay, of both; 0 to below 1",
+        "width": "width of the discriminator's hidden layers",
+        "depth": "layers of the discriminator; at least 2",
+        "dropout": "dropout in the discriminator; 0…1",
+    ]
+
+    public func validate() throws {
+        for (name, value) in [
+            ("lambda", lambda), ("learningRate", learningRate), ("weightDecay", weightDecay),
+            ("discriminatorLearningRate", discriminatorLearningRate),
+            ("discriminatorWeightDecay", discriminatorWeightDecay), ("gradientPenalty", gradientPenalty),
+        ] { try require(name, value, atLeast: 0) }
+        try require("discriminatorSteps", discriminatorSteps, atLeast: 1)
+        try require("beta1", beta1, in: 0...0.9999)
+        try require("width", width, atLeast: 1)
+        try require("depth", depth, atLeast: 2)
+        try require("dropout", dropout, in: 0...1)
+    }
+}
+
+/// The update of ``DANN`` and ``CDANN``: a discriminator learns to tell the domains apart by their features, and the
+/// classifier to prevent it, in turn.
+final class DomainAdversary {
+    let classifier: Classifier
+    let training: TrainingStep
+    private let settings: DomainAdversarySettings
+    private let isConditional: Bool
+    private let store: ParameterStore
+    private let layers: [Linear]
+    /// A vector for each class that is added to its images' features.
+    private let classes: Embedding?
+    private let discriminatorTraining: TrainingStep
+
+    init(_ settings: DomainAdversarySettings, context: AlgorithmContext, isConditional: Bool) throws {
+        classifier = try context.makeClassifier()
+        self.settings = settings
+        self.isConditional = isConditional
+        let width = classifier.backbone.featureCount
+        let seed = UInt64(seedHash(.int(context.seed), "discriminator"))
+        store = ParameterStore(seed: seed, device: context.device)
+        let widths = [width] + [Int](repeating: settings.width, count: settings.depth - 1)
+        let sizes = zip(widths, Array(widths.dropFirst()) + [context.sourceEnvironments.count])
+        let store = store
+        layers = sizes.enumerated().map { Linear(store.root / "layers" / $0, in: $1.0, out: $1.1) }
+        classes = isConditional ? Embedding(store.root / "classes", entries: context.classes.count, width: width) : nil
+        func optimizer(_ rate: Double, _ decay: Double) -> OptimizerSettings {
+            OptimizerSettings(learningRate: rate > 0 ? rate : context.optimizer.learningRate, weightDecay: decay)
+        }
+        let rule = OptimizerRule.adam(beta1: settings.beta1, beta2: 0.9)
+        training = TrainingStep(
+            classifier.store.parameters, settings: optimizer(settings.learningRate, settings.weightDecay), rule: rule)
+        discriminatorTraining = TrainingStep(
+            store.parameters,
+            settings: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay), rule: rule)
+    }
+
+    func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let labels = minibatches.labels
+        if (step + 1) % (1 + settings.discriminatorSteps) < settings.discriminatorSteps {
+            let features = noGrad { classifier.features(minibatches.images) }
+            let loss = discriminatorLoss(features, labels, minibatches.sizes)
+            return [Metric("disc_loss", try discriminatorTraining.minimise(loss, step: step))]
+        }
+        let features = classifier.features(minibatches.images)
+        let adversary = discriminatorLoss(features, labels, minibatches.sizes)
+        let loss = crossEntropy(classifier.logits(features), labels) - settings.lambda * adversary
+        return [Metric("gen_loss", try training.minimise(loss, step: step))]
+    }
+
+    private func discriminate(_ features: Tensor) -> Tensor {
+        var x = features
+        for (index, layer) in layers.enumerated() {
+            x = layer(x)
+            guard index < layers.count - 1 else { break }
+            if classifier.isTraining { x = x.dropout(settings.dropout, generator: classifier.generator) }
+            x = x.relu()
+        }
+        return x
+    }
+
+    private func discriminatorLoss(_ features: Tensor, _ labels: Tensor, _ sizes: [Int]) -> Tensor {
+        var input = classes.map { features + $0(labels) } ?? features
+        if !input.requiresGrad {
+            input = input.detached()
+            input.requiresGrad = true
+        }
+        let domains = Tensor(
+            sizes.enumerated().flatMap { [Int](repeating: $0, count: $1) }, device: features.device)
+        let logits = discriminate(input)
+        var loss = crossEntropy(logits, domains)
+        if isConditional {
+            let counts = labels.oneHot(classifier.classCount).sum([0]).to(dtype: .float32)
+            let weights = 1 / (counts.indexSelect(0, labels) * Double(classifier.classCount))
+            loss = (weights * crossEntropy(logits, domains, reduction: .none)).sum()
+        }
+        guard settings.gradientPenalty > 0 else { return loss }
+        let sum = crossEntropy(logits, domains, reduction: .sum)
+        guard let gradient = gradients(of: [sum], with: [input], createGraph: true)[0] else { return loss }
+        return loss + settings.gradientPenalty * gradient.squared().sum([1]).mean()
+    }
+
+    var state: AlgorithmState {
+        training.state.adding("discriminator", store.state)
+            .adding("discriminator_optimizer", discriminatorTraining.optimizer.state)
+    }
+
+    func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        try store.load(state.part("discriminator"), name: name)
+        try discriminatorTraining.optimizer.load(state.part("discriminator_optimizer"), name: name)
+    }
+}

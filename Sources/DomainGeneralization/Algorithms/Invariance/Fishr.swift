@@ -1,0 +1,87 @@
+import Backbones
+import Torch
+
+/// Fishr (Rame and others, ICML 2022): the variances of the gradients over the images are matched across environments.
+/// `L = CE + λ · mean over e of ‖v_e − mean v‖² / size`, where v_e is the variance, element by element, of the gradients of
+/// the linear layer over the images of e: `(p − onehot(y)) ⊗ φ(x)` for its weight and `p − onehot(y)` for its bias.
+/// v_e is a moving average (decay γ) divided by 1 − γ; λ is 0 in the first steps.
+public final class Fishr: Algorithm {
+    public struct Settings: Hyperparameters {
+        public var penaltyWeight = 1000.0
+        public var annealSteps = 1500
+        /// γ.
+        public var decay = 0.95
+
+        public init() {}
+
+        public static let help = [
+            "penaltyWeight": "weight of the penalty from step annealSteps on; at least 0",
+            "annealSteps": "steps without a penalty; Adam begins anew after them",
+            "decay": "of the moving average of the variances; 0 to below 1",
+        ]
+
+        public func validate() throws {
+            try require("penaltyWeight", penaltyWeight, atLeast: 0)
+            try require("annealSteps", annealSteps, atLeast: 0)
+            try require("decay", decay, in: 0...0.9999)
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "Fishr", "The variances of the gradients are matched across the source domains (Rame and others 2022).",
+        Settings.self
+    ) { try Fishr($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    private let penalty: AnnealedPenalty
+    /// The moving average of each environment's variances: [environments, C·F + C].
+    private var averages: Tensor
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+        penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 0)
+        let size = classifier.classCount * (classifier.backbone.featureCount + 1)
+        averages = .zeros([context.sourceEnvironments.count, size], device: context.device)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let labels = minibatches.labels
+        let features = classifier.features(minibatches.images)
+        let logits = classifier.logits(features)
+        let errors = logits.softmax(1) - labels.oneHot(classifier.classCount).to(dtype: logits.dtype)
+        let variances = zip(minibatches.split(features), minibatches.split(errors)).map(Self.variance)
+        let new = settings.decay * averages + (1 - settings.decay) * Tensor.stacked(variances)
+        let corrected = new / (1 - settings.decay)
+        let distance = (corrected - corrected.mean([0], keepDimensions: true)).squared().mean()
+        let loss = crossEntropy(logits, labels)
+        penalty.prepare(training, step: step)
+        let value = try training.minimise(loss + penalty.weight(at: step) * distance, step: step)
+        averages = new.detached()
+        return [Metric("loss", value), Metric("nll", loss.item()), Metric("penalty", distance.item())]
+    }
+
+    /// Biased variances of the gradients of weight and bias: [C·F + C].
+    private static func variance(_ features: Tensor, _ errors: Tensor) -> Tensor {
+        let weight = (errors.unsqueezed(2) * features.unsqueezed(1)).flattened(from: 1)
+        let all = Tensor.concatenated([weight, errors], dimension: 1)
+        return all.variance([0], correction: 0)
+    }
+
+    public var state: AlgorithmState {
+        var state = training.state
+        state.tensors["averages"] = averages
+        return state
+    }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        guard let saved = state.tensors["averages"], saved.shape == averages.shape else {
+            throw TorchError("\(name) has no averages of gradients of shape \(averages.shape)")
+        }
+        averages = saved.to(device: averages.device).cloned()
+    }
+}

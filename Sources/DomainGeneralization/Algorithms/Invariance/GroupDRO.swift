@@ -1,0 +1,57 @@
+import Backbones
+import Torch
+
+/// Group distributionally robust optimisation (Sagawa and others, ICLR 2020): `L = Σ_e q_e·CE_e`, where the weights of the
+/// domains follow their losses, `q_e ← q_e·exp(η·CE_e) / Σ`.
+public final class GroupDRO: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// Step size of the domains' weights.
+        public var eta = 0.01
+
+        public init() {}
+
+        public static let help = ["eta": "step size of the domains' weights; at least 0"]
+
+        public func validate() throws { try require("eta", eta, atLeast: 0) }
+    }
+
+    public static let description = AlgorithmDescription(
+        "GroupDRO", "Source domains weigh the more, the larger their loss is (Sagawa and others 2020).", Settings.self
+    ) { try GroupDRO($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    /// The domains' weights.
+    private var weights: Tensor
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+        weights = .ones([context.sourceEnvironments.count], device: context.device)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let losses = Tensor.stacked(minibatches.map { crossEntropy(classifier($0.images), $0.labels) })
+        let raised = noGrad { weights * (settings.eta * losses.detached()).exp() }
+        let new = noGrad { raised / raised.sum() }
+        let value = try training.minimise((losses * new).sum(), step: step)
+        weights = new
+        return [Metric("loss", value)]
+    }
+
+    public var state: AlgorithmState {
+        var state = training.state
+        state.tensors["weights"] = weights
+        return state
+    }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        guard let saved = state.tensors["weights"], saved.shape == weights.shape else {
+            throw TorchError("\(name) has no weights for \(weights.count) source domains")
+        }
+        weights = saved.to(device: weights.device).cloned()
+    }
+}

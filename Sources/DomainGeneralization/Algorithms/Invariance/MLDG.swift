@@ -1,0 +1,89 @@
+import Backbones
+import Pixels
+import Torch
+
+/// Meta-learning domain generalization (Li and others, AAAI 2018), first order: the environments are split into
+/// meta-training and meta-test ones; for each pair (i, j), `θ' = Adam(θ, G_i)` with `G_i = ∂CE_i(θ)/∂θ`, and
+/// `G_j = ∂CE_j(θ')/∂θ'`; the step follows `Σ (G_i + β·G_j) / number of environments`.
+///
+/// Batch-norm statistics follow both passes; DomainBed throws them away with its copy of the network.
+public final class MLDG: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// β: weight of the meta-test gradient.
+        public var beta = 1.0
+        /// Environments that are meta-test ones in a step; one at least stays for meta-training.
+        public var metaTestDomains = 2
+
+        public init() {}
+
+        public static let help = [
+            "beta": "weight of the meta-test gradient; at least 0",
+            "metaTestDomains": "source domains that are meta-test ones in a step; one at least stays for training",
+        ]
+
+        public func validate() throws {
+            try require("beta", beta, atLeast: 0)
+            try require("metaTestDomains", metaTestDomains, atLeast: 1)
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "MLDG", "A step on some source domains is to help the others, too (Li and others 2018).", Settings.self
+    ) { try MLDG($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    private let optimizer: OptimizerSettings
+    private let draws: StepDraws
+
+    /// - Throws: ``UserError`` for a single source environment.
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        guard context.sourceEnvironments.count > 1 else {
+            throw UserError("MLDG takes two source domains or more; choose another algorithm")
+        }
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+        optimizer = context.optimizer
+        draws = StepDraws(context, "MLDG")
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var generator = draws.generator(step: step)
+        return try update(minibatches, order: generator.permutation(minibatches.count), step: step)
+    }
+
+    /// - Parameter order: the environments, meta-test ones last.
+    func update(_ minibatches: [Minibatch], order: [Int], step: Int) throws -> [Metric] {
+        let parameters = classifier.store.parameters
+        let testCount = min(settings.metaTestDomains, order.count - 1)
+        let (train, test) = (order.dropLast(testCount), Array(order.suffix(testCount)))
+        let scale = 1 / Double(minibatches.count)
+        var sums = [Tensor?](repeating: nil, count: parameters.count)
+        func add(_ gradients: [Tensor?], _ factor: Double) {
+            noGrad {
+                for (index, gradient) in gradients.enumerated() {
+                    guard let gradient else { continue }
+                    sums[index] = sums[index].map { $0 + factor * gradient } ?? factor * gradient
+                }
+            }
+        }
+        var objective = 0.0
+        for (place, environment) in train.enumerated() {
+            let (first, second) = [Minibatch].matched(minibatches[environment], minibatches[test[place % test.count]])
+            let before = ParameterSnapshot(classifier.store)
+            let loss = crossEntropy(classifier(first.images), first.labels)
+            let inner = gradients(of: [loss], with: parameters)
+            add(inner, scale)
+            try TrainingStep(parameters, settings: optimizer).apply(inner, step: step)
+            let testLoss = crossEntropy(classifier(second.images), second.labels)
+            add(gradients(of: [testLoss], with: parameters), settings.beta * scale)
+            before.restoreParameters()
+            objective += (loss.item() + settings.beta * testLoss.item()) * scale
+        }
+        try training.check(objective, "the loss", step: step)
+        try training.apply(sums, step: step)
+        return [Metric("loss", objective)]
+    }
+}

@@ -1,0 +1,44 @@
+import Backbones
+import Torch
+
+/// MODE in Fourier space (MODE-F; Dai and others, ICML 2023): a style is the amplitude spectrum of the normalised image; the
+/// phase stays, `x' = F⁻¹(((1 − γ)·A + γ·Σ_k w_k·A_k)·e^{jP})`. See ``StyleExploration``.
+public final class MODEF: Algorithm {
+    public static let description = AlgorithmDescription(
+        "MODE-F", "Every image gets the hardest mixture of amplitude spectra out of a bank (Dai and others 2023).",
+        StyleExplorationSettings.self
+    ) { try MODEF($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let exploration: StyleExploration
+
+    public init(_ settings: StyleExplorationSettings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        exploration = StyleExploration(settings, classifier, training, context: context, name: "MODE-F")
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        try update(minibatches, bank: exploration.bank(sizes: minibatches.sizes, step: step), step: step)
+    }
+
+    func update(_ minibatches: [Minibatch], bank: [[Int]], step: Int) throws -> [Metric] {
+        let images = minibatches.images
+        let (height, width) = (images.size(2), images.size(3))
+        let gamma = exploration.settings.gamma
+        let (amplitude, phase, styles) = noGrad {
+            let spectrum = images.contiguous().rfft2()
+            let amplitude = spectrum.abs()
+            let styles = bank.map { amplitude.indexSelect(0, Tensor($0, device: images.device)) }
+            return (amplitude, spectrum.angle(), styles)
+        }
+        return try exploration.update(images, minibatches.labels, step: step) { weights in
+            let mixed = styles.indices.map { index in
+                styles[index] * weights.narrowed(1, start: index, length: 1).reshaped(-1, 1, 1, 1)
+            }
+            let style = mixed.dropFirst().reduce(mixed[0], +)
+            return ((1 - gamma) * amplitude + gamma * style).polar(phase: phase).irfft2(height, width)
+        }
+    }
+}

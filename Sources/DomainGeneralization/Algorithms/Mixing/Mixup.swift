@@ -1,0 +1,62 @@
+import Backbones
+import Pixels
+import Torch
+
+/// Mixup between source environments (Xu and others 2020, Yan and others 2020; Zhang and others 2018): environments are
+/// paired in a ring, `x = λ·x_i + (1 − λ)·x_j` with λ ~ Beta(α, α) for each pair, and
+/// `L = mean over pairs of λ·CE(f(x), y_i) + (1 − λ)·CE(f(x), y_j)`.
+public final class Mixup: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// Of the beta distribution that λ is drawn from.
+        public var alpha = 0.2
+
+        public init() {}
+
+        public static let help = ["alpha": "the mixing weight is drawn from Beta(alpha, alpha); above 0"]
+
+        public func validate() throws { try require("alpha", alpha, above: 0) }
+    }
+
+    public static let description = AlgorithmDescription(
+        "Mixup", "Images and labels of two source domains are mixed (Xu and others 2020, Yan and others 2020).",
+        Settings.self
+    ) { try Mixup($0, context: $1) }
+
+    /// What is random in a step.
+    struct Draw {
+        /// The ring of minibatches: each is mixed with the next one.
+        let order: [Int]
+        let weights: [Double]
+    }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    private let draws: StepDraws
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+        draws = StepDraws(context, "Mixup")
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var generator = draws.generator(step: step)
+        let draw = Draw(
+            order: generator.permutation(minibatches.count),
+            weights: minibatches.map { _ in generator.beta(settings.alpha, settings.alpha) })
+        return try update(minibatches, draw, step: step)
+    }
+
+    func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
+        let losses = minibatches.indices.map { place in
+            let next = draw.order[(place + 1) % minibatches.count]
+            let (first, second) = [Minibatch].matched(minibatches[draw.order[place]], minibatches[next])
+            let weight = draw.weights[place]
+            let logits = classifier(weight * first.images + (1 - weight) * second.images)
+            return weight * crossEntropy(logits, first.labels) + (1 - weight) * crossEntropy(logits, second.labels)
+        }
+        return [Metric("loss", try training.minimise(losses.mean, step: step))]
+    }
+}

@@ -1,0 +1,107 @@
+import Backbones
+import Pixels
+import Torch
+
+/// The settings of MODE.
+public struct StyleExplorationSettings: Hyperparameters {
+    /// β: weight of the explored images in the loss.
+    public var beta = 0.4
+    /// γ: share of the style that is replaced by the mixed one.
+    public var gamma = 1.0
+    /// n: styles in an image's bank, its own among them.
+    public var styles = 4
+    /// K: steps of ascent.
+    public var steps = 10
+    /// μ: how far a step moves a weight.
+    public var stepSize = 0.05
+
+    public init() {}
+
+    public static let help = [
+        "beta": "weight of the explored images in the loss; 0…1",
+        "gamma": "share of the style that is replaced by the mixed one; 0…1",
+        "styles": "styles in an image's bank, its own among them; at least 1",
+        "steps": "steps of ascent on the loss; at least 0",
+        "stepSize": "how far a step moves a weight; at least 0",
+    ]
+
+    public func validate() throws {
+        try require("beta", beta, in: 0...1)
+        try require("gamma", gamma, in: 0...1)
+        try require("styles", styles, atLeast: 1)
+        try require("steps", steps, atLeast: 0)
+        try require("stepSize", stepSize, atLeast: 0)
+    }
+}
+
+/// Moderately distributional exploration (MODE; Dai and others, ICML 2023): every image gets the mixture of styles, out of a
+/// bank, that the classifier finds hardest.
+///
+/// A bank holds the image's own style and, in turn, those of random images of each source environment in the step. The
+/// weights begin at 1/n; K times `w ← clamp(w + μ·sign ∂CE/∂w, 0, 1)` with the classifier as in evaluation; the styles are
+/// mixed with `w / Σw`. Then `L = (1 − β)·CE(f(x), y) + β·CE(f(x'), y)` over both sets of images together.
+public struct StyleExploration {
+    public let settings: StyleExplorationSettings
+    private let classifier: Classifier
+    private let training: TrainingStep
+    private let draws: StepDraws
+
+    /// - Parameter name: the algorithm's, for its random numbers.
+    public init(
+        _ settings: StyleExplorationSettings, _ classifier: Classifier, _ training: TrainingStep,
+        context: AlgorithmContext, name: String
+    ) {
+        self.settings = settings
+        self.classifier = classifier
+        self.training = training
+        draws = StepDraws(context, name)
+    }
+
+    /// For each image of a step the images whose styles are its bank: `styles` rows in all, each with an index for each
+    /// image.
+    public func bank(sizes: [Int], step: Int) -> [[Int]] {
+        var generator = draws.generator(step: step)
+        let count = sizes.reduce(0, +)
+        let starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
+        var rows = [Array(0..<count)]
+        for index in 1..<max(1, settings.styles) {
+            let environment = (index - 1) % sizes.count
+            rows.append((0..<count).map { _ in starts[environment] + generator.below(sizes[environment]) })
+        }
+        return rows
+    }
+
+    /// One optimisation step.
+    /// - Parameter compose: images [N, 3, H, W], as the classifier takes them, for mixing weights [N, styles] that sum to 1.
+    public func update(
+        _ images: Tensor, _ labels: Tensor, step: Int, compose: (_ weights: Tensor) -> Tensor
+    ) throws -> [Metric] {
+        let weights = explore(labels, count: images.size(0), device: images.device, compose: compose)
+        let explored = noGrad { compose(Self.normalised(weights)).contiguous(.channelsLast) }
+        let logits = classifier(.concatenated([images, explored])).chunked(2, dimension: 0)
+        let (raw, hard) = (crossEntropy(logits[0], labels), crossEntropy(logits[1], labels))
+        let value = try training.minimise((1 - settings.beta) * raw + settings.beta * hard, step: step)
+        return [Metric("loss", value), Metric("raw_loss", raw.item()), Metric("explored_loss", hard.item())]
+    }
+
+    /// The mixing weights [N, styles] after the ascent.
+    private func explore(
+        _ labels: Tensor, count: Int, device: Device, compose: (_ weights: Tensor) -> Tensor
+    ) -> Tensor {
+        let wasTraining = classifier.isTraining
+        classifier.isTraining = false
+        defer { classifier.isTraining = wasTraining }
+        var weights = Tensor.full([count, settings.styles], 1 / Double(settings.styles), device: device)
+        for _ in 0..<settings.steps {
+            weights.requiresGrad = true
+            let loss = crossEntropy(classifier(compose(Self.normalised(weights))), labels)
+            guard let gradient = gradients(of: [loss], with: [weights])[0] else { break }
+            weights = noGrad { (weights + settings.stepSize * gradient.sign()).clamp(min: 0, max: 1) }
+        }
+        return weights.detached()
+    }
+
+    private static func normalised(_ weights: Tensor) -> Tensor {
+        weights / weights.sum([1], keepDimensions: true).clamp(min: 1e-6)
+    }
+}

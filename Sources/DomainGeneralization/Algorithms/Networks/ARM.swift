@@ -1,0 +1,76 @@
+import Backbones
+import Torch
+
+/// Adaptive risk minimisation (ARM-CML; Zhang and others, NeurIPS 2021): a small network makes one map of each image; the mean
+/// of the maps over the images of an environment is the context, which the classifier sees as a fourth channel.
+/// `L = CE(f([x, c]), y)`. Images are taken in groups of the batch size where their number is a multiple of it, otherwise all
+/// together; prediction likewise.
+public final class ARM: Algorithm {
+    public struct Settings: Hyperparameters {
+        public init() {}
+    }
+
+    public static let description = AlgorithmDescription(
+        "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).", Settings.self,
+        predictor: { Network($0, batchSize: $1).callAsFunction }
+    ) { try ARM(context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let network: Network
+
+    public init(context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        network = Network(classifier, batchSize: context.batchSize)
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let loss = crossEntropy(network(minibatches.images), minibatches.labels)
+        return [Metric("loss", try training.minimise(loss, step: step))]
+    }
+
+    public func predict(_ images: Tensor) -> Tensor { network(images) }
+
+    /// The classifier, whose first convolution takes four channels, and the network of the context.
+    private struct Network {
+        private let classifier: Classifier
+        private let batchSize: Int
+        private let convolutions: [Conv2d]
+        private let norms: [BatchNorm2d]
+
+        /// Changes the classifier: a fourth input channel, which begins with the first one's weights, and the context's
+        /// network among its parameters.
+        init(_ classifier: Classifier, batchSize: Int) {
+            self.classifier = classifier
+            self.batchSize = batchSize
+            let store = classifier.store
+            if let stem = store.entries.first(where: { $0.tensor.rank == 4 && $0.tensor.size(1) == 3 }) {
+                let weight = stem.tensor.detached()
+                store.replace(
+                    stem.name, with: .concatenated([weight, weight.narrowed(1, start: 0, length: 1)], dimension: 1))
+            }
+            let root = store.root / "context"
+            let channels = [3, 64, 64, 1]
+            convolutions = (0..<3).map {
+                Conv2d(root / "conv" / $0, in: channels[$0], out: channels[$0 + 1], kernel: 5, padding: 2)
+            }
+            norms = (0..<2).map {
+                BatchNorm2d(root / "bn" / $0, channels: 64, momentum: classifier.options.backbone.batchNormMomentum)
+            }
+        }
+
+        func callAsFunction(_ images: Tensor) -> Tensor {
+            var maps = images
+            for (index, convolution) in convolutions.enumerated() {
+                maps = convolution(maps)
+                if index < norms.count { maps = norms[index](maps).relu() }
+            }
+            let count = images.size(0)
+            let size = count % batchSize == 0 ? batchSize : count
+            let groups = maps.contiguous().reshaped(count / size, size, 1, images.size(2), images.size(3))
+            let context = groups.mean([1]).repeatInterleaved(size)
+            return classifier(.concatenated([images, context], dimension: 1))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Backbones
+import Torch
+
+/// ERM++ (Teterwak and others, WACV 2025), without its learning rate that is tuned by a run of its own: cross-entropy over all
+/// source environments, where the linear layer alone is trained at first, and what predicts is the running mean of the
+/// network's parameters from a step on; its batch-norm statistics follow its own passes over the training images.
+///
+/// ``classifier`` is the averaged network; the one that is trained is part of the state.
+public final class ERMPlusPlus: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// Steps in which the linear layer alone is trained; one more, as in DomainBed.
+        public var linearSteps = 500
+        /// The linear layer's learning rate in them; 0 takes the run's.
+        public var linearLearningRate = 0.0
+        /// The step from which on parameters are averaged, counted from 1.
+        public var averagingStart = 600
+
+        public init() {}
+
+        public static let help = [
+            "linearSteps": "steps in which the linear layer alone is trained",
+            "linearLearningRate": "the linear layer's learning rate in them; 0 takes the run's",
+            "averagingStart": "the step from which on parameters are averaged",
+        ]
+
+        public func validate() throws {
+            try require("linearSteps", linearSteps, atLeast: 0)
+            try require("linearLearningRate", linearLearningRate, atLeast: 0)
+            try require("averagingStart", averagingStart, atLeast: 1)
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "ERM++", "ERM with a warm start of the linear layer and averaged parameters (ERM++, Teterwak and others 2025).",
+        Settings.self
+    ) { try ERMPlusPlus($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let network: Classifier
+    private let linearTraining: TrainingStep
+    private let settings: Settings
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        classifier.store.setRequiresGrad(false)
+        network = try context.makeClassifier()
+        training = TrainingStep(network.store.parameters, settings: context.optimizer)
+        var linear = context.optimizer
+        if settings.linearLearningRate > 0 { linear.learningRate = settings.linearLearningRate }
+        linearTraining = TrainingStep([network.head.weight, network.head.bias].compactMap { $0 }, settings: linear)
+        self.settings = settings
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let (images, labels) = (minibatches.images, minibatches.labels)
+        network.isTraining = true
+        network.generator.state = classifier.generator.state
+        let value: Double
+        if step > settings.linearSteps {
+            value = try training.minimise(crossEntropy(network(images), labels), step: step)
+        } else {
+            let features = noGrad { network.features(images) }
+            value = try linearTraining.minimise(crossEntropy(network.logits(features), labels), step: step)
+        }
+        average(step: step)
+        if !network.options.backbone.freezeBatchNorm { _ = noGrad { classifier(images) } }
+        return [Metric("loss", value)]
+    }
+
+    /// Averages parameters and batch-norm statistics.
+    private func average(step: Int) {
+        let count = max(0, step + 2 - settings.averagingStart)
+        noGrad {
+            for (mean, entry) in zip(classifier.store.entries, network.store.entries)
+            where mean.tensor.dtype != .int64 {
+                let new = entry.tensor.detached()
+                mean.tensor.copy_(
+                    count == 0 ? new : (mean.tensor * Double(count) + new) / Double(1 + count))
+            }
+        }
+    }
+
+    public var state: AlgorithmState {
+        training.state.adding("network", network.store.state)
+            .adding("linear_optimizer", linearTraining.optimizer.state)
+    }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        try network.store.load(state.part("network"), name: name)
+        try linearTraining.optimizer.load(state.part("linear_optimizer"), name: name)
+    }
+}

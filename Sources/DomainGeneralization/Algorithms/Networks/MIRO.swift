@@ -1,0 +1,99 @@
+import Backbones
+import Foundation
+import Torch
+
+/// Mutual information regularisation with an oracle (MIRO; Cha and others, ECCV 2022): the features z of every level stay near
+/// those z₀ of the pretrained network, `L = CE + λ · Σ_levels ½ · mean of ((z − z₀)²/σ² + log σ²)`, with a learnt variance for
+/// each channel, `σ² = softplus(b) + ε`.
+public final class MIRO: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// λ.
+        public var penaltyWeight = 0.1
+        /// Factor on the learning rate of the variances.
+        public var rateScale = 10.0
+
+        public init() {}
+
+        public static let help = [
+            "penaltyWeight": "weight of the distance from the pretrained features; at least 0",
+            "rateScale": "factor on the learning rate of the variances; above 0",
+        ]
+
+        public func validate() throws {
+            try require("penaltyWeight", penaltyWeight, atLeast: 0)
+            try require("rateScale", rateScale, above: 0)
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "MIRO", "The features of all levels stay near those of the pretrained network (Cha and others 2022).",
+        Settings.self
+    ) { try MIRO($0, context: $1) }
+
+    private static let epsilon = 1e-5
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    /// The classifier as it was, which does not change.
+    private let oracle: Classifier
+    private let store: ParameterStore
+    /// b of each level, [1, C, 1, 1]; [1, 1, C] for a transformer's tokens.
+    private let variances: [Tensor]
+    private let settings: Settings
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        oracle = try context.makeClassifier()
+        oracle.store.setRequiresGrad(false)
+        self.settings = settings
+        let store = ParameterStore(seed: 0, device: context.device)
+        // softplus(b) + ε is 0.1 at first.
+        let start = log(exp(0.1 - Self.epsilon) - 1)
+        variances = oracle.levelShapes(imageSize: context.imageSize).enumerated().map { level, shape in
+            let isMap = shape.count == 4
+            return (store.root / "variance").parameter(
+                String(level), isMap ? [1, shape[1], 1, 1] : [1, 1, shape[2]], .constant(start))
+        }
+        self.store = store
+        training = TrainingStep(
+            groups: [
+                ParameterGroup(classifier.store.parameters),
+                ParameterGroup(store.parameters, rateScale: settings.rateScale),
+            ], settings: context.optimizer)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let images = minibatches.images
+        let wanted = levels(oracle, images, recording: false).levels
+        let (features, maps) = levels(classifier, images, recording: true)
+        let loss = crossEntropy(classifier.logits(features), minibatches.labels)
+        let distances = zip(zip(maps, wanted), variances).map { pair, b in
+            let variance = b.softplus() + Self.epsilon
+            return ((pair.0 - pair.1).squared() / variance + variance.log()).mean() / 2
+        }
+        let penalty = distances.total
+        let value = try training.minimise(loss + settings.penaltyWeight * penalty, step: step)
+        return [Metric("loss", value), Metric("reg_loss", penalty.item())]
+    }
+
+    private func levels(
+        _ network: Classifier, _ images: Tensor, recording: Bool
+    ) -> (features: Tensor, levels: [Tensor]) {
+        var levels: [Tensor] = []
+        func run() -> Tensor {
+            network.features(images) { _, maps in
+                levels.append(maps)
+                return maps
+            }
+        }
+        let features = recording ? run() : noGrad(run)
+        return (features, levels)
+    }
+
+    public var state: AlgorithmState { training.state.adding("variances", store.state) }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        try store.load(state.part("variances"), name: name)
+    }
+}

@@ -1,0 +1,87 @@
+import Backbones
+import Torch
+
+/// Marginal transfer learning (Blanchard and others, JMLR 2021), as a network: the linear layer sees an image's features and
+/// the mean features of its environment, `h(φ(x), μ_e)`; `L = Σ_e CE_e`. In training μ_e is a moving average,
+/// `μ_e ← ε·mean φ + (1 − ε)·μ_e`; for prediction the mean over the images that are predicted together.
+///
+/// DomainBed overwrites the mean with noise before it is used (`.normal_()`); ours is the mean.
+public final class MTL: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// ε.
+        public var rate = 0.99
+
+        public init() {}
+
+        public static let help = ["rate": "weight of the step's own mean features in the moving average; 0…1"]
+
+        public func validate() throws { try require("rate", rate, in: 0...1) }
+    }
+
+    public static let description = AlgorithmDescription(
+        "MTL", "The classifier sees the mean features of an image's domain, too (Blanchard and others 2021).",
+        Settings.self, predictor: { classifier, _ in predictor(classifier) }
+    ) { try MTL($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+    private let predictor: (Tensor) -> Tensor
+    /// The mean features of each environment, [environments, F].
+    private var means: Tensor
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        predictor = Self.predictor(classifier)
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+        means = .zeros([context.sourceEnvironments.count, classifier.backbone.featureCount], device: context.device)
+    }
+
+    /// Widens the classifier's head, which then takes features and mean features.
+    private static func predictor(_ classifier: Classifier) -> (Tensor) -> Tensor {
+        let width = 2 * classifier.backbone.featureCount
+        let bound = 1 / Double(width).squareRoot()
+        let weight = Tensor.empty([classifier.classCount, width], device: classifier.generator.device)
+        weight.uniform_(from: -bound, to: bound, generator: classifier.generator)
+        classifier.store.replace(classifier.description.headKey + ".weight", with: weight)
+        return { images in
+            let features = classifier.features(images)
+            return logits(classifier, features, features.mean([0], keepDimensions: true))
+        }
+    }
+
+    private static func logits(_ classifier: Classifier, _ features: Tensor, _ mean: Tensor) -> Tensor {
+        classifier.logits(.concatenated([features, mean.expanded([features.size(0), -1])], dimension: 1))
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var new: [Tensor] = []
+        let losses = minibatches.enumerated().map { environment, minibatch in
+            let features = classifier.features(minibatch.images)
+            let old = means[environment..<(environment + 1)]
+            let mean = settings.rate * features.mean([0], keepDimensions: true) + (1 - settings.rate) * old
+            new.append(mean.detached())
+            return crossEntropy(Self.logits(classifier, features, mean), minibatch.labels)
+        }
+        let value = try training.minimise(losses.total, step: step)
+        means = .concatenated(new)
+        return [Metric("loss", value)]
+    }
+
+    public func predict(_ images: Tensor) -> Tensor { predictor(images) }
+
+    public var state: AlgorithmState {
+        var state = training.state
+        state.tensors["means"] = means
+        return state
+    }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        guard let saved = state.tensors["means"], saved.shape == means.shape else {
+            throw TorchError("\(name) has no mean features of shape \(means.shape)")
+        }
+        means = saved.to(device: means.device).cloned()
+    }
+}

@@ -1,0 +1,71 @@
+import Backbones
+import Torch
+
+/// Representation self-challenging (Huang and others, ECCV 2020): the features with the largest gradients of the true logit
+/// are muted, in the images whose confidence suffers most from it; `L = CE(h(φ(x)·m), y)`.
+///
+/// Of an image's features those above the (1 − f) quantile of the gradient are muted; of the images, those at or above the
+/// (1 − b) quantile of the fall of the true class's probability.
+public final class RSC: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// f: share of an image's features that are muted.
+        public var featureShare = 1.0 / 3
+        /// b: share of the images whose features are muted.
+        public var batchShare = 1.0 / 3
+
+        public init() {}
+
+        public static let help = [
+            "featureShare": "share of an image's features that are muted; 0…1",
+            "batchShare": "share of the images whose features are muted; 0…1",
+        ]
+
+        public func validate() throws {
+            try require("featureShare", featureShare, in: 0...1)
+            try require("batchShare", batchShare, in: 0...1)
+        }
+    }
+
+    public static let description = AlgorithmDescription(
+        "RSC", "Representation self-challenging: the features that matter most are muted (Huang and others 2020).",
+        Settings.self
+    ) { try RSC($0, context: $1) }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: Settings
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        self.settings = settings
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let labels = minibatches.labels
+        let features = classifier.features(minibatches.images)
+        let mask = mask(features.detached(), labels)
+        let loss = crossEntropy(classifier.logits(features * mask), labels)
+        return [Metric("loss", try training.minimise(loss, step: step))]
+    }
+
+    /// 1 for features that stay, 0 for muted ones.
+    private func mask(_ features: Tensor, _ labels: Tensor) -> Tensor {
+        features.requiresGrad = true
+        func truth(_ scores: Tensor) -> Tensor { scores.gathered(1, labels.unsqueezed(1)) }
+        let logits = classifier.logits(features)
+        let gradient =
+            gradients(of: [truth(logits).sum()], with: [features])[0] ?? features.detached().zerosLike()
+        return noGrad {
+            let kept = below(gradient, share: 1 - settings.featureShare, dimension: 1)
+            let muted = classifier.logits(features * kept)
+            let fall = truth(logits.softmax(1)) - truth(muted.softmax(1))
+            return Tensor.maximum(kept, below(fall, share: 1 - settings.batchShare, dimension: 0))
+        }
+    }
+
+    /// 1 where a value is below the quantile, 0 elsewhere.
+    private func below(_ values: Tensor, share: Double, dimension: Int) -> Tensor {
+        (values - values.quantile(share, dimension: dimension)).less(than: 0).to(dtype: .float32)
+    }
+}

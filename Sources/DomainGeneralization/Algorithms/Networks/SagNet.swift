@@ -1,0 +1,125 @@
+import Backbones
+import Pixels
+import Torch
+
+/// Style-agnostic networks (SagNet; Nam and others, CVPR 2021) on feature vectors, as in DomainBed: an image's *style* is
+/// the mean and deviation of its features, its *content* the normalised features. In turn: the classifier learns the class
+/// from randomised styles, a second head learns it from randomised contents, and the backbone learns to leave that head at
+/// a loss, `L_adv = λ · mean of −log softmax`. A random style lies between the own one and another image's.
+public final class SagNet: Algorithm {
+    public struct Settings: Hyperparameters {
+        /// λ.
+        public var adversarialWeight = 0.1
+
+        public init() {}
+
+        public static let help = ["adversarialWeight": "weight of the adversarial loss; at least 0"]
+
+        public func validate() throws { try require("adversarialWeight", adversarialWeight, atLeast: 0) }
+    }
+
+    public static let description = AlgorithmDescription(
+        "SagNet", "Features from which the class cannot be told by style alone (Nam and others 2021).", Settings.self
+    ) { try SagNet($0, context: $1) }
+
+    /// What is random in one of a step's three passes.
+    struct Draw {
+        /// For each image another one.
+        let partners: [Int]
+        /// For each image the weight of its own style.
+        let weights: [Double]
+    }
+
+    public let classifier: Classifier
+    /// Of the backbone.
+    public let training: TrainingStep
+    private let headTraining: TrainingStep
+    private let styleTraining: TrainingStep
+    private let styleStore: ParameterStore
+    private let styleHead: Linear
+    private let settings: Settings
+    private let draws: StepDraws
+
+    public init(_ settings: Settings, context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        self.settings = settings
+        draws = StepDraws(context, "SagNet")
+        let head = [classifier.head.weight, classifier.head.bias].compactMap { $0 }
+        let body = classifier.store.parameters.filter { parameter in !head.contains { $0 === parameter } }
+        training = TrainingStep(body, settings: context.optimizer)
+        headTraining = TrainingStep(head, settings: context.optimizer)
+        styleStore = ParameterStore(
+            seed: UInt64(seedHash(.int(context.seed), "style head")), device: context.device)
+        styleHead = Linear(
+            styleStore.root, in: classifier.backbone.featureCount, out: classifier.classCount)
+        styleTraining = TrainingStep(styleStore.parameters, settings: context.optimizer)
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let count = minibatches.sizes.reduce(0, +)
+        let passes = (0..<3).map { pass in
+            var generator = draws.generator(step: step, stream: pass)
+            return Draw(partners: generator.permutation(count), weights: (0..<count).map { _ in generator.uniform() })
+        }
+        return try update(minibatches, passes, step: step)
+    }
+
+    func update(_ minibatches: [Minibatch], _ draws: [Draw], step: Int) throws -> [Metric] {
+        let (images, labels) = (minibatches.images, minibatches.labels)
+        let randomised = withRandomStyle(classifier.features(images), draws[0])
+        let content = try training.minimise(
+            crossEntropy(classifier.logits(randomised), labels), with: [headTraining], step: step)
+
+        let contents = noGrad { withRandomContent(classifier.features(images), draws[1]) }
+        let style = try styleTraining.minimise(crossEntropy(styleHead(contents), labels), step: step)
+
+        let scores = styleHead(withRandomContent(classifier.features(images), draws[2]))
+        let adversarial = -settings.adversarialWeight * scores.logSoftmax(1).mean()
+        let adversary = try training.minimise(adversarial, step: step)
+        return [
+            Metric("loss", content), Metric("loss_s", style), Metric("loss_adv", adversary),
+        ]
+    }
+
+    private struct Parts {
+        let mean, variance, content: Tensor
+
+        init(_ features: Tensor) {
+            mean = features.mean([1], keepDimensions: true)
+            variance = features.variance([1], keepDimensions: true)
+            content = (features - mean) / (variance + 1e-5).sqrt()
+        }
+
+        func compose(_ content: Tensor, mean: Tensor, variance: Tensor) -> Tensor {
+            content * (variance + 1e-5).sqrt() + mean
+        }
+    }
+
+    private func withRandomStyle(_ features: Tensor, _ draw: Draw) -> Tensor {
+        let parts = Parts(features)
+        let partners = Tensor(draw.partners, device: features.device)
+        let weights = Tensor(draw.weights.map(Float.init), shape: [draw.weights.count, 1], device: features.device)
+        func mixed(_ statistic: Tensor) -> Tensor {
+            weights * statistic + (1 - weights) * statistic.indexSelect(0, partners)
+        }
+        return parts.compose(parts.content, mean: mixed(parts.mean), variance: mixed(parts.variance))
+    }
+
+    private func withRandomContent(_ features: Tensor, _ draw: Draw) -> Tensor {
+        let parts = Parts(features)
+        let content = parts.content.indexSelect(0, Tensor(draw.partners, device: features.device)).detached()
+        return parts.compose(content, mean: parts.mean, variance: parts.variance)
+    }
+
+    public var state: AlgorithmState {
+        training.state.adding("head_optimizer", headTraining.optimizer.state)
+            .adding("style", styleStore.state).adding("style_optimizer", styleTraining.optimizer.state)
+    }
+
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try training.load(state, name: name)
+        try headTraining.optimizer.load(state.part("head_optimizer"), name: name)
+        try styleStore.load(state.part("style"), name: name)
+        try styleTraining.optimizer.load(state.part("style_optimizer"), name: name)
+    }
+}

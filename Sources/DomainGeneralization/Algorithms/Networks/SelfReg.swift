@@ -1,0 +1,96 @@
+import Backbones
+import Pixels
+import Torch
+
+/// Self-supervised contrastive regularisation (SelfReg; Kim and others, ICCV 2021): images of the same class are to have the
+/// same logits o and features φ. With g a projection, o_s and g(φ)_s those of a random image of the same class, and o_m, g_m
+/// a mixture of two such (λ ~ Beta(½, ½)):
+/// `L = CE + min(CE, 1)·(λ·(‖o − o_s‖² + 0.3·‖φ − g_s‖²) + (1 − λ)·(‖o − o_m‖² + 0.3·‖φ − g_m‖²))`, means of squares.
+///
+/// DomainBed's optimiser leaves the projection as it was initialised, and so does ours; its batch norm uses the batch.
+public final class SelfReg: Algorithm {
+    public struct Settings: Hyperparameters {
+        public init() {}
+    }
+
+    public static let description = AlgorithmDescription(
+        "SelfReg", "Images of a class are to have the same logits and features (Kim and others 2021).", Settings.self
+    ) { try SelfReg(context: $1) }
+
+    /// What is random in a step.
+    struct Draw {
+        /// For each image one of the same class, twice.
+        let partners: [[Int]]
+        /// λ.
+        let weight: Double
+    }
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    /// Of the projection.
+    let store: ParameterStore
+    private let layers: [(linear: Linear, norm: BatchNorm2d)]
+    private let draws: StepDraws
+
+    public init(context: AlgorithmContext) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        draws = StepDraws(context, "SelfReg")
+        let width = classifier.backbone.featureCount
+        let hidden = width == 2048 ? width : 2 * width
+        store = ParameterStore(seed: UInt64(seedHash(.int(context.seed), "projection")), device: context.device)
+        let root = store.root
+        layers = [(width, hidden), (hidden, hidden), (hidden, width)].enumerated().map { index, sizes in
+            (
+                Linear(root / "linear" / index, in: sizes.0, out: sizes.1),
+                BatchNorm2d(root / "norm" / index, channels: sizes.1)
+            )
+        }
+        store.isTraining = true
+    }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var generator = draws.generator(step: step)
+        let labels = minibatches.labels.scalars(Int.self)
+        let members = Dictionary(grouping: labels.indices) { labels[$0] }
+        let partners = (0..<2).map { _ in
+            var result = Array(labels.indices)
+            for label in members.keys.sorted() {
+                guard let places = members[label] else { continue }
+                for (place, other) in zip(places, generator.permutation(places.count)) { result[place] = places[other] }
+            }
+            return result
+        }
+        return try update(minibatches, Draw(partners: partners, weight: generator.beta(0.5, 0.5)), step: step)
+    }
+
+    func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
+        let features = classifier.features(minibatches.images)
+        let logits = classifier.logits(features)
+        let projected = project(features)
+        let partners = draw.partners.map { Tensor($0, device: logits.device) }
+        let weight = draw.weight
+        func pair(_ rows: Tensor) -> (single: Tensor, mixed: Tensor) {
+            let single = rows.indexSelect(0, partners[0])
+            return (single, weight * single + (1 - weight) * rows.indexSelect(0, partners[1]))
+        }
+        let (otherLogits, otherFeatures) = (pair(logits), pair(projected))
+        let loss = crossEntropy(logits, minibatches.labels)
+        let single =
+            meanSquaredError(logits, otherLogits.single) + 0.3 * meanSquaredError(features, otherFeatures.single)
+        let mixed =
+            meanSquaredError(logits, otherLogits.mixed) + 0.3 * meanSquaredError(features, otherFeatures.mixed)
+        let scale = min(loss.item(), 1)
+        let total = loss + scale * (weight * single + (1 - weight) * mixed)
+        return [Metric("loss", try training.minimise(total, step: step))]
+    }
+
+    private func project(_ features: Tensor) -> Tensor {
+        var x = features
+        for (index, layer) in layers.enumerated() {
+            x = layer.norm(layer.linear(x))
+            if index < layers.count - 1 { x = x.relu() }
+        }
+        return x
+    }
+}
