@@ -15,10 +15,20 @@ struct EvalCommand: AsyncParsableCommand {
             Examples:
               domainfusion eval runs/erm
               domainfusion eval runs/erm --data data/MyPhotos --json
+              domainfusion eval runs/erm-0 runs/erm-1 runs/erm-2 --combine average
             """)
 
-    @Argument(help: "The run's folder.")
-    var run: String
+    @Argument(help: "The run's folder; several are combined into one model.")
+    var runs: [String]
+
+    @Option(
+        help: ArgumentHelp(
+            "How several runs are combined: ensemble (their probabilities), average (their parameters) or greedy (the "
+                + "parameters of those that help on the source domains' validation items)."))
+    var combine = RunCombination.Method.ensemble
+
+    @Option(help: "Write the combined parameters here, as safetensors.")
+    var output: String?
 
     @Option(help: "Another data set with the same classes; the run's own by default.")
     var data: String?
@@ -35,21 +45,44 @@ struct EvalCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws {
+        guard output == nil || runs.count > 1 else {
+            throw ValidationError("--output: one run alone has its parameters in its folder; name two or more")
+        }
+    }
+
     func run() async throws {
-        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threads)
-        let dataset = try ImageFolder(data.map { KnownDataset.locate($0) } ?? model.configuration.data)
-        let scores = try model.scores(on: dataset, threads: threads)
+        if runs.count == 1 {
+            let model = try TrainedModel(run: runs[0], averaged: averaged, device: device, threads: threads)
+            let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
+            try show(title, model.configuration) { try model.scores(on: $0, threads: threads) }
+        } else {
+            let model = try RunCombination(runs, method: combine, averaged: averaged, device: device, threads: threads)
+            if let output { try model.write(safetensors: output) }
+            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration) {
+                try model.scores(on: $0, threads: threads)
+            }
+        }
+    }
+
+    private func show(
+        _ title: String, _ configuration: RunConfiguration, scores: (ImageFolder) throws -> [Score]
+    ) throws {
+        let dataset = try ImageFolder(data.map { KnownDataset.locate($0) } ?? configuration.data)
+        let scores = try scores(dataset)
         if json {
             let members = zip(dataset.environments, scores).map { ($0, $1) }
             print(try JSONValue(encoding: Dictionary(uniqueKeysWithValues: members)).text)
             return
         }
-        print(averaged ? "averaged model of \(run)" : "step \(model.step) of \(run)")
+        print(title)
         for (name, score) in zip(dataset.environments, scores) {
-            let held = model.configuration.testDomains.contains(name) && data == nil ? ", held out" : ""
+            let held = configuration.testDomains.contains(name) && data == nil ? ", held out" : ""
             print(
                 "\(name): \(ResultText.percent(score.accuracy)) of \(score.count) images, by class "
                     + "\(ResultText.percent(score.meanClassAccuracy))\(held)")
         }
     }
 }
+
+extension RunCombination.Method: ExpressibleByArgument {}

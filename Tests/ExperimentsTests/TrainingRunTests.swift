@@ -181,6 +181,49 @@ struct TrainingRunTests {
         } throws: { "\($0)".contains("average.safetensors: no such file") }
     }
 
+    @Test func combinesRuns() throws {
+        var configuration = configuration
+        configuration.steps = 4
+        configuration.evaluateEvery = 4
+        for (index, rate) in [1e-3, 3e-3, 1e-2].enumerated() {
+            configuration.learningRate = rate
+            _ = try run("run\(index)", configuration).run()
+        }
+        let paths = (0..<3).map { "\(folder.path)/run\($0)" }
+        func combined(_ method: RunCombination.Method) throws -> RunCombination {
+            try RunCombination(paths, method: method, device: "cpu", threads: 1)
+        }
+        let dataset = try ImageFolder(configuration.data)
+        let file = "\(folder.path)/mean.safetensors"
+        let mean = try combined(.average)
+        try mean.write(safetensors: file)
+        #expect(try mean.scores(on: dataset, threads: 1).map(\.count) == [8, 8, 8])
+        let written = try StateDict(safetensors: file)
+        let parts = try paths.map { try RunDirectory(existing: $0).checkpoints.read(4).model }
+        for name in ["classifier.weight", "bn1.running_var"] {
+            let tensors = try parts.map { try #require($0[name]) }
+            let expected = (tensors[0] + tensors[1] + tensors[2]) / 3
+            #expect((try #require(written[name]) - expected).abs().max().item() < 1e-6)
+        }
+
+        // Of an ensemble of one model with itself nothing is new; the log of the probabilities has the same loss.
+        let single = try TrainedModel(run: paths[0], device: "cpu", threads: 1).scores(on: dataset, threads: 1)
+        let twice = try RunCombination([paths[0], paths[0]], method: .ensemble, device: "cpu", threads: 1)
+        for (a, b) in zip(single, try twice.scores(on: dataset, threads: 1)) {
+            #expect(a.accuracy == b.accuracy)
+            #expect(abs((a.loss ?? 0) - (b.loss ?? 1)) < 1e-4)
+        }
+        #expect(throws: UserError.self) { try twice.write(safetensors: file) }
+        let chosen = try combined(.greedy).runs
+        #expect(!chosen.isEmpty && Set(chosen).isSubset(of: paths))
+
+        configuration.seed = 1
+        _ = try run("other", configuration).run()
+        #expect {
+            try RunCombination([paths[0], "\(folder.path)/other"], method: .greedy, device: "cpu", threads: 1)
+        } throws: { "\($0)".hasPrefix("\(folder.path)/other: its seed") }
+    }
+
     @Test func evaluatesAnOracle() throws {
         var configuration = configuration
         configuration.oracle = true

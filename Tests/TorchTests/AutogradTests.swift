@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Torch
 
@@ -41,6 +42,17 @@ import Torch
         #expect(found[0]?.scalars() == [2, 2] as [Float])
         #expect(found[1] == nil)
         #expect(x.grad == nil)
+    }
+
+    @Test func aGradientsOwnGraphKeepsTheOthers() throws {
+        // y = e^(2x); the loss y + (∂y/∂x)² has the gradient 2y + 16y², which goes through both graphs.
+        let x = leaf(.full([], 0.3))
+        let y = (x * 2).exp()
+        let slope = try #require(gradients(of: [y], with: [x], createGraph: true)[0])
+        (y + slope.squared()).backward()
+        let value = exp(0.6)
+        let expected = 2 * value + 16 * value * value
+        #expect(abs(try #require(x.grad).item() - expected) < 1e-4 * expected)
     }
 
     @Test func theGraphLivesAsLongAsAsked() throws {

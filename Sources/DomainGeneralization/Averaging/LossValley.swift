@@ -56,7 +56,7 @@ public final class LossValley: WeightAverage {
     public func validated(loss: Double, step: Int) {
         guard !isDead else { return }
         recent.append(Segment(mean: segment, loss: loss))
-        recent = recent.suffix(max(convergence, tolerance))
+        recent = Array(recent.suffix(max(convergence, tolerance)))
         segment = WeightMean(parameters)
         if let convergedStep {
             let smooth = recent.suffix(tolerance)

@@ -63,15 +63,28 @@ public struct TrainedModel {
         }
         return try withTorchErrors {
             classifier.evaluating {
-                let rows = predictor(inputs.to(device: device)).softmax(1).to(device: .cpu)
+                let rows = logits(inputs.to(device: device)).softmax(1).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }
         }
     }
 
+    /// Logits [N, classes] for normalised images [N, 3, H, W].
+    func logits(_ images: Tensor) -> Tensor { predictor(images) }
+
     /// How the model does on every domain of a data set that has the same classes.
     /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
     public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
+        let domains = dataset.environments.indices.map { environment in
+            dataset.items.indices.filter { dataset.items[$0].environment == environment }
+        }
+        return try scores(domains, of: dataset, threads: threads, predict: predictor)
+    }
+
+    /// The same for parts of a data set, lists of items, and any logits.
+    func scores(
+        _ parts: [[Int]], of dataset: ImageFolder, threads: Int, predict: (Tensor) -> Tensor
+    ) throws -> [Score] {
         guard dataset.classes == classes else {
             throw UserError(
                 "\(dataset.root): its classes (\(dataset.classes.joined(separator: ", "))) are not the model's "
@@ -83,10 +96,8 @@ public struct TrainedModel {
         }
         let evaluator = Evaluator(
             dataset: dataset, images: images, pipeline: pipeline, imageSize: configuration.imageSize, device: device)
-        return try dataset.environments.indices.map { environment in
-            let items = dataset.items.indices.filter { dataset.items[$0].environment == environment }
-            return Score(
-                predictions: try evaluator.predictions(items, threads: threads, predict: predictor))
+        return try parts.map {
+            Score(predictions: try evaluator.predictions($0, threads: threads, predict: predict))
         }
     }
 }

@@ -47,10 +47,14 @@ extension Tensor {
 }
 
 /// Gradients of `outputs` (weighted by `weights`, ones by default) with respect to `inputs`; nil for one not used.
+/// - Parameters:
+///   - retainGraph: keeps what a further pass through the graph needs.
+///   - createGraph: records the gradients' own graph, for gradients of gradients; the graph is then kept, too.
 public func gradients(
     of outputs: [Tensor], weights: [Tensor]? = nil, with inputs: [Tensor], retainGraph: Bool = false,
     createGraph: Bool = false
 ) -> [Tensor?] {
+    let retainGraph = retainGraph || createGraph
     var out = [ct_tensor?](repeating: nil, count: inputs.count)
     let roots: [ct_tensor?] = outputs.map(\.handle)
     let seeds: [ct_tensor?]? = weights?.map(\.handle)

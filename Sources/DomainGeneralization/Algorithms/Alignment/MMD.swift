@@ -29,9 +29,8 @@ public final class MMD: Algorithm {
 
     /// The mean of the kernel over all pairs of rows.
     private static func kernel(_ x: Tensor, _ y: Tensor) -> Tensor {
-        func squares(_ rows: Tensor) -> Tensor { rows.squared().sum([1], keepDimensions: true) }
-        let distances = squares(x) - 2 * x.matmul(y.transposed(0, 1)) + squares(y).transposed(0, 1)
-        let positive = distances.clamp(min: 1e-30)
-        return [0.001, 0.01, 0.1, 1, 10, 100, 1000].map { (positive * -$0).exp().mean() }.total
+        // Difference by difference: ‖a‖² − 2ab + ‖b‖² would lose digits that γ = 1000 brings back.
+        let distances = (x.unsqueezed(1) - y.unsqueezed(0)).squared().sum([2])
+        return [0.001, 0.01, 0.1, 1, 10, 100, 1000].map { (distances * -$0).exp().mean() }.total
     }
 }
