@@ -39,7 +39,9 @@ struct AlgorithmReferenceTests {
             let metrics = try update(algorithm, AlgorithmFixture.minibatches(step: step), draw, step: step)
             for (key, value) in expected {
                 let found = try #require(metrics.first { $0.name == key }?.value)
-                #expect(abs(found - value) <= 1e-4 * max(abs(value), 0.01), "\(name), step \(step): \(key) \(found), not \(value)")
+                #expect(
+                    abs(found - value) <= 1e-4 * max(abs(value), 0.01),
+                    "\(name), step \(step): \(key) \(found), not \(value)")
             }
         }
         let state = algorithm.state.tensors
@@ -76,7 +78,8 @@ struct AlgorithmReferenceTests {
     ) throws -> [Metric] {
         switch algorithm {
         case let mixup as Mixup:
-            return try mixup.update(minibatches, .init(order: draw.ints("order"), weights: draw.doubles("weights")), step: step)
+            return try mixup.update(
+                minibatches, .init(order: draw.ints("order"), weights: draw.doubles("weights")), step: step)
         case let mixStyle as MixStyle: return try mixStyle.mixing.update(minibatches, draw.levels, step: step)
         case let efdMix as EFDMix: return try efdMix.mixing.update(minibatches, draw.levels, step: step)
         case let mode as MODEF:

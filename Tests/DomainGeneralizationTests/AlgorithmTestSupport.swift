@@ -33,7 +33,8 @@ struct TinyBackbone: Backbone {
 
     static func description(hasBatchNorm: Bool) -> BackboneDescription {
         BackboneDescription(
-            name: "tiny", summary: "for tests", normalisation: .imageNet, imageSize: 8, headKey: "head", weightFiles: [],
+            name: "tiny", summary: "for tests", normalisation: .imageNet, imageSize: 8, headKey: "head",
+            weightFiles: [],
             make: { scope, _, _ in TinyBackbone(scope, hasBatchNorm: hasBatchNorm) }, rename: { $0 })
     }
 }
@@ -51,7 +52,8 @@ struct AlgorithmFixture {
         for (domain, name) in ["a", "b", "c"].enumerated() {
             for label in 0..<3 {
                 for index in 0..<4 {
-                    try folder.writeImage("set/\(name)/\(label)/\(index).png", seed: 100 * domain + 10 * label + index, size: 8)
+                    try folder.writeImage(
+                        "set/\(name)/\(label)/\(index).png", seed: 100 * domain + 10 * label + index, size: 8)
                 }
             }
         }
@@ -94,7 +96,8 @@ struct AlgorithmFixture {
         return labels.enumerated().map { domain, labels in
             let noise = Tensor.randn([6, 3, 8, 8], generator: Generator(seed: UInt64(1 + domain + 10 * step)))
             return Minibatch(
-                images: 0.8 * noise + 0.2 * Double(domain), labels: Tensor(labels), items: [Int](repeating: 0, count: 6),
+                images: 0.8 * noise + 0.2 * Double(domain), labels: Tensor(labels),
+                items: [Int](repeating: 0, count: 6),
                 environment: domain)
         }
     }

@@ -108,6 +108,8 @@ struct WeightAverageTests {
     @Test(arguments: [("ratio", -1.0), ("start", 1.0), ("decay", 1.0)])
     func refusesImpossibleSettings(_ name: String, _ value: Double) throws {
         let settings = try changed(AveragingSettings(.swad), by: .object([name: .double(value)]), path: "averaging")
-        #expect { try settings.validate(path: "averaging") } throws: { "\($0)".hasPrefix("averaging.\(name): \(value)") }
+        #expect { try settings.validate(path: "averaging") } throws: {
+            "\($0)".hasPrefix("averaging.\(name): \(value)")
+        }
     }
 }

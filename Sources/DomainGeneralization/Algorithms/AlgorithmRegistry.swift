@@ -24,7 +24,8 @@ public struct AlgorithmDescription: Sendable {
     ///   - make: builds the algorithm for a run from its settings.
     public init<Settings: Hyperparameters>(
         _ name: String, _ abstract: String, _ settings: Settings.Type,
-        predictor: @escaping @Sendable (Classifier, Int) -> (Tensor) -> Tensor = { classifier, _ in { classifier($0) } },
+        predictor: @escaping @Sendable (Classifier, Int) -> (Tensor) -> Tensor = { classifier, _ in { classifier($0) }
+        },
         make: @escaping @Sendable (Settings, AlgorithmContext) throws -> any Algorithm
     ) {
         self.name = name

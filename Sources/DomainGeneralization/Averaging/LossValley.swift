@@ -97,7 +97,8 @@ public final class LossValley: WeightAverage {
             let last = recent.last?.mean ?? segment
             return AveragedWeights(
                 weights: last.weights, steps: Self.steps(last),
-                warning: "SWAD found no valley of the validation loss, and takes the last stretch of steps; train longer, "
+                warning:
+                    "SWAD found no valley of the validation loss, and takes the last stretch of steps; train longer, "
                     + "or look at the loss more often (averaging.evaluateEvery)")
         }
         if !isDead {

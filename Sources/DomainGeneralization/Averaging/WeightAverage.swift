@@ -78,7 +78,8 @@ struct WeightMean {
     init(_ state: AlgorithmState, _ key: String, parameters: [Tensor], name: String) throws {
         weights = try parameters.enumerated().map { index, parameter in
             guard let found = state.tensors["average.\(key).\(index)"], found.shape == parameter.shape else {
-                throw TorchError("\(name) is not the state of this average: average.\(key).\(index) is missing or differs")
+                throw TorchError(
+                    "\(name) is not the state of this average: average.\(key).\(index) is missing or differs")
             }
             return ordinaryMode { found.to(device: parameter.device).cloned() }
         }

@@ -55,7 +55,8 @@ public struct RunCombination {
         func check(_ what: String, _ a: some Equatable, _ b: some Equatable) throws {
             let (a, b) = ("\(a)", "\(b)")
             guard a != b else { return }
-            throw UserError("\(other.path): its \(what) (\(b)) is not that of \(first.path) (\(a)); combine runs that agree")
+            throw UserError(
+                "\(other.path): its \(what) (\(b)) is not that of \(first.path) (\(a)); combine runs that agree")
         }
         let (own, its) = (first.model.configuration, other.model.configuration)
         try check("list of classes", first.model.classes, other.model.classes)
@@ -76,7 +77,9 @@ public struct RunCombination {
         var result = StateDict()
         for name in states[0].names {
             let tensors = states.compactMap { $0[name] }
-            guard tensors.count == states.count else { throw UserError("the models have different parameters: \(name)") }
+            guard tensors.count == states.count else {
+                throw UserError("the models have different parameters: \(name)")
+            }
             let isWhole = tensors[0].dtype == .int64
             result[name] = isWhole ? tensors[0] : tensors.dropFirst().reduce(tensors[0], +) / Double(tensors.count)
         }

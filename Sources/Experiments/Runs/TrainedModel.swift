@@ -32,10 +32,12 @@ public struct TrainedModel {
             throw UserError("\(run.checkpoints.path): no checkpoint yet; let 'domainfusion train' run longer")
         }
         let chosen = try Self.selectedStep(run).flatMap { steps.contains($0) ? $0 : nil } ?? newest
-        let weights = averaged ? "\(path)/\(RunAverage.file)" : "\(run.checkpoints.path)/step-\(chosen)/model.safetensors"
+        let weights =
+            averaged ? "\(path)/\(RunAverage.file)" : "\(run.checkpoints.path)/step-\(chosen)/model.safetensors"
         guard !averaged || FileManager.default.fileExists(atPath: weights) else {
             throw UserError(
-                "\(weights): no such file; an averaged model is there at the end of a run that was started with --average")
+                "\(weights): no such file; an averaged model is there at the end of a run that was started with --average"
+            )
         }
         let state = try averaged ? StateDict(safetensors: weights) : run.checkpoints.read(chosen).model
         step = averaged ? configuration.steps : chosen

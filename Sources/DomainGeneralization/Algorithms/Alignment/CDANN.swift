@@ -8,7 +8,8 @@ import Torch
 /// DomainBed's C is the highest label in the step plus one, ours the number of classes.
 public final class CDANN: Algorithm {
     public static let description = AlgorithmDescription(
-        "CDANN", "Features from which a discriminator that knows the class cannot tell the domain (Li and others 2018).",
+        "CDANN",
+        "Features from which a discriminator that knows the class cannot tell the domain (Li and others 2018).",
         DomainAdversarySettings.self
     ) { try CDANN($0, context: $1) }
 

@@ -23,7 +23,8 @@ public final class IRM: Algorithm {
     }
 
     public static let description = AlgorithmDescription(
-        "IRM", "Invariant risk minimisation: one classifier is to be optimal in every domain (Arjovsky and others 2019).",
+        "IRM",
+        "Invariant risk minimisation: one classifier is to be optimal in every domain (Arjovsky and others 2019).",
         Settings.self
     ) { try IRM($0, context: $1) }
 

@@ -22,7 +22,8 @@ public final class VREx: Algorithm {
     }
 
     public static let description = AlgorithmDescription(
-        "VREx", "Risk extrapolation: the variance of the source domains' losses is a penalty (Krueger and others 2021).",
+        "VREx",
+        "Risk extrapolation: the variance of the source domains' losses is a penalty (Krueger and others 2021).",
         Settings.self
     ) { try VREx($0, context: $1) }
 

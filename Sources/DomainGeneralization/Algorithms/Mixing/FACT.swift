@@ -75,7 +75,8 @@ public final class FACT: Algorithm {
         var generator = draws.generator(step: step)
         let count = minibatches.sizes.reduce(0, +)
         let draw = Draw(
-            partners: generator.permutation(count), weights: (0..<count).map { _ in generator.uniform(0, settings.alpha) })
+            partners: generator.permutation(count),
+            weights: (0..<count).map { _ in generator.uniform(0, settings.alpha) })
         return try update(minibatches, draw, step: step)
     }
 
@@ -86,7 +87,8 @@ public final class FACT: Algorithm {
             let pixels = images * deviation + mean
             let mixed = mixAmplitudes(
                 pixels, with: pixels.indexSelect(0, Tensor(draw.partners, device: images.device)),
-                weights: Tensor(draw.weights.map(Float.init), shape: [draw.weights.count, 1, 1, 1], device: images.device))
+                weights: Tensor(
+                    draw.weights.map(Float.init), shape: [draw.weights.count, 1, 1, 1], device: images.device))
             return Tensor.concatenated([images, (mixed - mean) / deviation])
         }
         let logits = classifier(both).chunked(2, dimension: 0)

@@ -32,7 +32,9 @@ public struct FeatureMixingSettings: Hyperparameters {
     public func validate() throws {
         try require("probability", probability, in: 0...1)
         try require("alpha", alpha, above: 0)
-        guard !levels.isEmpty else { throw UserError("algorithm.hyperparameters.levels: names no level; give [1, 2, 3]") }
+        guard !levels.isEmpty else {
+            throw UserError("algorithm.hyperparameters.levels: names no level; give [1, 2, 3]")
+        }
         for level in levels { try require("levels", level, atLeast: 0) }
     }
 }
