@@ -25,6 +25,23 @@ public struct DomainAdversarySettings: Hyperparameters {
 
     public init() {}
 
+    public static let search = [
+        SearchRange("lambda", .power(10, -2, 2)),
+        SearchRange("discriminatorWeightDecay", as: "weight_decay_d", .power(10, -6, -2)),
+        SearchRange("discriminatorSteps", as: "d_steps_per_g_step", .wholePower(2, 0, 3)),
+        SearchRange("gradientPenalty", as: "grad_penalty", .power(10, -2, 1)),
+        SearchRange("beta1", .choice([0, 0.5])),
+        SearchRange("width", as: "mlp_width", .wholePower(2, 6, 10)),
+        SearchRange("depth", as: "mlp_depth", .choice([3, 4, 5])),
+        SearchRange("dropout", as: "mlp_dropout", .choice([0, 0.1, 0.5])),
+        SearchRange("learningRate", as: "lr_g", default: .double(5e-5), .power(10, -5, -3.5))
+            .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
+        SearchRange("discriminatorLearningRate", as: "lr_d", default: .double(5e-5), .power(10, -5, -3.5))
+            .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
+        SearchRange("weightDecay", as: "weight_decay_g", .power(10, -6, -2))
+            .on(.smallImages, default: .double(0), .constant(.double(0))),
+    ]
+
     public static let help = [
         "lambda": "weight of the discriminator's loss in the classifier's; at least 0",
         "learningRate": "the classifier's learning rate; 0 takes the run's",

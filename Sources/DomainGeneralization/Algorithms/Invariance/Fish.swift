@@ -10,6 +10,10 @@ public final class Fish: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("metaRate", as: "meta_lr", .choice([0.05, 0.1, 0.5])),
+        ]
+
         public static let help = ["metaRate": "share of the way of the inner steps that is kept; above 0"]
 
         public func validate() throws { try require("metaRate", metaRate, above: 0) }

@@ -14,6 +14,12 @@ public final class Fishr: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("penaltyWeight", as: "lambda", .power(10, 1, 4)),
+            SearchRange("annealSteps", as: "penalty_anneal_iters", .wholeUniform(0, 5000)),
+            SearchRange("decay", as: "ema", .uniform(0.9, 0.99)),
+        ]
+
         public static let help = [
             "penaltyWeight": "weight of the penalty from step annealSteps on; at least 0",
             "annealSteps": "steps without a penalty; Adam begins anew after them",

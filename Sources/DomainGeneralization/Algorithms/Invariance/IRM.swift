@@ -11,6 +11,11 @@ public final class IRM: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("penaltyWeight", as: "irm_lambda", .power(10, -1, 5)),
+            SearchRange("annealSteps", as: "irm_penalty_anneal_iters", .wholePower(10, 0, 4)),
+        ]
+
         public static let help = [
             "penaltyWeight": "weight of the penalty from step annealSteps on; at least 0",
             "annealSteps": "steps in which the penalty weighs 1; Adam begins anew after them",

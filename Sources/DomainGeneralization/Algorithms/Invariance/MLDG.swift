@@ -16,6 +16,11 @@ public final class MLDG: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("beta", as: "mldg_beta", .power(10, -1, 1)),
+            SearchRange("metaTestDomains", as: "n_meta_test", .choice([1, 2])),
+        ]
+
         public static let help = [
             "beta": "weight of the meta-test gradient; at least 0",
             "metaTestDomains": "source domains that are meta-test ones in a step; one at least stays for training",

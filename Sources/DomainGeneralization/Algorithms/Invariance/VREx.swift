@@ -10,6 +10,11 @@ public final class VREx: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("penaltyWeight", as: "vrex_lambda", .power(10, -1, 5)),
+            SearchRange("annealSteps", as: "vrex_penalty_anneal_iters", .wholePower(10, 0, 4)),
+        ]
+
         public static let help = [
             "penaltyWeight": "weight of the variance of the domains' losses from step annealSteps on; at least 0",
             "annealSteps": "steps in which the variance weighs 1; Adam begins anew after them",

@@ -22,6 +22,10 @@ public struct FeatureMixingSettings: Hyperparameters {
 
     public init() {}
 
+    public static let search = [
+        SearchRange("alpha", .choice([0.1, 0.2, 0.3])),
+    ]
+
     public static let help = [
         "probability": "probability that a step mixes at a level; 0…1",
         "alpha": "the weight of the own style is drawn from Beta(alpha, alpha); above 0",

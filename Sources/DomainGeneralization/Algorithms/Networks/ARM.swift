@@ -8,6 +8,11 @@ import Torch
 public final class ARM: Algorithm {
     public struct Settings: Hyperparameters {
         public init() {}
+
+        public static let search = [
+            SearchRange("batchSize", of: .run, as: "batch_size", default: .int(8), .constant(.int(8)))
+                .on(.smallImages, default: .int(64), .wholePower(2, 3, 9)),
+        ]
     }
 
     public static let description = AlgorithmDescription(

@@ -17,6 +17,10 @@ public final class ERMPlusPlus: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("linearLearningRate", as: "linear_lr", default: .double(5e-5), .power(10, -5, -3.5)),
+        ]
+
         public static let help = [
             "linearSteps": "steps in which the linear layer alone is trained",
             "linearLearningRate": "the linear layer's learning rate in them; 0 takes the run's",

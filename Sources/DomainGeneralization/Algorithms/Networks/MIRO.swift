@@ -14,6 +14,10 @@ public final class MIRO: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("penaltyWeight", as: "ld", .choice([0.001, 0.01, 0.1, 1])),
+        ]
+
         public static let help = [
             "penaltyWeight": "weight of the distance from the pretrained features; at least 0",
             "rateScale": "factor on the learning rate of the variances; above 0",

@@ -13,6 +13,10 @@ public final class MTL: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("rate", as: "mtl_ema", .choice([0.5, 0.9, 0.99, 1])),
+        ]
+
         public static let help = ["rate": "weight of the step's own mean features in the moving average; 0…1"]
 
         public func validate() throws { try require("rate", rate, in: 0...1) }

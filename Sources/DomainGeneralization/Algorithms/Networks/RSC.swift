@@ -15,6 +15,11 @@ public final class RSC: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("featureShare", as: "rsc_f_drop_factor", .uniform(0, 0.5)),
+            SearchRange("batchShare", as: "rsc_b_drop_factor", .uniform(0, 0.5)),
+        ]
+
         public static let help = [
             "featureShare": "share of an image's features that are muted; 0…1",
             "batchShare": "share of the images whose features are muted; 0…1",

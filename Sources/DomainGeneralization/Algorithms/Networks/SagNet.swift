@@ -13,6 +13,10 @@ public final class SagNet: Algorithm {
 
         public init() {}
 
+        public static let search = [
+            SearchRange("adversarialWeight", as: "sag_w_adv", .power(10, -2, 1)),
+        ]
+
         public static let help = ["adversarialWeight": "weight of the adversarial loss; at least 0"]
 
         public func validate() throws { try require("adversarialWeight", adversarialWeight, atLeast: 0) }
