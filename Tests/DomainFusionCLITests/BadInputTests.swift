@@ -98,7 +98,7 @@ struct BadInputTests {
         expect(try train("--set", "backbone.dropuot=1"), "unknown setting 'dropuot'; did you mean dropout?")
         expect(try train("--test-domain", "d"), "set: no domain 'd'")
         expect(try train("--test-domain", "a,b,c"), "all domains are held out")
-        expect(try train("--algorithm", "EMR"), "no algorithm 'EMR'; did you mean ERM?")
+        expect(try train("--algorithm", "FourierMx"), "no algorithm 'FourierMx'; did you mean FourierMix?")
         expect(try train("--backbone", "resnet51"), "resnet50")
         expect(try train("--preset", "swad2021"), "no preset 'swad2021'; did you mean swad-2021?")
         expect(

@@ -64,9 +64,9 @@ struct SweepCommandTests {
     }
 
     @Test func refusesUnknownNames() throws {
-        let algorithm = try sweep("--dataset", "set", "--algorithms", "EMR")
+        let algorithm = try sweep("--dataset", "set", "--algorithms", "FourierMx")
         #expect(algorithm.isPlainError)
-        #expect(algorithm.errors.contains("no algorithm 'EMR'; did you mean ERM?"))
+        #expect(algorithm.errors.contains("no algorithm 'FourierMx'; did you mean FourierMix?"))
         let dataset = try sweep("--dataset", "sett", "--algorithms", "ERM")
         #expect(dataset.errors.contains("no data set 'sett' in .; did you mean set?"))
         let preset = try sweep("--dataset", "set", "--algorithms", "ERM", "--preset", "domainbd-2020")

@@ -101,6 +101,20 @@ struct ResultReportTests {
         #expect(try accuracy(.oracle, row("[0, 1]", step: 0, numbers(0.8, 0, "0"))) == nil)
     }
 
+    /// The averaged model of a run is a row of its own, in our tables alone.
+    @Test func showsAveragedModels() throws {
+        let averages = numbers(0.9, 0, "0.5").replacingOccurrences(of: "\"env", with: "\"average_env")
+        let text = row("[0]", step: 9, numbers(0.1, 0, "0.5") + ", " + averages)
+            .replacingOccurrences(of: "\"trial_seed\"", with: "\"average\": \"swad\", \"trial_seed\"")
+        try folder.write(text, to: "averaged/run/results.jsonl")
+        let own = try ResultRecord.read(folder: "\(folder.path)/averaged", nested: true) { Issue.record("\($0)") }
+        #expect(own.map(\.algorithm) == ["A", "A + SWAD"])
+        let lines = try ResultReport(own).csv().split(separator: "\n")
+        #expect(lines.contains("training-domain validation,D,A,0,10.0,0.0,1"))
+        #expect(lines.contains("training-domain validation,D,A + SWAD,0,90.0,0.0,1"))
+        #expect(try records("averaged").0.map(\.algorithm) == ["A"])
+    }
+
     @Test func readsUpToALineThatWasCutOff() throws {
         let whole = row("[0]", step: 0, numbers(0.1, 0, "0.5"))
         try folder.write(whole + String(whole.prefix(40)), to: "cut/run/results.jsonl")

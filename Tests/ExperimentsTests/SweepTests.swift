@@ -86,7 +86,7 @@ struct SweepTests {
     }
 
     @Test func refusesUnknownNames() {
-        #expect(throws: UserError("no algorithm 'EMR'; did you mean ERM?")) { try plan(["EMR"]) }
+        #expect(throws: UserError("no algorithm 'FourierMx'; did you mean FourierMix?")) { try plan(["FourierMx"]) }
         #expect(throws: UserError("no data set 'sett' in \(folder.path); did you mean set?")) {
             try plan(datasets: ["sett"])
         }

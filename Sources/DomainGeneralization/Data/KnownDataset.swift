@@ -12,12 +12,12 @@ public struct KnownDataset: Sendable {
     public let source: String
     /// Steps of a run in DomainBed and in SWAD.
     public let steps: (domainBed: Int, swad: Int)
-    /// Steps between two checkpoints in DomainBed and in SWAD.
+    /// Steps between two checkpoints in DomainBed and in SWAD's published commands.
     public let evaluateEvery: (domainBed: Int, swad: Int)
 
     private init(
         _ name: String, folder: String? = nil, _ domains: [String], swadSteps: Int = 5000,
-        every: (Int, Int) = (300, 200),
+        every: (Int, Int) = (300, 100),
         from source: String
     ) {
         self.name = name
@@ -40,7 +40,7 @@ public struct KnownDataset: Sendable {
                 "PACS", ["art_painting", "cartoon", "photo", "sketch"],
                 from: "fetch PACS.zip (\(drive)1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd); its folder kfold is the data set"),
             KnownDataset(
-                "VLCS", ["Caltech101", "LabelMe", "SUN09", "VOC2007"],
+                "VLCS", ["Caltech101", "LabelMe", "SUN09", "VOC2007"], every: (300, 50),
                 from: "fetch VLCS.tar.gz (\(drive)1skwblH1_okBwxWxmRsp9_qi15hyPpxg8) as DomainBed packs it"),
             KnownDataset(
                 "OfficeHome", folder: "office_home", ["Art", "Clipart", "Product", "Real World"],
@@ -54,7 +54,7 @@ public struct KnownDataset: Sendable {
                     + "and sort it as DomainBed's download script does"),
             KnownDataset(
                 "DomainNet", folder: "domain_net", ["clipart", "infograph", "painting", "quickdraw", "real", "sketch"],
-                swadSteps: 15000, every: (1000, 1000),
+                swadSteps: 15000, every: (1000, 500),
                 from: "fetch the six zips of the cleaned version (http://ai.bu.edu/M3SDA), and put DomainBed's "
                     + "\(DuplicateList.name) beside the domains"),
             KnownDataset(

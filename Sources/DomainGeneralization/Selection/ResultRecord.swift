@@ -40,6 +40,16 @@ public struct ResultRecord: Sendable {
         self.source = source
     }
 
+    /// The record of the averaged model that a run has made beside its checkpoints, under a name of its own: "ERM + SWAD".
+    var averaged: ResultRecord? {
+        guard let average = row.average, case .object(var arguments) = row.values["args"] else { return nil }
+        let method = arguments["average"]?.string ?? "average"
+        arguments["algorithm"] = .string("\(algorithm) + \(method.uppercased())")
+        var values = average.values
+        values["args"] = .object(arguments)
+        return try? ResultRecord(values, source: source)
+    }
+
     /// The environments that the record has validation accuracies of.
     public var environments: Range<Int> {
         var count = 0
@@ -84,7 +94,8 @@ public struct ResultRecord: Sendable {
 
     /// The records of all runs in a folder: of every `<folder>/<run>/results.jsonl`.
     /// - Parameters:
-    ///   - nested: also of runs deeper in the folder, and of a run in the folder itself.
+    ///   - nested: also of runs deeper in the folder, of a run in the folder itself, and of averaged models, as our own
+    ///     runs have them.
     ///   - warn: told of what was passed over.
     /// - Throws: ``UserError`` for a folder without a record, and what ``read(_:warn:)`` throws.
     public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
@@ -106,7 +117,8 @@ public struct ResultRecord: Sendable {
             throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
         }
         try look(folder, depth: 0)
-        let records = try files.flatMap { try read($0, warn: warn) }
+        var records = try files.flatMap { try read($0, warn: warn) }
+        if nested { records += records.compactMap(\.averaged) }
         guard !records.isEmpty else {
             throw UserError("\(folder): no record in it; a run's folder has a results.jsonl once it has been evaluated")
         }

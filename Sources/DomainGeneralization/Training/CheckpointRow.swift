@@ -18,6 +18,19 @@ public struct CheckpointRow: Sendable, Equatable {
     /// Accuracy on an environment's unseen items.
     public func unseenAccuracy(_ environment: Int) -> Double? { self["env\(environment)_unseen_acc"] }
 
+    /// What the keys of the averaged model's results begin with, in the last row of a run that makes one.
+    public static let averagePrefix = "average_"
+
+    /// The averaged model's results in this row, under the keys of a row; nil when there are none.
+    public var average: CheckpointRow? {
+        let members = values.filter { $0.key.hasPrefix(Self.averagePrefix) }
+        guard !members.isEmpty else { return nil }
+        var result = Dictionary(
+            uniqueKeysWithValues: members.map { (String($0.key.dropFirst(Self.averagePrefix.count)), $0.value) })
+        result["step"] = values["step"]
+        return CheckpointRow(result)
+    }
+
     /// The mean of a number over environments; nil when one is missing.
     public func mean(_ environments: [Int], _ number: (CheckpointRow) -> (Int) -> Double?) -> Double? {
         let values = environments.compactMap { number(self)($0) }

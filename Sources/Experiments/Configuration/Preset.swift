@@ -24,7 +24,8 @@ extension RunConfiguration {
             case .small: "EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop"
             case .domainbed2020:
                 "DomainBed's published tables: ResNet-50 with torchvision's ImageNet weights V1, batch norm frozen"
-            case .swad2021: "SWAD's protocol: domainbed-2020, 15,000 steps for DomainNet, evaluation every 200 steps"
+            case .swad2021:
+                "SWAD's protocol: domainbed-2020 with SWAD, evaluated every 100 steps, 15,000 steps for DomainNet"
             case .domainbedHead:
                 "today's DomainBed: ResNet-50 with AugMix weights (timm's resnet50.ram_in1k), batch norm trained"
             case .domainfusion2024: "swad-2021 with DomainFusion"
@@ -72,8 +73,10 @@ extension RunConfiguration {
         evaluateEvery = known?.evaluateEvery.domainBed ?? 300
         if preset == .swad2021 || preset == .domainfusion2024 {
             steps = known?.steps.swad ?? 5000
-            evaluateEvery = known?.evaluateEvery.swad ?? 200
+            evaluateEvery = known?.evaluateEvery.swad ?? 100
             evaluateTraining = false
+            averaging = AveragingSettings(.swad)
+            if known?.name == "VLCS" { averaging.ratio = 0.2 }
         }
         if preset == .domainfusion2024 { algorithm.name = "DomainFusion" }
         saveEvery = evaluateEvery

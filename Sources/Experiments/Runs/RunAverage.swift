@@ -8,7 +8,7 @@ import Torch
 /// parameters and batch-norm statistics in `average.safetensors`.
 final class RunAverage {
     static let file = "average.safetensors"
-    static let prefix = "average_"
+    static let prefix = CheckpointRow.averagePrefix
 
     private let average: any WeightAverage
     private let settings: AveragingSettings
@@ -78,17 +78,5 @@ final class RunAverage {
     func load(_ state: AlgorithmState, name: String) throws {
         try average.load(state, name: name)
         validatedStep = state.json["average_validated"]?.int ?? 0
-    }
-}
-
-extension CheckpointRow {
-    /// The averaged model's results in this row, under the keys of a row; nil when there are none.
-    var average: CheckpointRow? {
-        let members = values.filter { $0.key.hasPrefix(RunAverage.prefix) }
-        guard !members.isEmpty else { return nil }
-        var result = Dictionary(
-            uniqueKeysWithValues: members.map { (String($0.key.dropFirst(RunAverage.prefix.count)), $0.value) })
-        result["step"] = values["step"]
-        return CheckpointRow(result)
     }
 }

@@ -164,6 +164,7 @@ public final class TrainingRun {
             "seed": .int(configuration.seed), "holdout_fraction": .double(configuration.holdoutFraction),
             "uda_holdout_fraction": .double(configuration.adaptationFraction), "steps": .int(configuration.steps),
             "checkpoint_freq": .int(configuration.evaluateEvery), "task": .string("domain_generalization"),
+            "average": .string(configuration.averaging.method.rawValue),
             "domains": .array(context.dataset.environments.map(JSONValue.string)),
         ])
         return values
