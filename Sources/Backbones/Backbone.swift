@@ -7,10 +7,24 @@ public protocol Backbone {
     /// Width of the vectors.
     var featureCount: Int { get }
 
-    /// - Parameter images: [N, 3, H, W], normalised as ``BackboneDescription/normalisation`` says; any H and W of at
-    ///   least 32 pixels.
+    /// Number of places that ``features(_:visit:)`` visits; 5 in convolutional networks: the stem and four stages, where
+    /// the maps of the last three are 1/8, 1/16 and 1/32 of the image.
+    var levels: Int { get }
+
+    /// - Parameters:
+    ///   - images: [N, 3, H, W], normalised as ``BackboneDescription/normalisation`` says; any H and W of at least 32
+    ///     pixels.
+    ///   - visit: called with each of the network's ``levels`` and its maps [N, C, h, w], in order, from the stem (level 0)
+    ///     to the maps that are pooled; what it returns goes on through the network. For methods that change features
+    ///     (MixStyle) or look at them (MIRO).
     /// - Returns: [N, featureCount].
-    func features(_ images: Tensor) -> Tensor
+    func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor) -> Tensor
+}
+
+extension Backbone {
+    /// - Parameter images: as in ``features(_:visit:)``.
+    /// - Returns: [N, featureCount].
+    public func features(_ images: Tensor) -> Tensor { features(images) { $1 } }
 }
 
 /// What differs from training to training, not from checkpoint to checkpoint.

@@ -72,9 +72,13 @@ public struct Classifier {
         nonmutating set { store.isTraining = newValue }
     }
 
-    /// - Parameter images: [N, 3, H, W], normalised.
+    /// - Parameters:
+    ///   - images: [N, 3, H, W], normalised.
+    ///   - visit: see ``Backbone/features(_:visit:)``.
     /// - Returns: [N, ``Backbone/featureCount``].
-    public func features(_ images: Tensor) -> Tensor { backbone.features(images.contiguous(.channelsLast)) }
+    public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }) -> Tensor {
+        backbone.features(images.contiguous(.channelsLast), visit: visit)
+    }
 
     /// - Parameter features: [N, ``Backbone/featureCount``].
     /// - Returns: logits [N, classes].

@@ -9,14 +9,18 @@ public struct EfficientNetLite: Backbone {
 
     /// Of Lite0: repeats, kernel, stride and channels. The first stage does not expand its channels, the others do so six
     /// times.
-    private static let stages: [(repeats: Int, kernel: Int, stride: Int, channels: Int)] = [
+    private static let plan: [(repeats: Int, kernel: Int, stride: Int, channels: Int)] = [
         (1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112), (4, 5, 2, 192), (1, 3, 1, 320),
     ]
+    /// The last stage of each resolution, from half the image's to a 32nd.
+    private static let lastStages = [0, 1, 2, 4, 6]
     private static let epsilon = 1e-3
 
     public let featureCount = 1280
+    public let levels = 5
     private let stem: ConvNorm
-    private let blocks: [Block]
+    /// By stage.
+    private let stages: [[Block]]
     private let head: ConvNorm
 
     /// - Parameter size: 0 … 4.
@@ -25,13 +29,15 @@ public struct EfficientNetLite: Backbone {
         let repeats = Self.repeats(size)
         let total = repeats.reduce(0, +)
         stem = ConvNorm(scope / "conv_stem", scope / "bn1", in: 3, out: 32, kernel: 3, stride: 2, options: options)
-        var blocks: [Block] = []
+        var stages: [[Block]] = []
         var inputs = 32
-        for (index, stage) in Self.stages.enumerated() {
+        for (index, stage) in Self.plan.enumerated() {
+            var blocks: [Block] = []
+            let before = repeats[..<index].reduce(0, +)
             let outputs = Self.rounded(Double(stage.channels) * width)
             for position in 0..<repeats[index] {
                 let skip = StochasticDepth(
-                    rate: options.dropConnect * Double(blocks.count) / Double(total), store: scope.store,
+                    rate: options.dropConnect * Double(before + position) / Double(total), store: scope.store,
                     generator: generator)
                 blocks.append(
                     Block(
@@ -39,22 +45,26 @@ public struct EfficientNetLite: Backbone {
                         kernel: stage.kernel, stride: position == 0 ? stage.stride : 1, options: options, skip: skip))
                 inputs = outputs
             }
+            stages.append(blocks)
         }
-        self.blocks = blocks
+        self.stages = stages
         head = ConvNorm(
             scope / "conv_head", scope / "bn2", in: inputs, out: featureCount, kernel: 1, options: options)
     }
 
-    public func features(_ images: Tensor) -> Tensor {
+    public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = stem(images).relu6()
-        for block in blocks { x = block(x) }
+        for (index, blocks) in stages.enumerated() {
+            for block in blocks { x = block(x) }
+            if let level = Self.lastStages.firstIndex(of: index) { x = visit(level, x) }
+        }
         return head(x).relu6().globalAveragePool2d().flattened(from: 1)
     }
 
     /// Blocks of each stage; the first and the last stage are not deepened.
     private static func repeats(_ size: Int) -> [Int] {
-        stages.enumerated().map { index, stage in
-            let isFixed = index == 0 || index == stages.count - 1
+        plan.enumerated().map { index, stage in
+            let isFixed = index == 0 || index == plan.count - 1
             return isFixed ? stage.repeats : Int(ceil(Double(stage.repeats) * multipliers[size].depth))
         }
     }

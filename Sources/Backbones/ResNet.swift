@@ -20,9 +20,11 @@ public struct ResNet: Backbone {
     }
 
     public let featureCount: Int
+    public let levels = 5
     private let stem: Conv2d
     private let stemNorm: BatchNorm2d
-    private let blocks: [Block]
+    /// By stage.
+    private let stages: [[Block]]
 
     init(_ scope: Scope, depth: Depth, options: BackboneOptions, generator: Generator) {
         stem = Conv2d(
@@ -30,12 +32,14 @@ public struct ResNet: Backbone {
             weightInit: .fanOut(64, kernel: 7))
         stemNorm = options.batchNorm(scope / "bn1", channels: 64, epsilon: 1e-5)
         var inputs = 64
-        var blocks: [Block] = []
+        var stages: [[Block]] = []
         let total = depth.blocks.reduce(0, +)
         for (stage, count) in depth.blocks.enumerated() {
+            var blocks: [Block] = []
+            let before = depth.blocks[..<stage].reduce(0, +)
             for index in 0..<count {
                 let skip = StochasticDepth(
-                    rate: options.dropConnect * Double(blocks.count) / Double(total - 1), store: scope.store,
+                    rate: options.dropConnect * Double(before + index) / Double(total - 1), store: scope.store,
                     generator: generator)
                 let block = Block(
                     scope / "layer\(stage + 1)" / index, in: inputs, width: 64 << stage,
@@ -44,14 +48,18 @@ public struct ResNet: Backbone {
                 blocks.append(block)
                 inputs = block.outputs
             }
+            stages.append(blocks)
         }
-        self.blocks = blocks
+        self.stages = stages
         featureCount = inputs
     }
 
-    public func features(_ images: Tensor) -> Tensor {
-        var x = stemNorm(stem(images)).relu().maxPool2d(3, stride: 2, padding: 1)
-        for block in blocks { x = block(x) }
+    public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
+        var x = visit(0, stemNorm(stem(images)).relu().maxPool2d(3, stride: 2, padding: 1))
+        for (index, blocks) in stages.enumerated() {
+            for block in blocks { x = block(x) }
+            x = visit(index + 1, x)
+        }
         return x.globalAveragePool2d().flattened(from: 1)
     }
 

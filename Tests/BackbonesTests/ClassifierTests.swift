@@ -26,6 +26,26 @@ import Torch
         #expect(other.store["conv1.weight"]?.scalars(Float.self) == weights["conv1.weight"]?.scalars(Float.self))
     }
 
+    @Test(arguments: [("resnet18", [64, 64, 128, 256, 512]), ("efficientnet_lite0", [16, 24, 40, 112, 320])])
+    func visitsItsLevels(_ name: String, _ channels: [Int]) throws {
+        let classifier = try Formula.classifier(name)
+        let (plain, shapes, halved) = classifier.evaluating {
+            var shapes: [[Int]] = []
+            let features = classifier.features(images) { level, maps in
+                #expect(level == shapes.count)
+                shapes.append(Array(maps.shape.dropFirst()))
+                return maps
+            }
+            let halved = classifier.features(images) { level, maps in level == 3 ? maps * 0.5 : maps }
+            #expect((features - classifier.features(images)).abs().max().item() == 0)
+            return (features, shapes, halved)
+        }
+        #expect(shapes.map { $0[0] } == channels)
+        #expect(shapes.map { $0[1] }.suffix(3) == [8, 4, 2])
+        #expect(shapes.count == classifier.backbone.levels)
+        #expect((plain - halved).abs().max().item() > 1e-4)
+    }
+
     @Test func copiesItsWeights() throws {
         let weights = try Formula.classifier("resnet18").store.state
         let before: [Float] = try #require(weights["bn1.weight"]).scalars()
