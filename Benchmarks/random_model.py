@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a latent diffusion model of a published configuration with random weights, in diffusers layout.
 
-usage: Benchmarks/random_model.py KIND FOLDER [--merges FILE] [--seed N]     KIND: sd15, sd21, small-sd15, small-sd21
+usage: Benchmarks/random_model.py KIND FOLDER [--pixels N] [--merges FILE] [--seed N]    KIND: sd15, sd21, small-sd15, small-sd21
 
 The weights of Stable Diffusion are not needed to compare two implementations: random ones of such a size that
 activations stay near unit variance exercise every layer. The `small` kinds have few channels and the same structure.
@@ -102,8 +102,9 @@ def scheduler(kind):
         clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type=KINDS[kind]["prediction_type"])
 
 
-def make(kind, folder, merges, seed=0, visit=lambda part, model: None):
-    """Writes the model's folder part by part; `visit` is told of each part as it is in memory."""
+def make(kind, folder, merges, seed=0, pixels=None, visit=lambda part, model: None):
+    """Writes the model's folder part by part; `visit` is told of each part as it is in memory. `pixels` is the side of
+    images that the configuration names, where it is not to be the published one."""
     from diffusers import StableDiffusionPipeline  # noqa: F401 (its import settles the libraries' order)
     folder = pathlib.Path(folder)
     generator = torch.Generator().manual_seed(seed)
@@ -113,6 +114,8 @@ def make(kind, folder, merges, seed=0, visit=lambda part, model: None):
         model = randomize(build(kind), generator)
         if part == "vae":
             model.decoder.conv_out.weight.data *= 0.3  # images inside 0 ... 1
+        if pixels and part == "unet":
+            model.register_to_config(sample_size=pixels // 8)
         model.save_pretrained(folder / part)
         visit(part, model)
         del model
@@ -124,9 +127,10 @@ def main():
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("folder")
     parser.add_argument("--merges", default=REPOSITORY / "data/packages/bpe_simple_vocab_16e6.txt")
+    parser.add_argument("--pixels", type=int, help="side of the images that the model is said to be for")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    make(arguments.kind, arguments.folder, arguments.merges, arguments.seed)
+    make(arguments.kind, arguments.folder, arguments.merges, arguments.seed, arguments.pixels)
 
 
 if __name__ == "__main__":

@@ -20,17 +20,18 @@ public final class LatentDiffusionModel {
     private var embeddings: [String: Tensor] = [:]
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
-    /// - Parameter dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16
-    ///   is too narrow for it.
+    /// - Parameters:
+    ///   - path: the folder; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
+    ///     (``HubCache``).
+    ///   - dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16 is too
+    ///     narrow for it.
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
     public init(path: String, device: Device = .cpu, dtype: DType = .float32) throws {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            throw ModelError(path: path, "no such model; wanted a folder in diffusers layout (unet/, vae/, …)")
-        }
+        let location = try ModelLocation(path)
+        let path = location.folder
         for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
         where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
-            throw ModelError(path: "\(path)/\(part)", "missing; a model folder in diffusers layout has it")
+            throw location.missing(part)
         }
         try ModelIndex.check(folder: path)
         self.path = path
