@@ -73,7 +73,7 @@ struct MalformedCheckpointTests {
             let copy = try ModelCopy()
             try copy.rewrite(file) { state in
                 let damaged = try #require(state[key]).cloned()
-                damaged.flattened()[3].fill_(value)
+                damaged.flattened()[1].fill_(value)
                 state[key] = damaged
             }
             #expect(copy.refusal() == "\(file): \(key) holds infinite values or NaN; fetch the file again")
