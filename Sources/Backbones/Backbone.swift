@@ -8,15 +8,15 @@ public protocol Backbone {
     var featureCount: Int { get }
 
     /// Number of places that ``features(_:visit:)`` visits; 5 in convolutional networks: the stem and four stages, where
-    /// the maps of the last three are 1/8, 1/16 and 1/32 of the image.
+    /// the maps of the last three are 1/8, 1/16 and 1/32 of the image; in transformers the embedding and four quarters.
     var levels: Int { get }
 
     /// - Parameters:
     ///   - images: [N, 3, H, W], normalised as ``BackboneDescription/normalisation`` says; any H and W of at least 32
     ///     pixels.
-    ///   - visit: called with each of the network's ``levels`` and its maps [N, C, h, w], in order, from the stem (level 0)
-    ///     to the maps that are pooled; what it returns goes on through the network. For methods that change features
-    ///     (MixStyle) or look at them (MIRO).
+    ///   - visit: called with each of the network's ``levels`` and its maps [N, C, h, w] (transformers: tokens [N, T, C]),
+    ///     in order, from the stem (level 0) to the maps that are pooled; what it returns goes on through the network. For
+    ///     methods that change features (MixStyle) or look at them (MIRO).
     /// - Returns: [N, featureCount].
     func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor) -> Tensor
 }
@@ -51,17 +51,39 @@ public struct BackboneOptions: Sendable, Equatable, Codable {
     }
 }
 
+/// Where a parameter lies between images and logits, for learning rates that fall with depth.
+enum LayerPlace: Hashable {
+    case stem
+    /// A residual block by its indices, the outermost first.
+    case block([Int])
+    /// Between the last block and the head: counted with the last block.
+    case afterBlocks
+    case head
+
+    /// The numbers in the parts of a key that begin with one of `prefixes`: `layer2.0.conv1.weight` → [2, 0].
+    /// - Parameter parts: how many parts of the key carry a number.
+    static func block(_ key: String, _ prefixes: [String], parts: ClosedRange<Int>) -> LayerPlace? {
+        let words = key.split(separator: ".")
+        guard words.count > parts.upperBound, let first = words.first,
+            prefixes.contains(where: { first.hasPrefix($0) })
+        else { return nil }
+        let numbers = words[parts].map { Int($0.filter(\.isNumber)) }
+        return numbers.contains(nil) ? nil : .block(numbers.compactMap { $0 })
+    }
+}
+
 /// Leaves out a residual branch for some images of a batch while its store is training.
 struct StochasticDepth {
     let rate: Double
     let store: ParameterStore
     let generator: Generator
 
-    /// - Parameter branch: [N, C, H, W]; an image's branch becomes 0 with probability `rate`, else is scaled by
+    /// - Parameter branch: [N, …]; an image's branch becomes 0 with probability `rate`, else is scaled by
     ///   1 / (1 − `rate`), so that the expectation stays.
     func callAsFunction(_ branch: Tensor) -> Tensor {
         guard rate > 0, store.isTraining else { return branch }
-        let kept = Tensor.bernoulli([branch.size(0), 1, 1, 1], probability: 1 - rate, generator: generator)
+        let shape = [branch.size(0)] + [Int](repeating: 1, count: branch.rank - 1)
+        let kept = Tensor.bernoulli(shape, probability: 1 - rate, generator: generator)
         return branch * (kept / (1 - rate))
     }
 }

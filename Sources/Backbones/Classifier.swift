@@ -14,17 +14,27 @@ public struct Classifier {
         public var backbone: BackboneOptions
         /// Probability that a feature is zeroed before the linear layer while training.
         public var dropout: Double
+        /// Trains the linear layer alone; the backbone computes as in evaluation and keeps its weights and statistics.
+        public var linearProbe: Bool
+        /// Factor on the learning rate from each layer to the one below it, in 0…1; see
+        /// ``Classifier/parameterGroups``. 1 is one rate for all.
+        public var layerDecay: Double
 
-        public init(backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0) {
+        public init(
+            backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0, linearProbe: Bool = false,
+            layerDecay: Double = 1
+        ) {
             self.backbone = backbone
             self.dropout = dropout
+            self.linearProbe = linearProbe
+            self.layerDecay = layerDecay
         }
     }
 
     public let description: BackboneDescription
     public let options: Options
     public let classCount: Int
-    /// All parameters, recording gradients, under the keys of the backbone's public checkpoints.
+    /// All parameters, under the keys of the backbone's public checkpoints; those that are trained record gradients.
     public let store: ParameterStore
     /// Draws dropout and stochastic depth; a checkpoint keeps its state.
     public let generator: Generator
@@ -63,7 +73,11 @@ public struct Classifier {
         } else {
             headIsFresh = true
         }
-        store.setRequiresGrad(true)
+        store.setRequiresGrad(!options.linearProbe)
+        if options.linearProbe {
+            head.weight.requiresGrad = true
+            head.bias?.requiresGrad = true
+        }
     }
 
     /// Whether dropout, stochastic depth and batch norm behave as in training. Off at first.
@@ -77,7 +91,12 @@ public struct Classifier {
     ///   - visit: see ``Backbone/features(_:visit:)``.
     /// - Returns: [N, ``Backbone/featureCount``].
     public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }) -> Tensor {
-        backbone.features(images.contiguous(.channelsLast), visit: visit)
+        let images = images.contiguous(.channelsLast)
+        guard options.linearProbe else { return backbone.features(images, visit: visit) }
+        let before = isTraining
+        isTraining = false
+        defer { isTraining = before }
+        return noGrad { backbone.features(images, visit: visit) }
     }
 
     /// - Parameter features: [N, ``Backbone/featureCount``].

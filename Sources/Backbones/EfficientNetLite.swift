@@ -175,4 +175,10 @@ extension EfficientNetLite {
             return "\(places[block])\(layer).\(parts[3])"
         }
     }
+
+    static func place(_ key: String) -> LayerPlace {
+        if key.hasPrefix("conv_stem.") || key.hasPrefix("bn1.") { return .stem }
+        if key.hasPrefix("classifier.") { return .head }
+        return .block(key, ["blocks"], parts: 1...2) ?? .afterBlocks
+    }
 }

@@ -107,3 +107,10 @@ public struct ResNet: Backbone {
         }
     }
 }
+
+extension ResNet {
+    static func place(_ key: String) -> LayerPlace {
+        if key.hasPrefix("conv1.") || key.hasPrefix("bn1.") { return .stem }
+        return .block(key, ["layer"], parts: 0...1) ?? .head
+    }
+}

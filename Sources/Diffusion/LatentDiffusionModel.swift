@@ -20,17 +20,20 @@ public final class LatentDiffusionModel {
     private var embeddings: [String: Tensor] = [:]
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
-    /// - Parameter dtype: type of the weights, and of what is computed with them.
+    /// - Parameters:
+    ///   - path: the folder; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
+    ///     (``HubCache``).
+    ///   - dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16 is too
+    ///     narrow for it.
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
     public init(path: String, device: Device = .cpu, dtype: DType = .float32) throws {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            throw ModelError(path: path, "no such model; wanted a folder in diffusers layout (unet/, vae/, …)")
-        }
+        let location = try ModelLocation(path)
+        let path = location.folder
         for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
         where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
-            throw ModelError(path: "\(path)/\(part)", "missing; a model folder in diffusers layout has it")
+            throw location.missing(part)
         }
+        try ModelIndex.check(folder: path)
         self.path = path
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
@@ -69,7 +72,12 @@ public final class LatentDiffusionModel {
     }
 
     public var device: Device { unet.store.device }
+    /// The type of the U-Net's weights.
     public var dtype: DType { unet.store.dtype }
+
+    /// The type for latents, noise and all that is computed between the networks: float32 where the networks are
+    /// narrower, whose three digits would not do to add steps up.
+    public var workingDType: DType { dtype == .float64 ? .float64 : .float32 }
 
     /// The side of the latents that the U-Net was trained on.
     public var latentSize: Int { unet.config.sampleSize }

@@ -15,7 +15,7 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .customLong("config"), help: "A YAML file with settings, as the config.yaml of a run.")
     var configurationFile: String?
 
-    @Option(help: "The network: efficientnet_lite0 … 4, resnet18, 34, 50 or 101.")
+    @Option(help: "The network, by timm's name; 'domainfusion info' lists them.")
     var backbone: String?
 
     @Option(help: "Pretrained weights: a .safetensors or .pth file, auto (those installed) or none.")

@@ -13,17 +13,33 @@ struct BackboneReference: Decodable {
         let running: [String: Double]
     }
 
+    struct Layers: Decodable {
+        let count: Int
+        let checksum: UInt64
+    }
+
     let square: [Float]
     let odd: [Float]
     let featureCount: Int
     let features: [Float]
     let keys: Int
     let parameters: Int
+    let layers: Layers
     let training: Training?
 
-    static let all: [String: BackboneReference] = {
+    /// What a network of torchvision's computes from `square`, by its name.
+    struct Output: Decodable {
+        let square: [Float]
+    }
+
+    static let all = read(BackboneReference.self) { !$0.hasPrefix("torchvision ") }
+    static let torchvision = read(Output.self) { $0.hasPrefix("torchvision ") }
+
+    private static func read<Entry: Decodable>(_ type: Entry.Type, where isWanted: (String) -> Bool) -> [String: Entry] {
         guard let url = Bundle.module.url(forResource: "backbones", withExtension: "json", subdirectory: "Fixtures"),
-            let data = try? Data(contentsOf: url)
+            let data = try? Data(contentsOf: url),
+            let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+            let wanted = try? JSONSerialization.data(withJSONObject: object.filter { isWanted($0.key) })
         else { return [:] }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .custom { path in
@@ -34,8 +50,8 @@ struct BackboneReference: Decodable {
             ]
             return Name(stringValue: ours[name] ?? name)
         }
-        return (try? decoder.decode([String: BackboneReference].self, from: data)) ?? [:]
-    }()
+        return (try? decoder.decode([String: Entry].self, from: wanted)) ?? [:]
+    }
 
     private struct Name: CodingKey {
         let stringValue: String
@@ -56,30 +72,28 @@ enum Formula {
         return UInt64(~crc)
     }
 
+    private static let multiply = Operator("aten::mul", "Scalar")
+    private static let add = Operator("aten::add", "Scalar")
+    private static let remainder = Operator("aten::remainder", "Scalar")
+
     /// `scale · u + offset`, computed in double precision.
     static func noise(_ key: String, _ shape: [Int], scale: Double = 1, offset: Double = 0) -> Tensor {
-        let tensor = Tensor.empty(shape)
-        let start = crc32(key) &* 40503
-        tensor.withUnsafeMutableBytes { bytes in
-            let values = bytes.bindMemory(to: Float.self)
-            var index = 0
-            var state = start
-            while index < values.count {
-                let u = Double(state & 0xffff_ffff) / 4_294_967_296 - 0.5
-                values[index] = Float(scale * u + offset)
-                state &+= 2_654_435_761
-                index += 1
-            }
-        }
-        return tensor
+        let index = Tensor.arange(to: Double(shape.reduce(1, *)), dtype: .int64)
+        let spread = multiply(.tensor(index), .int(2_654_435_761))
+        let shifted = add(.tensor(spread), .int(Int(crc32(key) &* 40503)), .int(1))
+        let bits = remainder(.tensor(shifted), .int(1 << 32))
+        let u = bits.to(dtype: .float64) / 4_294_967_296 - 0.5
+        return (u * scale + offset).to(dtype: .float32).reshaped(shape)
     }
 
     static func images(_ name: String, _ shape: Int...) -> Tensor { noise(name, shape, scale: 4) }
 
-    static func weights(like store: ParameterStore) -> StateDict {
+    /// - Parameter name: what a key is called in the checkpoint; an `x.layer_scale` has a shape of its own.
+    static func weights(like store: ParameterStore, name: (String) -> String = { $0 }) -> StateDict {
         var state = StateDict()
         for entry in store.entries {
-            let (key, shape) = (entry.name, entry.tensor.shape)
+            let key = name(entry.name)
+            let shape = entry.tensor.shape + (key.hasSuffix("layer_scale") ? [1, 1] : [])
             if key.hasSuffix("num_batches_tracked") {
                 state[key] = Tensor(0)
             } else if key.hasSuffix("running_var") {

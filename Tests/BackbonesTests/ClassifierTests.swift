@@ -130,6 +130,42 @@ import Torch
         optimizer.step()
         #expect(weight.strides == [576, 1, 192, 64])
     }
+
+    /// A linear probe trains the head and leaves the backbone, its statistics too, as it was.
+    @Test func linearProbe() throws {
+        var options = Classifier.Options(dropout: 0.5, linearProbe: true)
+        options.backbone.dropConnect = 0.5
+        let probe = try classifier(options)
+        probe.isTraining = true
+        let before = probe.store.state.names.compactMap { name in probe.store[name].map { (name, $0.cloned()) } }
+        let groups = probe.parameterGroups
+        #expect(groups.flatMap(\.parameters).count == 2)
+        // Optimisers are given all parameters by some methods: those without a gradient stay.
+        let optimizer = Optimizer(.adam(), probe.store.parameters, learningRate: 0.1)
+        let first = probe.features(images)
+        crossEntropy(probe.logits(first), Tensor([0, 1, 2, 3, 4, 5, 6, 0])).backward()
+        optimizer.step()
+        #expect(probe.isTraining)
+        #expect((probe.features(images) - first).abs().max().item() == 0)
+        for (name, old) in before {
+            let changed = try (#require(probe.store[name]) - old).abs().max().item() > 0
+            #expect(changed == name.hasPrefix("fc."), "\(name)")
+        }
+    }
+
+    @Test func learningRatesFallWithDepth() throws {
+        let one = try classifier()
+        #expect(one.parameterGroups.count == 1 && one.parameterGroups[0].rateScale == 1)
+        #expect(one.parameterGroups[0].parameters.count == one.store.parameters.count)
+        let many = try classifier(.init(layerDecay: 0.5))
+        let groups = many.parameterGroups
+        // Stem, eight blocks, head.
+        let expected: [Double] = (0...9).map { pow(0.5, Double(9 - $0)) }
+        #expect(groups.map(\.rateScale) == expected)
+        #expect(groups.flatMap(\.parameters).count == many.store.parameters.count)
+        #expect(groups[9].parameters.map(\.shape) == [[7, 512], [7]])
+        #expect(groups[0].parameters.map(\.shape) == [[64, 3, 7, 7], [64], [64]])
+    }
 }
 
 @Suite struct BackbonesTests {

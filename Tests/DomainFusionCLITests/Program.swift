@@ -42,11 +42,14 @@ final class Program {
     }()
 
     /// Starts the program in the folder.
-    private func start(_ arguments: [String], output: FileHandle, errors: FileHandle) throws -> Process {
+    private func start(
+        _ arguments: [String], environment: [String: String], output: FileHandle, errors: FileHandle
+    ) throws -> Process {
         let process = Process()
         process.executableURL = Self.executable
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = output
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice
@@ -55,14 +58,17 @@ final class Program {
     }
 
     /// Runs the program to its end, or until `end`, told of the running process, has ended it.
-    func run(_ arguments: [String], end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
+    /// - Parameter environment: variables to set beside those of the tests.
+    func run(
+        _ arguments: [String], environment: [String: String] = [:], end: ((Process) throws -> Void)? = nil
+    ) throws -> ProgramResult {
         let outputs = try ["out", "err"].map { kind in
             let path = "\(folder)/\(kind)-\(UUID().uuidString)"
             _ = FileManager.default.createFile(atPath: path, contents: nil)
             guard let handle = FileHandle(forWritingAtPath: path) else { throw CocoaError(.fileWriteUnknown) }
             return (path, handle)
         }
-        let process = try start(arguments, output: outputs[0].1, errors: outputs[1].1)
+        let process = try start(arguments, environment: environment, output: outputs[0].1, errors: outputs[1].1)
         try end?(process)
         process.waitUntilExit()
         let texts = outputs.map { path, handle in

@@ -66,6 +66,10 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         /// Stochastic depth.
         public var dropConnect = 0.0
         public var dropout = 0.0
+        /// Trains the linear layer over the features alone.
+        public var linearProbe = false
+        /// Factor on the learning rate from each layer to the one below it; 1 is one rate for all.
+        public var layerDecay = 1.0
     }
 
     public init() {}
@@ -126,7 +130,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         try averaging.validate(path: "averaging")
         for (name, value) in [
             ("backbone.dropout", backbone.dropout), ("backbone.dropConnect", backbone.dropConnect),
-            ("backbone.batchNormMomentum", backbone.batchNormMomentum),
+            ("backbone.batchNormMomentum", backbone.batchNormMomentum), ("backbone.layerDecay", backbone.layerDecay),
         ] { try check((0...1).contains(value), "\(name): \(value) is not in 0…1") }
     }
 
@@ -135,6 +139,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         Classifier.Options(
             backbone: BackboneOptions(
                 batchNormMomentum: backbone.batchNormMomentum, freezeBatchNorm: backbone.freezeBatchNorm,
-                dropConnect: backbone.dropConnect), dropout: backbone.dropout)
+                dropConnect: backbone.dropConnect), dropout: backbone.dropout, linearProbe: backbone.linearProbe,
+            layerDecay: backbone.layerDecay)
     }
 }

@@ -13,6 +13,7 @@ private enum Op {
     static let nearest = Operator("aten::upsample_nearest2d")
     static let bilinear = Operator("aten::upsample_bilinear2d")
     static let bilinearAA = Operator("aten::_upsample_bilinear2d_aa")
+    static let bicubicAA = Operator("aten::_upsample_bicubic2d_aa")
     static let rfft2 = Operator("aten::fft_rfft2")
     static let irfft2 = Operator("aten::fft_irfft2")
     static let fft2 = Operator("aten::fft_fft2")
@@ -76,6 +77,10 @@ extension Tensor {
     /// Bilinear resize without aligned corners; `antialias` as in Pillow.
     public func resizedBilinear(_ height: Int, _ width: Int, antialias: Bool = false) -> Tensor {
         (antialias ? Op.bilinearAA : Op.bilinear)(.tensor(self), .ints([height, width]), .bool(false))
+    }
+    /// Bicubic resize with antialiasing, without aligned corners.
+    public func resizedBicubic(_ height: Int, _ width: Int) -> Tensor {
+        Op.bicubicAA(.tensor(self), .ints([height, width]), .bool(false))
     }
 
     // Fourier transforms over the last two dimensions

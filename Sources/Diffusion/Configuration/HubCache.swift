@@ -1,0 +1,130 @@
+import Foundation
+import Torch
+
+/// The local cache of the Hugging Face hub, as `huggingface_hub` lays it out. Nothing is ever fetched.
+///
+///     ROOT/models--ORG--NAME/refs/main                          the commit that a name stands for
+///     ROOT/models--ORG--NAME/snapshots/COMMIT/unet/config.json  links to blobs
+///     ROOT/models--ORG--NAME/.no_exist/COMMIT/FILE              files that are known not to exist
+public struct HubCache: Sendable {
+    public let root: String
+
+    public init(root: String) { self.root = root }
+
+    /// The cache that the environment names: `HF_HUB_CACHE` (formerly `HUGGINGFACE_HUB_CACHE`), else `hub` in `HF_HOME`,
+    /// else in `huggingface` in `XDG_CACHE_HOME` or `~/.cache`.
+    public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+        func path(_ name: String) -> String? {
+            guard let value = environment[name], !value.isEmpty else { return nil }
+            let home = environment["HOME"] ?? NSHomeDirectory()
+            let expanded = value.replacing(/\$\{?(\w+)\}?/) { environment[String($0.1)] ?? String($0.0) }
+            return expanded == "~" || expanded.hasPrefix("~/") ? home + expanded.dropFirst() : expanded
+        }
+        let cache = path("XDG_CACHE_HOME") ?? (environment["HOME"] ?? NSHomeDirectory()) + "/.cache"
+        let home = path("HF_HOME") ?? "\(cache)/huggingface"
+        root = path("HF_HUB_CACHE") ?? path("HUGGINGFACE_HUB_CACHE") ?? "\(home)/hub"
+    }
+
+    /// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` with a branch, a tag or a commit of 40 hexadecimal digits.
+    public struct ModelID: Sendable, Equatable, CustomStringConvertible {
+        public let name: String
+        public let revision: String
+
+        /// Nil for a text that cannot be an id.
+        public init?(_ text: String) {
+            let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let name = parts[0]
+            guard name.count <= 96, name.wholeMatch(of: /[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*/) != nil,
+                !name.contains("--"), !name.contains(".."), name.last.map({ !".-".contains($0) }) ?? false
+            else { return nil }
+            self.name = name
+            revision = parts.count == 2 ? parts[1] : "main"
+            let steps = revision.split(separator: "/", omittingEmptySubsequences: false)
+            guard !revision.isEmpty, steps.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else { return nil }
+        }
+
+        var isCommit: Bool { revision.wholeMatch(of: /[0-9a-f]{40}/) != nil }
+
+        public var description: String { revision == "main" ? name : "\(name)@\(revision)" }
+
+        /// The command that fetches the whole model, or some of its files.
+        func download(_ pattern: String? = nil) -> String {
+            "hf download \(name)" + (revision == "main" ? "" : " --revision \(revision)")
+                + (pattern.map { " --include '\($0)'" } ?? "")
+        }
+    }
+
+    /// One commit's files.
+    public struct Snapshot: Sendable, Equatable {
+        public let id: ModelID
+        public let commit: String
+        public let folder: String
+        /// Where files are noted that the repository is known not to have.
+        let absent: String
+    }
+
+    /// The snapshot of a model at its revision.
+    /// - Throws: ``ModelError`` saying what to fetch, or which file of the cache is damaged.
+    public func snapshot(_ id: ModelID) throws -> Snapshot {
+        let repository = "\(root)/models--" + id.name.replacing("/", with: "--")
+        var commit = id.revision
+        if !id.isCommit {
+            let reference = "\(repository)/refs/\(id.revision)"
+            guard FileManager.default.fileExists(atPath: reference) else {
+                throw ModelError(
+                    path: "\(id)", "not in the Hugging Face cache (\(root)); fetch it with '\(id.download())'")
+            }
+            let bytes = FileManager.default.contents(atPath: reference) ?? Data()
+            commit = String(decoding: bytes.prefix(100), as: UTF8.self)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+            guard commit.wholeMatch(of: /[0-9a-f]{40}/) != nil else {
+                throw ModelError(
+                    path: reference, "names no commit of 40 hexadecimal digits; fetch it again: '\(id.download())'")
+            }
+        }
+        let folder = "\(repository)/snapshots/\(commit)"
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+            throw ModelError(
+                path: "\(id)",
+                "commit \(commit) is not in the Hugging Face cache (\(root)); fetch it with '\(id.download())'")
+        }
+        return Snapshot(id: id, commit: commit, folder: folder, absent: "\(repository)/.no_exist/\(commit)")
+    }
+}
+
+/// Where a model is: a folder, or a snapshot in the cache of the Hugging Face hub.
+struct ModelLocation {
+    let folder: String
+    private let snapshot: HubCache.Snapshot?
+
+    /// - Parameter name: a folder in diffusers layout, `ORG/NAME` or `ORG/NAME@REVISION`. A folder that exists wins.
+    /// - Throws: ``ModelError`` saying what was looked for, and what to fetch.
+    init(_ name: String, cache: HubCache = HubCache()) throws {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), isFolder.boolValue {
+            folder = name
+            snapshot = nil
+            return
+        }
+        guard let id = HubCache.ModelID(name) else {
+            throw ModelError(path: name, "no such model; wanted a folder in diffusers layout (unet/, vae/, …), or ORG/NAME")
+        }
+        let found = try cache.snapshot(id)
+        folder = found.folder
+        snapshot = found
+    }
+
+    /// The error for a part (`unet`) that is not there.
+    func missing(_ part: String) -> ModelError {
+        guard let snapshot else {
+            return ModelError(path: "\(folder)/\(part)", "missing; a model folder in diffusers layout has it")
+        }
+        if FileManager.default.fileExists(atPath: "\(snapshot.absent)/\(part)") {
+            return ModelError(path: "\(snapshot.id)", "has no \(part): not a model in diffusers layout; name another")
+        }
+        return ModelError(
+            path: "\(snapshot.id)",
+            "\(part) is not in the Hugging Face cache; fetch it with '\(snapshot.id.download("\(part)/*"))'")
+    }
+}
