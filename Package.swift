@@ -76,7 +76,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
-            exclude: ["README.md", "compare", "reference.py", "results"]),
+            exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
         + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")
         + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),

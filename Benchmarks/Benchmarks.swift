@@ -1,7 +1,8 @@
 import Foundation
 import Torch
 
-/// Runs one measurement and prints it as a line of JSON a result: `Benchmarks operators`, `Benchmarks ld-step.demo.step.curve`.
+/// Runs one measurement and prints it as a line of JSON a result: `Benchmarks operators`,
+/// `Benchmarks ld-step.demo.step.curve`; or compares a model with what diffusers computed of it: `Benchmarks parity FOLDER` (see the script parity).
 @main
 struct Benchmarks {
     typealias Run = ([String]) throws -> [Measurement]
@@ -16,16 +17,22 @@ struct Benchmarks {
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
         all["loader"] = LoaderBenchmark.run
 
+        if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "parity" {
+            for row in try ParityCheck.run(folder: CommandLine.arguments[2]) { try printLine(row) }
+            return
+        }
         guard CommandLine.arguments.count >= 2, let run = all[CommandLine.arguments[1]] else {
             let names = all.keys.sorted().joined(separator: "|")
             FileHandle.standardError.write(Data("usage: Benchmarks \(names)\n".utf8))
             exit(64)
         }
         Machine.keepFreedMemory()
+        for measurement in try run(Array(CommandLine.arguments.dropFirst(2))) { try printLine(measurement) }
+    }
+
+    private static func printLine(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        for measurement in try run(Array(CommandLine.arguments.dropFirst(2))) {
-            print(String(decoding: try encoder.encode(measurement), as: UTF8.self))
-        }
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 }

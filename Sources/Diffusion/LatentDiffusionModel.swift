@@ -20,7 +20,8 @@ public final class LatentDiffusionModel {
     private var embeddings: [String: Tensor] = [:]
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
-    /// - Parameter dtype: type of the weights, and of what is computed with them.
+    /// - Parameter dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16
+    ///   is too narrow for it.
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
     public init(path: String, device: Device = .cpu, dtype: DType = .float32) throws {
         var isFolder: ObjCBool = false
@@ -31,6 +32,7 @@ public final class LatentDiffusionModel {
         where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
             throw ModelError(path: "\(path)/\(part)", "missing; a model folder in diffusers layout has it")
         }
+        try ModelIndex.check(folder: path)
         self.path = path
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
@@ -69,7 +71,12 @@ public final class LatentDiffusionModel {
     }
 
     public var device: Device { unet.store.device }
+    /// The type of the U-Net's weights.
     public var dtype: DType { unet.store.dtype }
+
+    /// The type for latents, noise and all that is computed between the networks: float32 where the networks are
+    /// narrower, whose three digits would not do to add steps up.
+    public var workingDType: DType { dtype == .float64 ? .float64 : .float32 }
 
     /// The side of the latents that the U-Net was trained on.
     public var latentSize: Int { unet.config.sampleSize }

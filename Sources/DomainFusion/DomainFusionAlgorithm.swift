@@ -10,6 +10,8 @@ public final class DomainFusionAlgorithm: Algorithm {
     public struct Settings: Hyperparameters {
         /// Folder of the latent diffusion model, in diffusers layout.
         public var ldm = "Models/emoji-ldm"
+        /// Precision of the latent diffusion model.
+        public var ldmDtype = ModelPrecision.float32
         public var distillation = LatentDistillationSettings()
         public var posterior = PosteriorDistillationSettings()
         public var augmentation = AugmentationSettings()
@@ -18,6 +20,7 @@ public final class DomainFusionAlgorithm: Algorithm {
 
         public static let help = [
             "ldm": "folder of the latent diffusion model, in diffusers layout",
+            "ldmDtype": "its precision: float32, bfloat16 or float16",
             "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
             "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
             "augmentation": "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
@@ -54,7 +57,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
-        let model = try LatentDiffusionModel(path: settings.ldm, device: context.device)
+        let model = try LatentDiffusionModel(
+            path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype)
         let store = ContentStore(context.storeDirectory, logger: context.logger)
         ledgerPath = "\(context.runDirectory)/ledger.json"
         var ledger = try Ledger(path: ledgerPath)

@@ -3,7 +3,8 @@ import DomainGeneralization
 import Foundation
 
 extension LatentDiffusionModel {
-    /// A hash of all that the model's images depend on: configurations and weights, by their files' contents.
+    /// A hash of all that the model's images depend on: configurations and weights, by their files' contents, and the
+    /// precision where it is not float32.
     /// - Throws: `FileFormatError` for a file that cannot be read.
     public func fingerprint() throws -> String {
         let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
@@ -15,6 +16,7 @@ extension LatentDiffusionModel {
                 hashes.append(.string("\(part)/\(name) \(try ContentHash.of(file: "\(folder)/\(name)"))"))
             }
         }
+        if dtype != .float32 { hashes.append(.string("\(dtype)")) }
         return ContentHash.of(JSONValue.array(hashes).text)
     }
 }

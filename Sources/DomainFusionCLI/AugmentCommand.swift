@@ -30,6 +30,9 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Folder of the latent diffusion model, in diffusers layout.")
     var ldm = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "Candidates of each image.")
     var candidates = AugmentationSettings().candidates
 
@@ -93,7 +96,7 @@ struct AugmentCommand: AsyncParsableCommand {
         settings.seed = seed
         try settings.validate(path: "augment")
         let decoded = try images.map(ImageFile.decode)
-        let model = try LatentDiffusionModel(path: ldm, device: Device(parsing: device))
+        let model = try LatentDiffusionModel(path: ldm, device: Device(parsing: device), dtype: ldmDtype.dtype)
         let augmenter = try settings.augmenter(model, store: ContentStore(store))
 
         var ledger = Ledger()

@@ -30,6 +30,9 @@ struct CurvesCommand: AsyncParsableCommand {
     @Option(help: "Folder of the latent diffusion model.")
     var ldm = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "The prompt, with {class} or {a class}.")
     var prompt = LatentDistillationSettings().prompt
 
@@ -57,7 +60,7 @@ struct CurvesCommand: AsyncParsableCommand {
         settings.draws = draws
         try settings.validate(path: "curves")
         let decoded = try images.map { try ImageFile.decode($0) }
-        let model = try LatentDiffusionModel(path: ldm)
+        let model = try LatentDiffusionModel(path: ldm, dtype: ldmDtype.dtype)
         let classes = [label] + (wrong.map { [$0] } ?? [])
         let library = try DistillationLibrary(
             LatentDistillation(FrozenDenoiser(model), settings), classes: classes, store: ContentStore(store))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -28,6 +29,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Folder of the latent diffusion model.")
     var ldm = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "The folder of diffusion results that runs share.")
     var store = "store"
 
@@ -44,6 +48,7 @@ struct DemoCommand: AsyncParsableCommand {
         demo.seed = seed
         demo.folder = runDir
         demo.ldm = ldm
+        demo.ldmDtype = ldmDtype
         demo.store = store
         demo.data = "\(data)/EmojiDG"
         Interruption.watch()

@@ -117,6 +117,9 @@ struct LDMEvaluate: AsyncParsableCommand {
     @Option(help: "Model folder, in diffusers layout.")
     var model = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "The images that it was trained on; one item in twenty was held out.")
     var corpus = "data/EmojiLDM"
 
@@ -130,7 +133,7 @@ struct LDMEvaluate: AsyncParsableCommand {
     var output = "evaluation.json"
 
     func run() async throws {
-        let ldm = try LatentDiffusionModel(path: model)
+        let ldm = try LatentDiffusionModel(path: model, dtype: ldmDtype.dtype)
         let judge = try weights ?? CorpusJudgeWeights.installed()
         var options = LDMEvaluation.Options()
         options.imagesPerCell = images
@@ -149,6 +152,9 @@ struct LDMSheet: AsyncParsableCommand {
     @Option(help: "Model folder, in diffusers layout.")
     var model = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "Classifier-free guidance.")
     var guidance = 3.0
 
@@ -159,7 +165,7 @@ struct LDMSheet: AsyncParsableCommand {
     var output = "samples.png"
 
     func run() async throws {
-        var sheet = SampleSheet(model: try LatentDiffusionModel(path: model))
+        var sheet = SampleSheet(model: try LatentDiffusionModel(path: model, dtype: ldmDtype.dtype))
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps
         try PNG.write(sheet.image(), to: output)
@@ -185,3 +191,5 @@ struct LDMPlot: AsyncParsableCommand {
         print("\(output): written")
     }
 }
+
+extension ModelPrecision: ExpressibleByArgument {}

@@ -26,6 +26,9 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "The model's folder, in diffusers layout.")
     var model = "Models/emoji-ldm"
 
+    @Option(help: "The model's precision: float32, bfloat16 or float16.")
+    var ldmDtype = ModelPrecision.float32
+
     @Option(help: "What the image shows.")
     var prompt: String
 
@@ -91,7 +94,8 @@ struct LDMSample: AsyncParsableCommand {
         // Files are read before the model: a mistake in them is told at once.
         let source = try image.map(ImageFile.decode)
         let given = try latents.map(Self.readNoise)
-        let ldm = try LatentDiffusionModel(path: model, device: Device(parsing: device))
+        let ldm = try LatentDiffusionModel(
+            path: model, device: Device(parsing: device), dtype: ldmDtype.dtype)
         if ldm.tokenizer.encoding(of: prompt).isTruncated {
             printError("warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; its end is cut off")
         }

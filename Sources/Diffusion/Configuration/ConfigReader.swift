@@ -14,19 +14,20 @@ public struct ModelError: Error, CustomStringConvertible, LocalizedError {
 /// Reads a `config.json` key by key and refuses, by name, what was not read: no setting is ignored in silence.
 public struct ConfigReader {
     public let path: String
-    private let values: [String: Any]
+    let values: [String: Any]
     private var seen: Set<String> = []
 
-    /// - Throws: ``ModelError`` when the file is missing or not a JSON object.
+    /// - Throws: ``ModelError`` when the file is missing, not a JSON object, or names a key twice.
     public init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard FileManager.default.fileExists(atPath: path) else {
             throw ModelError(path: path, "missing; a model folder in diffusers layout has it")
         }
-        guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-            throw ModelError(path: path, "not a JSON object; fetch the file again")
-        }
         self.path = path
-        values = object
+        do {
+            values = try JSONFile.object(path)
+        } catch let error as FileFormatError {
+            throw ModelError(path: path, "\(error.problem); \(error.remedy)")
+        }
     }
 
     private mutating func value(_ key: String) -> Any? {
@@ -92,6 +93,16 @@ public struct ConfigReader {
         for (key, literal) in expected.sorted(by: { $0.key < $1.key }) {
             guard let found = value(key) else { continue }
             if !literal.matches(found) { throw wrong(key, "\(literal) (other values are not supported)") }
+        }
+    }
+
+    /// Refuses, by its name, a file that describes something else; one that does not say is taken as meant.
+    /// - Parameter key: where the name stands: `_class_name` in diffusers' files.
+    public mutating func requireClass(_ name: String, key: String = "_class_name") throws {
+        let found = value(key)
+        let names = (found as? [String]) ?? (found as? String).map { [$0] } ?? []
+        if !names.isEmpty, !names.contains(name) {
+            throw ModelError(path: path, "\(names.joined(separator: ", ")) is not supported here; \(name) is")
         }
     }
 

@@ -15,12 +15,15 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
     public var midBlockAttention = true
     public var useQuantConv = true
     public var usePostQuantConv = true
+    /// Whether float16 is too narrow for the activations, so that the weights are to be kept in float32.
+    public var needsFloat32 = true
 
     public init() {}
 
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
+        try reader.requireClass("AutoencoderKL")
         imageChannels = try reader.int("in_channels", 3)
         latentChannels = try reader.int("latent_channels", 4)
         blockOutChannels = try reader.ints("block_out_channels", [64])
@@ -43,7 +46,7 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
         }
         try reader.require(["out_channels": .number(Double(imageChannels)), "act_fn": "silu"])
         try reader.require(["latents_mean": nil, "latents_std": nil])
-        reader.ignore(["force_upcast"])
+        needsFloat32 = try reader.bool("force_upcast", true)
         try reader.finish()
         try reader.checkLevels(blockOutChannels, groups: normGroups, layers: [layersPerBlock])
         try reader.check(
@@ -61,7 +64,7 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
             "up_block_types": blockOutChannels.map { _ in "UpDecoderBlock2D" },
             "norm_num_groups": normGroups, "sample_size": sampleSize, "scaling_factor": scalingFactor,
             "mid_block_add_attention": midBlockAttention, "use_quant_conv": useQuantConv,
-            "use_post_quant_conv": usePostQuantConv,
+            "use_post_quant_conv": usePostQuantConv, "force_upcast": needsFloat32,
         ]
     }
 
@@ -184,7 +187,8 @@ public struct LatentDistribution {
 
 /// The variational autoencoder of latent diffusion (Rombach et al. 2022; diffusers' `AutoencoderKL`).
 ///
-/// Images are [N, 3, H, W] in [−1, 1]; latents [N, latentChannels, H / f, W / f].
+/// Images are [N, 3, H, W] in [−1, 1]; latents [N, latentChannels, H / f, W / f]. Both may be of another floating-point
+/// type than the weights, and are converted; results have the weights' type.
 public final class AutoencoderKL {
     public let config: AutoencoderKLConfig
     public let store: ParameterStore
@@ -207,7 +211,7 @@ public final class AutoencoderKL {
 
     /// The posterior of images in [−1, 1], not scaled.
     public func posterior(_ images: Tensor) -> LatentDistribution {
-        let hidden = encoder(images)
+        let hidden = encoder(images.to(dtype: store.dtype))
         let moments = (quantConv?(hidden) ?? hidden).chunked(2, dimension: 1)
         return LatentDistribution(mean: moments[0], logVariance: moments[1].clamp(min: -30, max: 20))
     }
@@ -223,7 +227,10 @@ public final class AutoencoderKL {
     }
 
     /// Images of latents as ``posterior(_:)`` gives them.
-    public func decodeUnscaled(_ latents: Tensor) -> Tensor { decoder(postQuantConv?(latents) ?? latents) }
+    public func decodeUnscaled(_ latents: Tensor) -> Tensor {
+        let latents = latents.to(dtype: store.dtype)
+        return decoder(postQuantConv?(latents) ?? latents)
+    }
 
     /// Folds a normalisation of the latents per channel into `quant_conv` and `post_quant_conv`, so that the posterior
     /// mean has mean 0 and deviation `1 / scalingFactor` and one factor serves, as in every diffusers checkpoint.

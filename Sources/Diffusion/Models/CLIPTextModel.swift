@@ -17,6 +17,7 @@ public struct CLIPTextConfig: Sendable, Equatable {
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
+        try reader.requireClass("CLIPTextModel", key: "architectures")
         vocabularySize = try reader.int("vocab_size", 49408)
         width = try reader.int("hidden_size", 512)
         feedForwardWidth = try reader.int("intermediate_size", 2048)
@@ -30,7 +31,7 @@ public struct CLIPTextConfig: Sendable, Equatable {
         }
         try reader.require(["model_type": "clip_text_model"])
         reader.ignore([
-            "architectures", "attention_dropout", "bos_token_id", "dropout", "dtype", "eos_token_id",
+            "attention_dropout", "bos_token_id", "dropout", "dtype", "eos_token_id",
             "initializer_factor", "initializer_range", "pad_token_id", "projection_dim", "torch_dtype",
             "transformers_version",
         ])
@@ -85,7 +86,8 @@ private struct EncoderLayer {
 }
 
 /// CLIP's text transformer (Radford et al. 2021; transformers' `CLIPTextModel`): token ids [N, length] →
-/// the last layer's states after the final norm [N, length, width], what Stable Diffusion attends to.
+/// the last layer's states after the final norm [N, length, width], what Stable Diffusion attends to. (Stable Diffusion
+/// 2.x attends to the last layer but one of OpenCLIP's 24: its file has 23 layers.)
 public final class CLIPTextModel {
     public let config: CLIPTextConfig
     public let store: ParameterStore

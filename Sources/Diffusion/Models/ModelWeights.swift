@@ -3,7 +3,10 @@ import Torch
 
 /// Finds and reads the weights of one part of a model folder.
 enum ModelWeights {
-    /// Opens `folder/stem.safetensors`, or the float16 variant, or PyTorch's own format (`stem.bin`).
+    /// Opens the weights called `stem` in `folder`, whichever of the published forms they have: one `.safetensors` file,
+    /// several with an index, or PyTorch's own `.bin`; each also as a variant (`stem.fp16.safetensors`).
+    ///
+    /// Of several the one is taken that `dtype` can be made of with the least loss: its own variant, else the full one.
     /// - Parameters:
     ///   - stems: file names without their ending, the preferred one first.
     ///   - rename: what a key of an old checkpoint is called today.
@@ -11,26 +14,48 @@ enum ModelWeights {
     static func store(
         folder: String, stems: [String], device: Device, dtype: DType, rename: (String) -> String = { $0 }
     ) throws -> ParameterStore {
-        let names = stems.flatMap { ["\($0).safetensors", "\($0).fp16.safetensors"] }
-            + stems.flatMap { ["\($0).bin", "\($0).fp16.bin"] }
-        let paths = names.map { "\(folder)/\($0)" }
-        guard let path = paths.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-            throw ModelError(path: folder, "holds no weights; wanted \(names[0])")
+        let names = names(stems, dtype)
+        guard let path = names.map({ "\(folder)/\($0)" }).first(where: FileManager.default.fileExists) else {
+            throw ModelError(path: folder, "holds no weights; wanted \(stems[0]).safetensors")
         }
-        let state = path.hasSuffix(".bin") ? try StateDict(pth: path) : try StateDict(safetensors: path)
+        let state = try StateDict(contentsOf: path)
         return ParameterStore(state.renamed(rename), name: path, device: device, dtype: dtype)
+    }
+
+    /// What the weights may be called, the preferred name first.
+    static func names(_ stems: [String], _ dtype: DType) -> [String] {
+        let variants =
+            switch dtype {
+            case .float16: ["fp16.", "", "bf16."]
+            case .bfloat16: ["bf16.", "", "fp16."]
+            default: ["", "fp16.", "bf16."]
+            }
+        func named(_ make: (_ stem: String, _ variant: String) -> [String]) -> [String] {
+            variants.flatMap { variant in stems.flatMap { make($0, variant) } }
+        }
+        return named { ["\($0).\($1)safetensors", "\($0).safetensors.index.\($1)json"] } + named { ["\($0).\($1)bin"] }
+    }
+
+    /// What every part does once it is built: compares it with its file and looks for damage.
+    /// - Throws: `TorchError` naming the file and what is wrong.
+    static func verify(_ store: ParameterStore, ignoring ignored: (String) -> Bool = { _ in false }) throws {
+        try store.verify(ignoring: ignored)
+        try store.verifyFinite()
     }
 }
 
 extension AutoencoderKL {
     /// Reads a `vae/` folder: `config.json` and `diffusion_pytorch_model.safetensors`.
+    /// - Parameter dtype: type of the weights; float32 in place of float16 where the configuration says that the
+    ///   activations overflow (`force_upcast`).
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
     public convenience init(folder: String, device: Device = .cpu, dtype: DType = .float32) throws {
         let config = try AutoencoderKLConfig(path: "\(folder)/config.json")
         let store = try ModelWeights.store(
-            folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype, rename: Self.currentName)
+            folder: folder, stems: ["diffusion_pytorch_model"], device: device,
+            dtype: dtype == .float16 && config.needsFloat32 ? .float32 : dtype, rename: Self.currentName)
         self.init(store, config)
-        try store.verify()
+        try ModelWeights.verify(store)
         store.useChannelsLast()
     }
 
@@ -50,7 +75,7 @@ extension UNet2DConditionModel {
         let store = try ModelWeights.store(
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
         self.init(store, config)
-        try store.verify()
+        try ModelWeights.verify(store)
         store.useChannelsLast()
     }
 }
@@ -65,6 +90,6 @@ extension CLIPTextModel {
             folder: folder, stems: ["model", "pytorch_model"], device: device, dtype: dtype
         ) { $0.hasPrefix("text_model.") ? $0 : "text_model." + $0 }
         self.init(store, config)
-        try store.verify(ignoring: Self.isIgnorable)
+        try ModelWeights.verify(store, ignoring: Self.isIgnorable)
     }
 }

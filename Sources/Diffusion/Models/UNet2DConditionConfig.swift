@@ -19,12 +19,16 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
     public var useLinearProjection = false
     public var flipSinToCos = true
     public var frequencyShift = 0.0
+    /// Width of the embedding of the guidance scale that a model distilled with guidance takes (latent consistency
+    /// models; `time_cond_proj_dim` in the file), or nil.
+    public var guidanceWidth: Int?
 
     public init() {}
 
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
+        try reader.requireClass("UNet2DConditionModel")
         sampleSize = try reader.int("sample_size", 64)
         inChannels = try reader.int("in_channels", 4)
         outChannels = try reader.int("out_channels", 4)
@@ -58,6 +62,8 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         useLinearProjection = try reader.bool("use_linear_projection", false)
         flipSinToCos = try reader.bool("flip_sin_to_cos", true)
         frequencyShift = try reader.double("freq_shift", 0)
+        let guidanceWidth = try reader.int("time_cond_proj_dim", 0)
+        self.guidanceWidth = guidanceWidth == 0 ? nil : guidanceWidth
         try reader.require([
             "act_fn": "silu", "mid_block_type": "UNetMidBlock2DCrossAttn", "downsample_padding": 1,
             "mid_block_scale_factor": 1, "center_input_sample": false, "only_cross_attention": false,
@@ -65,12 +71,13 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
             "addition_time_embed_dim": nil, "encoder_hid_dim": nil, "encoder_hid_dim_type": nil,
             "num_class_embeds": nil, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
             "time_embedding_dim": nil, "time_embedding_act_fn": nil, "timestep_post_act": nil,
-            "time_cond_proj_dim": nil, "conv_in_kernel": 3, "conv_out_kernel": 3,
+            "conv_in_kernel": 3, "conv_out_kernel": 3,
             "projection_class_embeddings_input_dim": nil, "attention_type": "default",
             "class_embeddings_concat": false, "mid_block_only_cross_attention": nil,
             "cross_attention_norm": nil, "reverse_transformer_layers_per_block": nil,
             "resnet_skip_time_act": false, "resnet_out_scale_factor": 1,
         ])
+        // Attention adds up in float32 whatever the weights' type is, so that there is nothing to upcast.
         reader.ignore(["upcast_attention", "addition_embed_type_num_heads", "dropout"])
         try reader.finish()
         try reader.checkLevels(blockOutChannels, groups: normGroups, layers: layersPerBlock)
@@ -83,13 +90,15 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         try reader.check(
             transformerLayers.allSatisfy { (1...256).contains($0) } && (1...65_536).contains(crossAttentionWidth)
                 && (1...4096).contains(inChannels) && (1...4096).contains(outChannels)
-                && (1...65_536).contains(sampleSize) && blockOutChannels[0] % 2 == 0,
-            "channels, cross_attention_dim, transformer_layers_per_block or sample_size out of range")
+                && (1...65_536).contains(sampleSize) && blockOutChannels[0] % 2 == 0
+                && (guidanceWidth == 0 || (4...65_536).contains(guidanceWidth) && guidanceWidth % 2 == 0)
+                && zip(layersPerBlock, transformerLayers).reduce(0) { $0 + $1.0 * $1.1 } <= 1024,
+            "channels, cross_attention_dim, layers, time_cond_proj_dim or sample_size out of range")
     }
 
     /// The `config.json` that diffusers reads.
     public var json: [String: Any] {
-        [
+        var json: [String: Any] = [
             "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
             "sample_size": sampleSize, "in_channels": inChannels, "out_channels": outChannels,
             "block_out_channels": blockOutChannels,
@@ -104,5 +113,7 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
             "flip_sin_to_cos": flipSinToCos, "freq_shift": Int(frequencyShift), "center_input_sample": false,
             "downsample_padding": 1, "mid_block_scale_factor": 1,
         ]
+        if let guidanceWidth { json["time_cond_proj_dim"] = guidanceWidth }
+        return json
     }
 }

@@ -80,12 +80,14 @@ extension Transformer2D {
 /// The noise-prediction network of latent diffusion (diffusers' `UNet2DConditionModel`).
 ///
 /// Latents [N, inChannels, h, w], time steps [N] (int64 or float), prompt states [N, tokens, crossAttentionWidth] →
-/// prediction [N, outChannels, h, w], which the scheduler's `prediction_type` interprets.
+/// prediction [N, outChannels, h, w], which the scheduler's `prediction_type` interprets. Latents and states may be of
+/// another floating-point type than the weights: they are converted.
 public final class UNet2DConditionModel {
     public let config: UNet2DConditionConfig
     public let store: ParameterStore
     private let convIn, convOut: Conv2d
     private let time1, time2: Linear
+    private let guidanceProjection: Linear?
     private let down: [DownBlock]
     private let midFirst, midSecond: ResnetBlock2D
     private let midAttention: Transformer2D
@@ -102,6 +104,9 @@ public final class UNet2DConditionModel {
         convIn = Conv2d(root / "conv_in", in: config.inChannels, out: channels[0], kernel: 3, padding: 1)
         time1 = Linear(root / "time_embedding" / "linear_1", in: channels[0], out: timeWidth)
         time2 = Linear(root / "time_embedding" / "linear_2", in: timeWidth, out: timeWidth)
+        guidanceProjection = config.guidanceWidth.map {
+            Linear(root / "time_embedding" / "cond_proj", in: $0, out: channels[0], bias: false)
+        }
         down = channels.indices.map {
             DownBlock(root / "down_blocks" / $0, level: $0, config: config, timeWidth: timeWidth)
         }
@@ -132,8 +137,27 @@ public final class UNet2DConditionModel {
         return .concatenated(parts, dimension: 1)
     }
 
-    public func callAsFunction(_ latents: Tensor, timesteps: Tensor, context: Tensor) -> Tensor {
-        let embedding = timeEmbedding(timesteps).to(dtype: latents.dtype)
+    /// Sines and cosines of a guidance scale → [1, width] (diffusers' `get_guidance_scale_embedding` of scale − 1).
+    private func guidanceEmbedding(_ scale: Double, width: Int, device: Device) -> Tensor {
+        let half = width / 2
+        let exponent =
+            Tensor.arange(to: Double(half), device: device) * (-Foundation.log(10000.0) / (Double(half) - 1))
+        let angles = (1000 * (scale - 1)) * exponent.exp().unsqueezed(0)
+        return .concatenated([angles.sin(), angles.cos()], dimension: 1)
+    }
+
+    /// - Parameter guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance
+    ///   that it is to imitate in its one evaluation; others do not look at it.
+    public func callAsFunction(
+        _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil
+    ) -> Tensor {
+        let latents = latents.to(dtype: store.dtype)
+        let context = context.to(dtype: store.dtype)
+        var embedding = timeEmbedding(timesteps).to(dtype: store.dtype)
+        if let guidanceProjection, let guidanceScale, let width = config.guidanceWidth {
+            let guidance = guidanceEmbedding(guidanceScale, width: width, device: latents.device)
+            embedding = embedding + guidanceProjection(guidance.to(dtype: store.dtype))
+        }
         let time = time2(time1(embedding).silu()).silu()
         var hidden = convIn(latents)
         var skips = [hidden]

@@ -97,6 +97,6 @@ extension RGBImage {
     func modelInput(_ model: LatentDiffusionModel) -> Tensor {
         let size = model.imageSize
         let sized = width == size && height == size ? self : resized(width: size, height: size)
-        return Tensor.images([sized]).to(device: model.device, dtype: model.dtype)
+        return Tensor.images([sized]).to(device: model.device, dtype: model.workingDType)
     }
 }

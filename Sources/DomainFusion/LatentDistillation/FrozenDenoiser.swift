@@ -10,7 +10,7 @@ public struct FrozenDenoiser {
     public init(_ model: LatentDiffusionModel) {
         self.model = model
         let schedule = NoiseSchedule(model.schedulerConfig)
-        let alphas = Tensor(schedule.alphasCumprod).to(device: model.device, dtype: model.dtype)
+        let alphas = Tensor(schedule.alphasCumprod).to(device: model.device, dtype: model.workingDType)
         signal = alphas.sqrt()
         noise = (1 - alphas).sqrt()
         prediction = model.schedulerConfig.predictionType
@@ -63,7 +63,7 @@ public struct FrozenDenoiser {
     /// w(t) of each draw [N].
     public func weight(_ draw: NoiseDraw, _ kind: LatentDistillationSettings.TimeWeight) -> Tensor {
         switch kind {
-        case .one: draw.times.onesLike().to(dtype: model.dtype)
+        case .one: draw.times.onesLike().to(dtype: model.workingDType)
         case .noise: noise.indexSelect(0, draw.times).squared()
         case .signal: signal.indexSelect(0, draw.times)
         }
@@ -98,7 +98,7 @@ public struct NoiseDraw {
         let noise = Tensor.randn(
             [count, config.inChannels, config.sampleSize, config.sampleSize], generator: generator)
         return NoiseDraw(
-            times: times.to(device: model.device), noise: noise.to(device: model.device, dtype: model.dtype))
+            times: times.to(device: model.device), noise: noise.to(device: model.device, dtype: model.workingDType))
     }
 
     /// The draws in the order of `indices`.

@@ -32,7 +32,7 @@ public struct LatentDistillation {
     /// z(p), its derivative in p, and z at p ± h, by two encoder passes in one batch.
     func trajectory(_ images: Tensor, confidence: Tensor) -> (latents: Tensor, derivative: Tensor, ends: [Tensor]) {
         let h = difference
-        let p = confidence.detached().to(dtype: denoiser.model.dtype)
+        let p = confidence.detached().to(dtype: denoiser.model.workingDType)
         let ends = denoiser.latents(
             .concatenated([images, images]), confidence: .concatenated([p + h, p - h]), scaling: settings.scaling
         ).chunked(2, dimension: 0)

@@ -64,7 +64,7 @@ public final class LatentDistillationTerm {
         switch source {
         case .autograd:
             let losses = distillation.surrogate(
-                views, context: context, confidence: confidence.to(dtype: model.dtype), draw: draw())
+                views, context: context, confidence: confidence.to(dtype: model.workingDType), draw: draw())
             ledger.unetEvaluations += labels.count * passes
             ledger.vaePasses += labels.count
             return (settings.weight * losses.mean(), [seconds(since: start)])
@@ -111,6 +111,6 @@ extension Tensor {
     func resizedForModel(_ model: LatentDiffusionModel) -> Tensor {
         let size = model.imageSize
         let sized = self.size(2) == size && self.size(3) == size ? self : resizedBilinear(size, size, antialias: true)
-        return sized.to(device: model.device, dtype: model.dtype)
+        return sized.to(device: model.device, dtype: model.workingDType)
     }
 }

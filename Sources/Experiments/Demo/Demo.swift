@@ -15,6 +15,7 @@ public struct Demo: Sendable {
     public var seed = 0
     public var steps = 200
     public var ldm = "Models/emoji-ldm"
+    public var ldmDtype = ModelPrecision.float32
     public var store = "store"
 
     public init() {}
@@ -43,6 +44,7 @@ public struct Demo: Sendable {
     public var settings: DomainFusionAlgorithm.Settings {
         var settings = DomainFusionAlgorithm.Settings()
         settings.ldm = ldm
+        settings.ldmDtype = ldmDtype
         settings.distillation.guidanceScale = 1
         settings.distillation.nodes = 4
         settings.distillation.draws = 4
@@ -96,7 +98,8 @@ public struct Demo: Sendable {
     /// Source, candidates, chosen style and content, composed: `gallery.png`, from what the store holds.
     private func writeGallery(_ context: AlgorithmContext) throws {
         let augmentation = try OnlineAugmentation(
-            settings.augmentation, model: LatentDiffusionModel(path: ldm, device: context.device), context: context,
+            settings.augmentation,
+            model: LatentDiffusionModel(path: ldm, device: context.device, dtype: ldmDtype.dtype), context: context,
             store: ContentStore(store))
         var ledger = Ledger()
         try augmentation.gallery(10, ledger: &ledger).write(to: "\(folder)/gallery.png")

@@ -90,7 +90,7 @@ public struct LDMEvaluation: Codable, Sendable {
         let contexts = model.embed(classes.map { Caption.prompt(settings.prompt, class: $0) })
         var right = 0
         for (index, entry) in test.entries.enumerated() {
-            let image = (test.images[index].to(dtype: .float32) / 255).to(device: model.device, dtype: model.dtype)
+            let image = (test.images[index].to(dtype: .float32) / 255).to(device: model.device, dtype: model.workingDType)
             let posterior = distillation.posterior(image, contexts: contexts, seed: options.seed &+ UInt64(index))
             if posterior.prediction == classOf(entry) { right += 1 }
         }

@@ -1,9 +1,14 @@
 import Foundation
 
 extension StateDict {
-    /// Reads a `.safetensors` or a `.pth` file, told apart by their first bytes.
+    /// Reads a `.safetensors` or a `.pth` file, told apart by their first bytes, or what a `.json` index spreads over
+    /// several files.
     /// - Throws: ``FileFormatError`` naming the file and the remedy.
     public init(contentsOf path: String) throws {
+        if path.hasSuffix(".json") {
+            try self.init(safetensorsIndex: path)
+            return
+        }
         let file = try MappedFile(path: path)
         let start = file.withBytes { Array($0.prefix(2)) }
         // A zip archive or a pickle; the first byte of a safetensors file is a header's length, its ninth "{".
@@ -18,6 +23,30 @@ extension StateDict {
     /// - Throws: ``FileFormatError`` naming the file and the remedy.
     public init(safetensors path: String) throws {
         try self.init(MappedFile(path: path))
+    }
+
+    /// Reads the weights that an index (`*.safetensors.index.json`) spreads over several files. Each of them must hold
+    /// exactly what the index says.
+    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    public init(safetensorsIndex path: String) throws {
+        self.init()
+        let index = try SafetensorsIndex.read(path)
+        for shard in index.shards {
+            let part = try StateDict(safetensors: shard)
+            for name in part.names {
+                guard index.weightMap[name] == shard else {
+                    throw FileFormatError(
+                        path: shard, problem: "holds \(shortened(name)), which \(path) does not list for it",
+                        remedy: "fetch all files of the model again")
+                }
+                self[name] = part[name]
+            }
+        }
+        if let (name, shard) = index.weightMap.filter({ self[$0.key] == nil }).min(by: { $0.key < $1.key }) {
+            throw FileFormatError(
+                path: shard, problem: "lacks \(shortened(name)), which \(path) lists for it",
+                remedy: "fetch all files of the model again")
+        }
     }
 
     init(_ file: MappedFile) throws {

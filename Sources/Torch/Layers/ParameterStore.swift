@@ -110,12 +110,13 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         let type = dtype ?? self.dtype
         let tensor: Tensor
         if let checkpoint {
-            if let found = checkpoint[name], found.shape == shape {
+            let found = checkpoint[name]
+            if let found, Self.mismatch(found, shape, type) == nil {
                 tensor = found.to(device: device, dtype: type)
             } else {
-                mismatches.append(
-                    checkpoint[name].map { "\(name): shape \($0.shape), wanted \(shape)" } ?? "\(name): missing")
-                tensor = .zeros(shape, dtype: type, device: device)
+                mismatches.append("\(name): " + (found.flatMap { Self.mismatch($0, shape, type) } ?? "missing"))
+                // One zero seen from everywhere: whatever sizes a damaged file asks for, no memory is taken.
+                tensor = Tensor.zeros([], dtype: type, device: device).expanded(shape)
             }
         } else {
             let made = Tensor.empty(shape, dtype: type)
@@ -125,6 +126,28 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         index[name] = entries.count
         entries.append(Entry(name: name, tensor: tensor, isParameter: isParameter))
         return tensor
+    }
+
+    /// Why a stored tensor cannot serve as one of this shape and type, or nil if it can.
+    private static func mismatch(_ found: Tensor, _ shape: [Int], _ dtype: DType) -> String? {
+        if found.shape != shape { return "shape \(found.shape), wanted \(shape)" }
+        if dtype.isFloatingPoint, !found.dtype.isFloatingPoint { return "\(found.dtype) numbers, wanted \(dtype)" }
+        return nil
+    }
+
+    /// Looks at every number.
+    /// - Throws: ``TorchError`` naming the file and the first tensor that holds an infinity or no number at all.
+    public func verifyFinite() throws {
+        let damaged = noGrad {
+            // The sum of a tensor is finite where all its elements are; it overflows only if they are absurdly large.
+            entries.first { entry in
+                entry.tensor.dtype.isFloatingPoint && !entry.tensor.sum(dtype: .float32).item().isFinite
+                    && entry.tensor.isFinite().all().item() == 0
+            }
+        }
+        if let damaged {
+            throw TorchError("\(checkpointName): \(damaged.name) holds infinite values or NaN; fetch the file again")
+        }
     }
 
     /// Compares the model with its checkpoint.
@@ -145,8 +168,8 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
                 problems.append("\(entry.name): missing")
                 continue
             }
-            if found.shape != entry.tensor.shape {
-                problems.append("\(entry.name): shape \(found.shape), wanted \(entry.tensor.shape)")
+            if let problem = Self.mismatch(found, entry.tensor.shape, entry.tensor.dtype) {
+                problems.append("\(entry.name): \(problem)")
             }
         }
         problems += state.names.filter { index[$0] == nil && !ignored($0) }.map { "\($0): unexpected" }

@@ -18,7 +18,8 @@ private enum Op {
 }
 
 extension Tensor {
-    public func sum() -> Tensor { Op.sum(.tensor(self)) }
+    /// - Parameter dtype: what is added up in, and the result's type; by default this tensor's (int64 for integers).
+    public func sum(dtype: DType? = nil) -> Tensor { Op.sum(.tensor(self), .dtype(dtype)) }
     public func sum(_ dimensions: [Int], keepDimensions: Bool = false) -> Tensor {
         Op.sumDim(.tensor(self), .ints(dimensions), .bool(keepDimensions))
     }

@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Diffusion
+
+/// The forms in which weights are published, and the types that they are computed in.
+struct ModelVariantsTests {
+    private let variant = "unet/diffusion_pytorch_model.fp16.safetensors"
+
+    private func firstBias(_ folder: String, _ dtype: DType) throws -> Double {
+        let unet = try UNet2DConditionModel(folder: "\(folder)/unet", dtype: dtype)
+        #expect(unet.store.dtype == dtype)
+        return try #require(unet.store["conv_in.bias"])[0].item()
+    }
+
+    @Test func theVariantOfTheTypeIsPreferred() throws {
+        let copy = try ModelCopy()
+        func write(_ name: String, bias: Double, dtype: DType? = nil) throws {
+            var state = try copy.state(ModelCopy.unet)
+            state["conv_in.bias"] = .full([8], bias)
+            try state.write(safetensors: copy.path(name), dtype: dtype)
+        }
+        try write(variant, bias: 16, dtype: .float16)
+        try write(ModelCopy.unet, bias: 32)
+        #expect(try firstBias(copy.folder, .float32) == 32)
+        #expect(try firstBias(copy.folder, .float16) == 16)
+        #expect(try firstBias(copy.folder, .bfloat16) == 32)
+        try copy.shardUNet()
+        #expect(try firstBias(copy.folder, .float32) == 32)
+        #expect(try firstBias(copy.folder, .float16) == 16)
+        try copy.remove("unet/diffusion_pytorch_model.safetensors.index.json")
+        #expect(try firstBias(copy.folder, .float32) == 16)
+        #expect(try firstBias(copy.folder, .bfloat16) == 16)
+    }
+
+    @Test func shardedWeightsAreTheSameWeights() throws {
+        let plain = try LatentDiffusionModel(path: fixture("sd1")).textToImage(["art"], seeds: [0])
+        for variant in [nil, "fp16"] {
+            let copy = try ModelCopy()
+            try copy.shardUNet(variant: variant)
+            let image = try LatentDiffusionModel(path: copy.folder).textToImage(["art"], seeds: [0])
+            #expect(relativeError(image, plain) == 0)
+        }
+    }
+
+    /// A U-Net of a latent consistency model: `time_cond_proj_dim`, float16 shards as diffusers writes them.
+    @Test func consistencyModelEqualsDiffusers() throws {
+        let folder = try fixture("unet-lcm")
+        let unet = try UNet2DConditionModel(folder: folder)
+        let reference = try StateDict(safetensors: "\(folder)/reference.safetensors")
+        func tensor(_ name: String) throws -> Tensor { try #require(reference[name]) }
+        let (sample, time, context) = try (tensor("sample"), tensor("timestep"), tensor("context"))
+        let plain = unet(sample, timesteps: time, context: context)
+        #expect(try relativeError(plain, tensor("plain")) < 1e-4)
+        let guided = try unet(
+            sample, timesteps: time, context: context, guidanceScale: tensor("guidance_scale").item())
+        #expect(try relativeError(guided, tensor("guided")) < 1e-4)
+        #expect(relativeError(guided, plain) > 1e-3)
+        #expect(unet.config.json["time_cond_proj_dim"] as? Int == 12)
+    }
+
+    @Test(arguments: [(ModelPrecision.bfloat16, 0.1), (.float16, 0.02)])
+    func sixteenBits(precision: ModelPrecision, tolerance: Double) throws {
+        let exact = try LatentDiffusionModel(path: fixture("sd2"))
+        let rough = try LatentDiffusionModel(path: fixture("sd2"), dtype: precision.dtype)
+        #expect(rough.dtype == precision.dtype && rough.workingDType == .float32)
+        #expect(rough.textEncoder.store.dtype == precision.dtype)
+        // float16 is too narrow for the VAE; bfloat16 has float32's range.
+        #expect(rough.vae.store.dtype == (precision == .float16 ? .float32 : .bfloat16))
+        let settings = GenerationSettings(steps: 2, guidanceScale: 2, strength: 0.5)
+        let expected = try exact.textToImage(["art"], settings: settings, seeds: [0])
+        let image = try rough.textToImage(["art"], settings: settings, seeds: [0])
+        #expect(image.dtype == .float32)
+        #expect(relativeError(image, expected) < tolerance)
+        let again = try rough.imageToImage(image, prompts: ["art"], settings: settings, seeds: [0])
+        let expectedAgain = try exact.imageToImage(expected, prompts: ["art"], settings: settings, seeds: [0])
+        #expect(relativeError(again, expectedAgain) < tolerance)
+        let inverted = try rough.invert(image, prompts: ["art"], steps: 2)
+        #expect(try relativeError(inverted, exact.invert(expected, prompts: ["art"], steps: 2)) < tolerance)
+    }
+
+    @Test func floatSixteenVAEWhereItIsAllowed() throws {
+        let copy = try ModelCopy()
+        try copy.edit("vae/config.json") { $0["force_upcast"] = false }
+        let vae = try AutoencoderKL(folder: copy.path("vae"), dtype: .float16)
+        #expect(vae.store.dtype == .float16)
+        #expect(vae.decode(.zeros([1, 4, 8, 8])).dtype == .float16)
+    }
+}
