@@ -66,8 +66,8 @@ struct LDMSample: AsyncParsableCommand {
             """)
     var guidanceRescale = 0.0
 
-    @Option(help: "The sampler; by default the one that the model's files name.")
-    var scheduler: SchedulerChoice?
+    @Option(help: "The sampler: \(SchedulerChoice.names); by default the one that the model's files name.")
+    var scheduler: String?
 
     @Option(help: "With DDIM, how much of the noise is drawn anew in each step: 0 none, 1 as much as DDPM.")
     var eta = 0.0
@@ -99,6 +99,9 @@ struct LDMSample: AsyncParsableCommand {
         guard (0...1).contains(guidanceRescale) else {
             throw ValidationError("--guidance-rescale: \(guidanceRescale) is not in 0...1")
         }
+        if let scheduler, SchedulerChoice(name: scheduler) == nil {
+            throw ValidationError("--scheduler: '\(scheduler)' is none of \(SchedulerChoice.names)")
+        }
         guard (0...1).contains(eta) else { throw ValidationError("--eta: \(eta) is not in 0...1") }
         guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
         guard guidance >= 0, guidance.isFinite else { throw ValidationError("--guidance: \(guidance) is not 0 or more") }
@@ -117,7 +120,7 @@ struct LDMSample: AsyncParsableCommand {
     private var settings: GenerationSettings {
         GenerationSettings(
             steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt,
-            guidanceRescale: guidanceRescale, scheduler: scheduler?.className, eta: eta)
+            guidanceRescale: guidanceRescale, scheduler: scheduler.flatMap(SchedulerChoice.init(name:))?.className, eta: eta)
     }
 
     func run() async throws {

@@ -1,17 +1,18 @@
-import ArgumentParser
 import Diffusion
 
 /// The samplers by short names; the names of diffusers' classes are understood, too.
-enum SchedulerChoice: String, CaseIterable, ExpressibleByArgument {
+enum SchedulerChoice: String, CaseIterable {
     case ddim, ddpm, pndm, euler
     case eulerAncestral = "euler-ancestral"
     case dpmSolver = "dpm++"
     case unipc, lcm
 
-    init?(argument: String) {
-        guard let choice = Self.allCases.first(where: { [$0.rawValue, $0.className].contains(argument) }) else { return nil }
+    init?(name: String) {
+        guard let choice = Self.allCases.first(where: { [$0.rawValue, $0.className].contains(name) }) else { return nil }
         self = choice
     }
+
+    static let names = allCases.map(\.rawValue).joined(separator: ", ")
 
     /// The class in diffusers.
     var className: String {
