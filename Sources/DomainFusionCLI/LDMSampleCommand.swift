@@ -120,7 +120,8 @@ struct LDMSample: AsyncParsableCommand {
     private var settings: GenerationSettings {
         GenerationSettings(
             steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt,
-            guidanceRescale: guidanceRescale, scheduler: scheduler.flatMap(SchedulerChoice.init(name:))?.className, eta: eta)
+            guidanceRescale: guidanceRescale,
+            scheduler: scheduler.flatMap(SchedulerChoice.init(name:))?.className, eta: eta)
     }
 
     func run() async throws {
@@ -132,8 +133,8 @@ struct LDMSample: AsyncParsableCommand {
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {
                 printError(
-                    "warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; this end of it is cut off: "
-                        + "\"\(cut)\"")
+                    "warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; this end of it is cut "
+                        + "off: \"\(cut)\"")
             }
         }
         let prompts = prompt.flatMap { [String](repeating: $0, count: count) }

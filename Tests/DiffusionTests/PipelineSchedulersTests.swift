@@ -147,7 +147,8 @@ struct PipelineSchedulersTests {
             #expect(last?.index == stops - 1)
         }
         var other = try model.denoising(
-            .zeros([2, 4, 8, 8]), prompts: ["a", "b"], settings: settings, generators: [Generator(seed: 0), Generator(seed: 1)])
+            .zeros([2, 4, 8, 8]), prompts: ["a", "b"], settings: settings,
+            generators: [Generator(seed: 0), Generator(seed: 1)])
         let state = try StateDict(safetensors: path)
         #expect(throws: TorchError.self) { try other.restore(state) }
         #expect(throws: TorchError.self) { try other.restore(StateDict()) }

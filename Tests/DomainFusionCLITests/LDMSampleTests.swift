@@ -81,9 +81,11 @@ struct LDMSampleTests {
             (["--image", "text.png", "--strength", "0.1"], "choose a strength of at least 0.25"),
             (["--model", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
             (["--steps", "2000"], "1 to 1000"), (["--scheduler", "heun"], "euler-ancestral"),
-            (["--guidance-rescale", "2"], "--guidance-rescale: 2.0 is not in 0...1"), (["--preview-every", "0"], "1 or more"),
+            (["--guidance-rescale", "2"], "--guidance-rescale: 2.0 is not in 0...1"),
+            (["--preview-every", "0"], "1 or more"),
             (["--scheduler", "unipc", "--eta", "0.5"], "eta is a setting of DDIMScheduler"),
-            (["--scheduler", "lcm", "--steps", "60"], "LCMScheduler takes 1 to 50"), (["--count", "0"], "--count"), (["--output", "no/folder/x.png"], "no/folder/x.png"),
+            (["--scheduler", "lcm", "--steps", "60"], "LCMScheduler takes 1 to 50"), (["--count", "0"], "--count"),
+            (["--output", "no/folder/x.png"], "no/folder/x.png"),
         ] {
             let result = try program.run(
                 ["ldm", "sample", "--model", model, "--prompt", "art", "--steps", "4", "--output", "x.png"] + arguments)

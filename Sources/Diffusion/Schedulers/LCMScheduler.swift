@@ -20,7 +20,8 @@ public struct LCMScheduler: Scheduler {
         try Self.check(config)
         let distilled = config.originalInferenceSteps
         guard (1...distilled).contains(steps) else {
-            throw TorchError("\(steps) sampling steps: \(Self.className) takes 1 to \(distilled), those of the distillation")
+            throw TorchError(
+                "\(steps) sampling steps: \(Self.className) takes 1 to \(distilled), those of the distillation")
         }
         self.config = config
         schedule = NoiseSchedule(config)
