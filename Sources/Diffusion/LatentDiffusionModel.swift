@@ -12,7 +12,7 @@ import Torch
 public final class LatentDiffusionModel {
     /// The folder it was read from.
     public let path: String
-    public let vae: AutoencoderKL
+    public let vae: any LatentAutoencoder
     public let unet: UNet2DConditionModel
     public let textEncoder: CLIPTextModel
     public let tokenizer: CLIPTokenizer
@@ -37,7 +37,7 @@ public final class LatentDiffusionModel {
         self.path = path
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
-        vae = try withTorchErrors { try AutoencoderKL(folder: "\(path)/vae", device: device, dtype: dtype) }
+        vae = try withTorchErrors { try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: dtype) }
         unet = try withTorchErrors { try UNet2DConditionModel(folder: "\(path)/unet", device: device, dtype: dtype) }
         textEncoder = try withTorchErrors {
             try CLIPTextModel(folder: "\(path)/text_encoder", device: device, dtype: dtype)
@@ -52,7 +52,7 @@ public final class LatentDiffusionModel {
                 throw ModelError(path: "\(path)/\(file)", "\(key) is \(value), but \(other) is \(wanted)")
             }
         }
-        let latent = vae.config.latentChannels
+        let latent = vae.latentChannels
         try same("unet/config.json", "in_channels", unet.config.inChannels, "the VAE's latent_channels", latent)
         try same("unet/config.json", "out_channels", unet.config.outChannels, "the VAE's latent_channels", latent)
         try same(
@@ -83,7 +83,7 @@ public final class LatentDiffusionModel {
     public var latentSize: Int { unet.config.sampleSize }
 
     /// The side of the images that the U-Net was trained on, in pixels.
-    public var imageSize: Int { latentSize * vae.config.downsampling }
+    public var imageSize: Int { latentSize * vae.downsampling }
 
     /// Text states [prompts.count, tokens, width]; each different prompt is encoded once.
     ///

@@ -11,15 +11,16 @@ struct LDMSample: AsyncParsableCommand {
         commandName: "sample",
         abstract: "Make images with a latent diffusion model: from a prompt, or from an image and a prompt.",
         discussion: """
-            The model is a folder in diffusers layout: the embedded one, or Stable Diffusion 1.x or 2.x. Sampling is by \
-            DDIM. The numbers are those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image \
-            i of --count the seed K + i.
+            The model is a folder in diffusers layout: the embedded one, or Stable Diffusion 1.x or 2.x. The numbers are \
+            those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image i of --count the seed \
+            K + i. With several prompts each has its --count images in a row, of the same seeds.
 
             With --image the result is a variant of that image. An image of any size will do: its largest square in the \
             middle is resized to the size that the model was trained on.
 
             Examples:
               domainfusion ldm sample --prompt "an emoji of a lion" --count 4 -o lions.png
+              domainfusion ldm sample --prompt "a lion" --prompt "a cat" --scheduler euler --steps 30 -o two.png
               domainfusion ldm sample --prompt "pixel art" --image lion.png -o pixels.png
             """)
 
@@ -29,8 +30,8 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
     var ldmDtype = ModelPrecision.float32
 
-    @Option(help: "What the image shows.")
-    var prompt: String
+    @Option(help: "What the image shows; may be given several times.")
+    var prompt: [String]
 
     @Option(help: "What guidance leads away from.")
     var negativePrompt = ""
@@ -43,8 +44,9 @@ struct LDMSample: AsyncParsableCommand {
 
     @Option(
         help: """
-            A .safetensors file with the noise [COUNT, channels, height, width] to use in place of the seed's: its \
-            tensor 'noise', or the only one in it. With --image it is what is added to the image's latents.
+            A .safetensors file with the noise [IMAGES, channels, height, width] to use in place of the seed's: its \
+            tensor 'noise', or the only one in it. With --image it is what is added to the image's latents. A scheduler \
+            that draws noise in its steps takes that from the seed.
             """)
     var latents: String?
 
@@ -57,11 +59,31 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "Weight of the prompt (classifier-free guidance); 1 is none, at half the cost.")
     var guidance = 7.5
 
+    @Option(
+        help: """
+            How far guided predictions are brought back to the spread of unguided ones, 0 to 1: against glaring images \
+            of strong guidance; 0.7 is usual for models with zero terminal SNR.
+            """)
+    var guidanceRescale = 0.0
+
+    @Option(help: "The sampler: \(SchedulerChoice.names); by default the one that the model's files name.")
+    var scheduler: String?
+
+    @Option(help: "With DDIM, how much of the noise is drawn anew in each step: 0 none, 1 as much as DDPM.")
+    var eta = 0.0
+
     @Option(help: "Seed of the noise.")
     var seed: UInt64 = 0
 
-    @Option(help: "How many images; more than one are put side by side in rows.")
+    @Option(help: "How many images of each prompt; more than one are put side by side in rows.")
     var count = 1
+
+    @Option(
+        help: """
+            Every so many steps, write what the image looks like so far to the output's name with .preview.png in place \
+            of .png.
+            """)
+    var previewEvery: Int?
 
     @Option(name: .shortAndLong, help: "The PNG file to write.")
     var output: String
@@ -70,7 +92,17 @@ struct LDMSample: AsyncParsableCommand {
     var device = "auto"
 
     func validate() throws {
-        guard (1...1024).contains(count) else { throw ValidationError("--count: \(count) is not in 1...1024") }
+        guard (1...1024).contains(count), count * prompt.count <= 1024 else {
+            throw ValidationError("--count: \(count) is not in 1...1024, or there are more than 1024 images in all")
+        }
+        guard previewEvery ?? 1 > 0 else { throw ValidationError("--preview-every: choose 1 or more steps") }
+        guard (0...1).contains(guidanceRescale) else {
+            throw ValidationError("--guidance-rescale: \(guidanceRescale) is not in 0...1")
+        }
+        if let scheduler, SchedulerChoice(name: scheduler) == nil {
+            throw ValidationError("--scheduler: '\(scheduler)' is none of \(SchedulerChoice.names)")
+        }
+        guard (0...1).contains(eta) else { throw ValidationError("--eta: \(eta) is not in 0...1") }
         guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
         guard guidance >= 0, guidance.isFinite else { throw ValidationError("--guidance: \(guidance) is not 0 or more") }
         guard output.lowercased().hasSuffix(".png") else {
@@ -87,7 +119,9 @@ struct LDMSample: AsyncParsableCommand {
 
     private var settings: GenerationSettings {
         GenerationSettings(
-            steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt)
+            steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt,
+            guidanceRescale: guidanceRescale,
+            scheduler: scheduler.flatMap(SchedulerChoice.init(name:))?.className, eta: eta)
     }
 
     func run() async throws {
@@ -96,11 +130,16 @@ struct LDMSample: AsyncParsableCommand {
         let given = try latents.map(Self.readNoise)
         let ldm = try LatentDiffusionModel(
             path: model, device: Device(parsing: device), dtype: ldmDtype.dtype)
-        if ldm.tokenizer.encoding(of: prompt).isTruncated {
-            printError("warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; its end is cut off")
+        for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
+            if let cut = ldm.tokenizer.encoding(of: text).cutOff {
+                printError(
+                    "warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; this end of it is cut "
+                        + "off: \"\(cut)\"")
+            }
         }
-        let seeds = (0..<UInt64(count)).map { seed &+ $0 }
-        let prompts = [String](repeating: prompt, count: count)
+        let prompts = prompt.flatMap { [String](repeating: $0, count: count) }
+        let seeds = prompts.indices.map { seed &+ UInt64($0 % count) }
+        let generators = seeds.map { Generator(seed: $0) }
         let began = Date()
 
         let noise: Tensor
@@ -108,18 +147,21 @@ struct LDMSample: AsyncParsableCommand {
         var walked: Int?
         if let source {
             let size = ldm.imageSize
-            let images = Self.square(source, size).tensor().expanded([count, -1, -1, -1])
-            let side = size / ldm.vae.config.downsampling
-            noise = given ?? ldm.imageNoise(seeds: seeds, height: side, width: side).added
-            start = try ldm.noised(images, settings: settings, seeds: seeds, noise: noise)
+            let images = Self.square(source, size).tensor().expanded([prompts.count, -1, -1, -1])
+            (start, noise) = try ldm.noised(images, settings: settings, generators: generators, noise: given)
             walked = try settings.imageToImageSteps()
         } else {
-            noise = try given ?? ldm.startNoise(seeds: seeds)
-            start = noise
+            noise = try given ?? ldm.startNoise(generators)
+            start = try ldm.startLatents(noise, settings: settings)
         }
         let progress = Progress("denoising", unit: "steps")
-        let result = try ldm.denoised(start, prompts: prompts, settings: settings, lastSteps: walked) { step in
+        let result = try ldm.denoised(
+            start, prompts: prompts, settings: settings, lastSteps: walked, generators: generators
+        ) { step in
             progress.show(step.index + 1, of: step.count)
+            if let previewEvery, (step.index + 1) % previewEvery == 0, step.index + 1 < step.count {
+                try PNG.write(grid(ldm.images(of: step.predictedOriginal).rgbImages()), to: previewPath)
+            }
         }
         let images = try ldm.images(of: result).rgbImages()
         progress.clear()
@@ -129,10 +171,10 @@ struct LDMSample: AsyncParsableCommand {
             state["latents"] = result.to(dtype: .float32)
             try state.write(safetensors: saveLatents)
         }
-        try PNG.write(Self.grid(images), to: output)
+        try PNG.write(grid(images), to: output)
         let size = "\(images[0].width)×\(images[0].height)"
         print(
-            "\(output): \(count == 1 ? "1 image" : "\(count) images") of \(size) in "
+            "\(output): \(images.count == 1 ? "1 image" : "\(images.count) images") of \(size) in "
                 + "\(Progress.number(Date().timeIntervalSince(began))) s")
     }
 
@@ -152,10 +194,12 @@ struct LDMSample: AsyncParsableCommand {
         return image.resizedCrop(box, width: size, height: size)
     }
 
-    /// Images of one size in about as many rows as columns, two pixels apart.
-    private static func grid(_ images: [RGBImage]) -> RGBImage {
+    private var previewPath: String { String(output.dropLast(4)) + ".preview.png" }
+
+    /// Images of one size two pixels apart: a row for each prompt, or about as many rows as columns for a single one.
+    private func grid(_ images: [RGBImage]) -> RGBImage {
         guard images.count > 1 else { return images[0] }
-        let columns = Int(Double(images.count).squareRoot().rounded(.up))
+        let columns = prompt.count > 1 ? count : Int(Double(images.count).squareRoot().rounded(.up))
         let rows = (images.count + columns - 1) / columns
         let (width, height) = (images[0].width + 2, images[0].height + 2)
         var sheet = RGBImage(width: columns * width - 2, height: rows * height - 2)

@@ -53,8 +53,8 @@ struct PipelineTests {
     func inversionEqualsDiffusers(kind: String) throws {
         let reference = try DiffusionReference(kind)
         let model = try LatentDiffusionModel(path: reference.folder)
-        let expected = try reference.tensor("inversion.timesteps").scalars(Int.self)
-        var timesteps: [Int] = []
+        let expected = try reference.tensor("inversion.timesteps").scalars(Double.self)
+        var timesteps: [Double] = []
         let noise = try model.invert(
             reference.tensor("img2img.source"), prompts: [DiffusionReference.prompt], steps: expected.count
         ) { step in

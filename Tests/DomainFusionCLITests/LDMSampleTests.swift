@@ -36,6 +36,41 @@ struct LDMSampleTests {
         #expect(sheet.width == 34 && sheet.height == 34)
     }
 
+    @Test func promptsAreRowsAndSchedulersAreChosen() throws {
+        let program = try Program()
+        let result = try sample(
+            program, "--prompt", "art", "--count", "3", "--scheduler", "euler", "--guidance-rescale", "0.7",
+            "--negative-prompt", "a cartoon", "--preview-every", "3", "--output", "rows.png")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.hasPrefix("rows.png: 6 images of 16×16 in "))
+        for name in ["rows.png", "rows.preview.png"] {
+            let sheet = try ImageFile.decode("\(program.folder)/\(name)")
+            #expect(sheet.width == 52 && sheet.height == 34, "\(name)")
+        }
+        var images: Set<Data> = []
+        for scheduler in ["ddim", "ddpm", "pndm", "euler", "euler-ancestral", "dpm++", "unipc", "lcm"] {
+            let result = try sample(program, "--scheduler", scheduler, "--output", "\(scheduler).png")
+            #expect(result.status == 0, "\(result.errors)")
+            images.insert(try #require(program.contents("\(scheduler).png")))
+        }
+        #expect(images.count == 8)
+        let named = try sample(program, "--scheduler", "UniPCMultistepScheduler", "--output", "named.png")
+        #expect(named.status == 0, "\(named.errors)")
+        #expect(program.contents("named.png") == program.contents("unipc.png"))
+        #expect(!program.exists("named.preview.png"))
+    }
+
+    @Test func whatIsCutOffIsTold() throws {
+        let program = try Program()
+        let long = String(repeating: "a ", count: 80) + "Lion!"
+        let result = try program.run([
+            "ldm", "sample", "--model", model, "--prompt", long, "--steps", "1", "--output", "a.png",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("warning: the prompt is longer than 77 tokens"))
+        #expect(result.errors.contains("\"a a a a a lion !\""), "\(result.errors)")
+    }
+
     @Test func mistakesAreToldInOneLine() throws {
         let program = try Program()
         try program.write("no image", to: "text.png")
@@ -45,7 +80,12 @@ struct LDMSampleTests {
             (["--latents", "text.safetensors"], "text.safetensors"),
             (["--image", "text.png", "--strength", "0.1"], "choose a strength of at least 0.25"),
             (["--model", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
-            (["--steps", "2000"], "1 to 1000"), (["--output", "no/folder/x.png"], "no/folder/x.png"),
+            (["--steps", "2000"], "1 to 1000"), (["--scheduler", "heun"], "euler-ancestral"),
+            (["--guidance-rescale", "2"], "--guidance-rescale: 2.0 is not in 0...1"),
+            (["--preview-every", "0"], "1 or more"),
+            (["--scheduler", "unipc", "--eta", "0.5"], "eta is a setting of DDIMScheduler"),
+            (["--scheduler", "lcm", "--steps", "60"], "LCMScheduler takes 1 to 50"), (["--count", "0"], "--count"),
+            (["--output", "no/folder/x.png"], "no/folder/x.png"),
         ] {
             let result = try program.run(
                 ["ldm", "sample", "--model", model, "--prompt", "art", "--steps", "4", "--output", "x.png"] + arguments)

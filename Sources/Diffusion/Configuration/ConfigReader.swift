@@ -30,6 +30,9 @@ public struct ConfigReader {
         }
     }
 
+    /// Whether the file sets this to anything but null.
+    public mutating func has(_ key: String) -> Bool { value(key) != nil }
+
     private mutating func value(_ key: String) -> Any? {
         seen.insert(key)
         guard let found = values[key], !(found is NSNull) else { return nil }
@@ -106,6 +109,13 @@ public struct ConfigReader {
         }
     }
 
+    /// The value that the file has for a key, as text, if it is another than the one expected; nil also where it has none.
+    mutating func difference(_ key: String, from expected: JSONLiteral) -> String? {
+        guard let found = value(key), !expected.matches(found) else { return nil }
+        if let flag = found as? Bool, !(found is String) { return "\(flag)" }
+        return "\(found)"
+    }
+
     /// Keys that do not change what a model computes.
     public mutating func ignore(_ keys: [String]) { seen.formUnion(keys) }
 
@@ -120,7 +130,7 @@ public struct ConfigReader {
 
 /// A value to compare a setting with.
 public enum JSONLiteral: CustomStringConvertible, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
-    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral
+    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral, Sendable
 {
     case null, bool(Bool), number(Double), string(String)
 

@@ -8,26 +8,56 @@ import Torch
 /// }
 /// ```
 ///
-/// A caller may leave the loop at any step. The steps' tensors are ordinary ones, which may enter a graph.
+/// A caller may leave the loop at any step, and go on from there later, in another process too: ``state`` is all that
+/// the rest of the walk depends on. The steps' tensors are ordinary ones, which may enter a graph. Latents are kept in
+/// single precision whatever the U-Net computes in.
 public struct Denoising: Sequence, IteratorProtocol {
     /// Where the walk is after one evaluation.
     public struct Step {
         /// 0 ..< count
         public let index: Int
-        /// Steps of the whole walk.
+        /// Evaluations of the whole walk.
         public let count: Int
         /// The time step that the U-Net was evaluated at.
-        public let timestep: Int
+        public let timestep: Double
         /// The latents that the step led to [N, C, h, w].
         public let latents: Tensor
         /// What the U-Net takes the finished latents to be, [N, C, h, w].
         public let predictedOriginal: Tensor
     }
 
+    /// Classifier-free guidance (Ho and Salimans 2022).
+    public struct Guidance {
+        /// States of the negative prompts [N, tokens, width].
+        public let negative: Tensor
+        public let scale: Double
+        /// See ``GenerationSettings/guidanceRescale``.
+        public let rescale: Double
+
+        public init(negative: Tensor, scale: Double, rescale: Double = 0) {
+            self.negative = negative
+            self.scale = scale
+            self.rescale = rescale
+        }
+
+        /// - Parameter outputs: the U-Net's for the negative prompts, then for the prompts [2 N, …].
+        func callAsFunction(_ outputs: Tensor) -> Tensor {
+            let halves = outputs.chunked(2, dimension: 0)
+            let guided = halves[0] + scale * (halves[1] - halves[0])
+            guard rescale > 0 else { return guided }
+            func deviation(_ x: Tensor) -> Tensor {
+                x.variance([1, 2, 3], correction: 1, keepDimensions: true).sqrt()
+            }
+            let rescaled = guided * (deviation(halves[1]) / deviation(guided))
+            return rescale * rescaled + (1 - rescale) * guided
+        }
+    }
+
     private let unet: UNet2DConditionModel
     private var scheduler: any Scheduler
     /// Prompt states [N, …], or with guidance those of the negative prompts and of the prompts [2 N, …].
     private let context: Tensor
+    private let guidance: Guidance?
     private let guidanceScale: Double?
     private let generators: [Generator]
     private let range: Range<Int>
@@ -37,20 +67,23 @@ public struct Denoising: Sequence, IteratorProtocol {
     /// - Parameters:
     ///   - latents: [N, C, h, w] at the noise level that `scheduler` has at the first of `range`.
     ///   - context: prompt states [N, tokens, width].
-    ///   - negative: states of the negative prompts for classifier-free guidance, or nil for none.
-    ///   - range: the scheduler's steps to walk; all by default.
-    ///   - generators: N sources of the noise that some schedulers add; DDIM needs none.
+    ///   - guidance: nil for none, at half the cost.
+    ///   - guidanceScale: for a U-Net that was distilled with guidance, the scale that it is told.
+    ///   - range: the scheduler's evaluations to walk; all by default.
+    ///   - generators: N sources of the noise that some schedulers add.
     public init(
         _ unet: UNet2DConditionModel, _ latents: Tensor, scheduler: any Scheduler, context: Tensor,
-        negative: Tensor? = nil, guidanceScale: Double = 1, range: Range<Int>? = nil, generators: [Generator] = []
+        guidance: Guidance? = nil, guidanceScale: Double? = nil, range: Range<Int>? = nil,
+        generators: [Generator] = []
     ) {
         self.unet = unet
         self.scheduler = scheduler
-        self.context = negative.map { .concatenated([$0, context]) } ?? context
-        self.guidanceScale = negative == nil ? nil : guidanceScale
+        self.context = guidance.map { .concatenated([$0.negative, context]) } ?? context
+        self.guidance = guidance
+        self.guidanceScale = guidanceScale
         self.generators = generators
         self.range = range ?? scheduler.timesteps.indices
-        self.latents = latents
+        self.latents = latents.to(dtype: .float32)
         index = self.range.lowerBound
     }
 
@@ -72,38 +105,100 @@ public struct Denoising: Sequence, IteratorProtocol {
             predictedOriginal: result.predictedOriginal.ordinaryCopy())
     }
 
-    private func prediction(_ input: Tensor, _ timestep: Int) -> Tensor {
-        let time = Tensor([Int64(timestep)]).to(device: input.device)
+    private func prediction(_ input: Tensor, _ timestep: Double) -> Tensor {
+        let time = Tensor([Float(timestep)]).to(device: input.device)
         func evaluate(_ batch: Tensor) -> Tensor {
-            unet(batch.contiguous(.channelsLast), timesteps: time, context: context)
+            let input = batch.to(dtype: unet.store.dtype).contiguous(.channelsLast)
+            return unet(input, timesteps: time, context: context, guidanceScale: guidanceScale).to(dtype: .float32)
         }
-        guard let guidanceScale else { return evaluate(input) }
-        let halves = evaluate(.concatenated([input, input])).chunked(2, dimension: 0)
-        return halves[0] + guidanceScale * (halves[1] - halves[0])
+        guard let guidance else { return evaluate(input) }
+        return guidance(evaluate(.concatenated([input, input])))
+    }
+
+    // MARK: Going on later
+
+    /// Where the walk is: the latents, what the scheduler remembers, and the generators' states.
+    public var state: StateDict {
+        var state = StateDict()
+        state["index"] = Tensor([Int64(index)])
+        state["latents"] = latents
+        for (name, tensor) in scheduler.memory { state["scheduler.\(name)"] = tensor.ordinaryCopy() }
+        for (number, generator) in generators.enumerated() { state["generator.\(number)"] = generator.state }
+        return state
+    }
+
+    /// Goes on from a ``state`` of a walk that was made like this one.
+    /// - Throws: `TorchError` for the state of another walk.
+    public mutating func restore(_ state: StateDict) throws {
+        guard let place = state["index"].map({ Int($0.item()) }), let kept = state["latents"],
+            (range.lowerBound...range.upperBound).contains(place), kept.shape == latents.shape,
+            generators.indices.allSatisfy({ state["generator.\($0)"] != nil })
+        else {
+            throw TorchError("the kept state is not of this walk; begin again, or with the settings that it was kept with")
+        }
+        index = place
+        latents = kept.to(device: latents.device, dtype: .float32)
+        for (number, generator) in generators.enumerated() {
+            if let kept = state["generator.\(number)"] { generator.state = kept }
+        }
+        var memory: [String: Tensor] = [:]
+        for name in state.names where name.hasPrefix("scheduler.") {
+            memory[String(name.dropFirst("scheduler.".count))] = state[name]?.to(device: latents.device)
+        }
+        scheduler.memory = memory
     }
 }
 
 extension LatentDiffusionModel {
-    /// Denoising by DDIM, as a sequence of steps.
+    /// Denoising as a sequence of steps.
     /// - Parameters:
-    ///   - latents: [N, C, h, w]: noise, or latents noised to the level of the first step walked.
+    ///   - latents: [N, C, h, w]: ``startLatents(_:settings:)``, or latents at the level of the first step walked.
     ///   - prompts: N texts.
     ///   - lastSteps: walks only this many of `settings.steps`, the last ones; all by default.
-    /// - Throws: `TorchError` where a setting or the number of prompts is wrong.
+    ///   - generators: N sources of noise, for the schedulers that draw some in every step.
+    /// - Throws: `TorchError` where a setting or the number of prompts or generators is wrong.
     public func denoising(
-        _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil
+        _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
+        generators: [Generator] = []
     ) throws -> Denoising {
         guard prompts.count == latents.size(0) else {
             throw TorchError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
         }
-        guard settings.guidanceScale.isFinite else { throw TorchError("guidance \(settings.guidanceScale) is no number") }
-        let scheduler = try DDIMScheduler(schedulerConfig, steps: settings.steps)
+        try settings.check()
+        let scheduler = try scheduler(settings)
+        guard !scheduler.isStochastic || generators.count == prompts.count else {
+            throw TorchError(
+                "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
+                    + "\(prompts.count) images: give one for each")
+        }
         let context = embed(prompts)
-        let negative = settings.isGuided ? embed([settings.negativePrompt]).expanded([prompts.count, -1, -1]) : nil
+        let guidance = isGuided(settings)
+            ? Denoising.Guidance(
+                negative: embed([settings.negativePrompt]).expanded([prompts.count, -1, -1]),
+                scale: settings.guidanceScale, rescale: settings.guidanceRescale) : nil
         return Denoising(
-            unet, latents.to(device: device, dtype: dtype), scheduler: scheduler, context: context, negative: negative,
-            guidanceScale: settings.guidanceScale,
-            range: max(0, settings.steps - (lastSteps ?? settings.steps))..<settings.steps)
+            unet, latents.to(device: device), scheduler: scheduler, context: context, guidance: guidance,
+            guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale,
+            range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators)
+    }
+
+    /// The sampler that the settings name, made of the model's settings.
+    /// - Throws: `TorchError` for one that there is not, or that cannot take so many steps.
+    public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
+        try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
+    }
+
+    /// The passes through the U-Net that make one image.
+    /// - Parameter lastSteps: of how many of the steps; all by default.
+    /// - Throws: as ``scheduler(_:)``.
+    public func unetEvaluations(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> Int {
+        try settings.evaluations(of: scheduler(settings), lastSteps: lastSteps).count * (isGuided(settings) ? 2 : 1)
+    }
+
+    /// Whether the U-Net sees every image twice in a step, with the prompt and with the negative prompt. One that was
+    /// distilled with guidance (a latent consistency model) is told the scale instead.
+    public func isGuided(_ settings: GenerationSettings) -> Bool {
+        settings.guidanceScale > 1 && unet.config.guidanceWidth == nil
     }
 
     /// The latents at the end of a walk.
@@ -117,5 +212,23 @@ extension LatentDiffusionModel {
             try onStep(step)
         }
         return result
+    }
+}
+
+extension GenerationSettings {
+    /// - Throws: `TorchError` naming the setting that is out of range.
+    func check() throws {
+        guard guidanceScale.isFinite else { throw TorchError("guidance \(guidanceScale) is no number") }
+        guard (0...1).contains(guidanceRescale) else {
+            throw TorchError("guidance rescale \(guidanceRescale): choose one from 0 to 1")
+        }
+        guard (0...1).contains(eta) else { throw TorchError("eta \(eta): choose one from 0 to 1") }
+    }
+
+    /// The evaluations that walk the last steps, as diffusers counts them: a scheduler that evaluates more often than
+    /// once a step does so at the beginning.
+    func evaluations(of scheduler: any Scheduler, lastSteps: Int?) -> Range<Int> {
+        let count = scheduler.timesteps.count
+        return min(max(0, steps - (lastSteps ?? steps)), count)..<count
     }
 }

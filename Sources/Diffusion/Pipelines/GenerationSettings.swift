@@ -12,16 +12,26 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     public var strength: Double
     /// What guidance leads away from.
     public var negativePrompt: String
+    /// How far guided predictions are brought back to the spread of unguided ones, 0…1 (Lin et al. 2023, section 3.4):
+    /// against the glaring images of strong guidance.
+    public var guidanceRescale: Double
+    /// The sampler's class in diffusers (``schedulerNames``); the one that the model's files name by default.
+    public var scheduler: String?
+    /// How much of the noise ``DDIMScheduler`` draws anew in each step: 0 none, 1 as much as DDPM.
+    public var eta: Double
 
-    public init(steps: Int = 20, guidanceScale: Double = 7.5, strength: Double = 0.6, negativePrompt: String = "") {
+    public init(
+        steps: Int = 20, guidanceScale: Double = 7.5, strength: Double = 0.6, negativePrompt: String = "",
+        guidanceRescale: Double = 0, scheduler: String? = nil, eta: Double = 0
+    ) {
         self.steps = steps
         self.guidanceScale = guidanceScale
         self.strength = strength
         self.negativePrompt = negativePrompt
+        self.guidanceRescale = guidanceRescale
+        self.scheduler = scheduler
+        self.eta = eta
     }
-
-    /// Whether the U-Net sees every image twice in a step, with the prompt and with the negative prompt.
-    public var isGuided: Bool { guidanceScale > 1 }
 
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
     /// - Throws: `TorchError` for a strength out of range, or one that leaves no step.

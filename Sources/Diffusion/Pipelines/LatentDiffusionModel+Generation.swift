@@ -5,7 +5,7 @@ extension LatentDiffusionModel {
     /// - Parameters:
     ///   - seeds: one for each prompt.
     ///   - size: in pixels, multiples of the VAE's downsampling; what the model was trained on by default.
-    ///   - latents: noise [N, C, h, w] to begin with in place of the seeds'.
+    ///   - latents: standard normal noise [N, C, h, w] to begin with in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
     /// - Throws: `TorchError` for settings or sizes that the model cannot meet, or a lack of memory.
@@ -14,8 +14,12 @@ extension LatentDiffusionModel {
         size: (height: Int, width: Int)? = nil, latents: Tensor? = nil,
         onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
-        let start = try latents ?? startNoise(seeds: seeds, size: size)
-        return try images(of: denoised(start, prompts: prompts, settings: settings, onStep: onStep))
+        let generators = seeds.map { Generator(seed: $0) }
+        let noise = try latents ?? startNoise(generators, size: size)
+        return try images(
+            of: denoised(
+                startLatents(noise, settings: settings), prompts: prompts, settings: settings, generators: generators,
+                onStep: onStep))
     }
 
     /// Variants of images that show what prompts say; the seeds' noise replaces a part of each image.
@@ -25,7 +29,7 @@ extension LatentDiffusionModel {
     ///   - images: [N, 3, H, W] in [0, 1], with H and W multiples of the VAE's downsampling.
     ///   - prompts: N texts.
     ///   - seeds: N seeds.
-    ///   - noise: [N, C, h, w] that is added in place of the seeds'.
+    ///   - noise: standard normal noise [N, C, h, w] that is added in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
     /// - Throws: `TorchError` for settings or sizes that the model cannot meet (a strength that leaves no step), or a
@@ -34,10 +38,12 @@ extension LatentDiffusionModel {
         _ images: Tensor, prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
         noise: Tensor? = nil, onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
-        let start = try noised(images, settings: settings, seeds: seeds, noise: noise)
+        let generators = seeds.map { Generator(seed: $0) }
+        let start = try noised(images, settings: settings, generators: generators, noise: noise).latents
         return try self.images(
             of: denoised(
-                start, prompts: prompts, settings: settings, lastSteps: settings.imageToImageSteps(), onStep: onStep))
+                start, prompts: prompts, settings: settings, lastSteps: settings.imageToImageSteps(),
+                generators: generators, onStep: onStep))
     }
 
     // MARK: The parts of the two
@@ -45,27 +51,37 @@ extension LatentDiffusionModel {
     /// The noise that ``textToImage(_:settings:seeds:size:latents:onStep:)`` begins with, [N, C, h, w].
     /// - Throws: `TorchError` for a size that is not a multiple of the VAE's downsampling.
     public func startNoise(seeds: [UInt64], size: (height: Int, width: Int)? = nil) throws -> Tensor {
-        let factor = vae.config.downsampling
+        try startNoise(seeds.map { Generator(seed: $0) }, size: size)
+    }
+
+    /// As ``startNoise(seeds:size:)``, of generators: what a scheduler draws in its steps comes after it.
+    public func startNoise(_ generators: [Generator], size: (height: Int, width: Int)? = nil) throws -> Tensor {
+        let factor = vae.downsampling
         let size = size ?? (imageSize, imageSize)
         guard size.height > 0, size.width > 0, size.height % factor == 0, size.width % factor == 0 else {
             throw TorchError("images of \(size.width)×\(size.height) pixels: choose multiples of \(factor)")
         }
-        guard !seeds.isEmpty else { throw TorchError("no seeds: give one for each image") }
-        return noise(
-            seeds.map { Generator(seed: $0) }, height: size.height / factor, width: size.width / factor)
+        guard !generators.isEmpty else { throw TorchError("no seeds: give one for each image") }
+        return noise(generators, height: size.height / factor, width: size.width / factor)
     }
 
-    /// The noisy latents that ``imageToImage(_:prompts:settings:seeds:noise:onStep:)`` begins with, [N, C, h, w];
-    /// parameters and errors as there.
+    /// Standard normal noise at the level that a walk of all the steps begins with.
+    /// - Throws: as ``scheduler(_:)``.
+    public func startLatents(_ noise: Tensor, settings: GenerationSettings) throws -> Tensor {
+        try noise.to(dtype: .float32) * scheduler(settings).initNoiseSigma
+    }
+
+    /// The noisy latents that ``imageToImage(_:prompts:settings:seeds:noise:onStep:)`` begins with and the noise in them,
+    /// each [N, C, h, w]; parameters and errors as there, of a generator for each image.
     public func noised(
-        _ images: Tensor, settings: GenerationSettings, seeds: [UInt64], noise: Tensor? = nil
-    ) throws -> Tensor {
-        let scheduler = try DDIMScheduler(schedulerConfig, steps: settings.steps)
-        let first = try scheduler.timesteps[settings.steps - settings.imageToImageSteps()]
-        guard images.rank == 4, seeds.count == images.size(0) else {
-            throw TorchError("\(seeds.count) seeds for images of shape \(images.shape): give one for each")
+        _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil
+    ) throws -> (latents: Tensor, noise: Tensor) {
+        let scheduler = try scheduler(settings)
+        let first = try settings.evaluations(of: scheduler, lastSteps: settings.imageToImageSteps()).lowerBound
+        guard images.rank == 4, generators.count == images.size(0) else {
+            throw TorchError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
         }
-        let factor = vae.config.downsampling
+        let factor = vae.downsampling
         let (height, width) = (images.size(2) / factor, images.size(3) / factor)
         if let noise {
             try check(noise, count: images.size(0))
@@ -73,40 +89,38 @@ extension LatentDiffusionModel {
                 throw TorchError("noise of shape \(noise.shape) for images of shape \(images.shape)")
             }
         }
-        return try inBatches(of: seeds.count, positions: height * width) { batch in
+        var added: [Tensor] = []
+        let start = try inBatches(of: generators.count, positions: height * width) { batch in
             try withTorchErrors {
-                let posterior = try posterior(of: images[batch])
-                return inferenceMode {
-                    let drawn = imageNoise(seeds: [UInt64](seeds[batch]), height: height, width: width)
-                    return scheduler.addNoise(
-                        to: scaled(posterior.sample(noise: drawn.posterior)),
-                        noise: noise?[batch].to(device: device, dtype: dtype) ?? drawn.added, timesteps: [first])
-                }.ordinaryCopy()
+                let drawing = [Generator](generators[batch])
+                func draw() -> Tensor { self.noise(drawing, height: height, width: width) }
+                // The generators draw from the posterior first.
+                let latents = try latents(of: images[batch], noise: draw)
+                let part = noise?[batch].to(device: device, dtype: .float32) ?? draw()
+                added.append(part)
+                return inferenceMode { scheduler.addNoise(to: latents, noise: part, at: first) }.ordinaryCopy()
             }
         }
+        return (start, added.count == 1 ? added[0] : .concatenated(added))
     }
 
-    /// The noise of ``imageToImage(_:prompts:settings:seeds:noise:onStep:)``, each [N, C, height, width]: what a latent
-    /// is drawn from the posterior with, and what is added to it.
-    /// - Parameters:
-    ///   - height: of the latents; the width likewise.
-    public func imageNoise(seeds: [UInt64], height: Int, width: Int) -> (posterior: Tensor, added: Tensor) {
-        let generators = seeds.map { Generator(seed: $0) }
-        let posterior = noise(generators, height: height, width: width)
-        return (posterior, noise(generators, height: height, width: width))
-    }
-
-    /// Latents [N, C, h, w] after the walk of ``denoising(_:prompts:settings:lastSteps:)``, in batches that fit memory.
+    /// Latents [N, C, h, w] after the walk of ``denoising(_:prompts:settings:lastSteps:generators:)``, in batches that fit
+    /// memory.
     /// - Throws: `TorchError`, and what `onStep` throws.
     public func denoised(
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
-        onStep: (Denoising.Step) throws -> Void = { _ in }
+        generators: [Generator] = [], onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
         try check(latents, count: prompts.count)
+        guard generators.isEmpty || generators.count == prompts.count else {
+            throw TorchError("\(generators.count) seeds for \(prompts.count) prompts: give one for each")
+        }
         return try inBatches(of: prompts.count, positions: latents.size(2) * latents.size(3)) { batch in
             let part = latents[batch]
             let walk = try withTorchErrors {
-                try denoising(part, prompts: [String](prompts[batch]), settings: settings, lastSteps: lastSteps)
+                try denoising(
+                    part, prompts: [String](prompts[batch]), settings: settings, lastSteps: lastSteps,
+                    generators: generators.isEmpty ? [] : [Generator](generators[batch]))
             }
             return try self.walk(walk, from: part, onStep: onStep)
         }

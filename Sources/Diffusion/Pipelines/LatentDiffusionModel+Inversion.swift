@@ -17,10 +17,10 @@ extension LatentDiffusionModel {
         guard images.rank == 4, images.size(0) == prompts.count else {
             throw TorchError("\(prompts.count) prompts for images of shape \(images.shape): give one for each")
         }
-        let factor = vae.config.downsampling
+        let factor = vae.downsampling
         let positions = images.size(2) / factor * (images.size(3) / factor)
         let latents = try inBatches(of: prompts.count, positions: positions) { batch in
-            try withTorchErrors { scaled(try posterior(of: images[batch]).mean.ordinaryCopy()) }
+            try withTorchErrors { try self.latents(of: images[batch]).ordinaryCopy() }
         }
         return try invert(latents: latents, prompts: prompts, steps: steps, firstSteps: firstSteps, onStep: onStep)
     }
@@ -33,7 +33,7 @@ extension LatentDiffusionModel {
         try check(latents, count: prompts.count)
         let scheduler = try DDIMInverseScheduler(schedulerConfig, steps: steps)
         return try inBatches(of: prompts.count, positions: latents.size(2) * latents.size(3)) { batch in
-            let part = latents[batch].to(device: device, dtype: dtype)
+            let part = latents[batch].to(device: device)
             let context = try withTorchErrors { embed([String](prompts[batch])) }
             let walk = Denoising(
                 unet, part, scheduler: scheduler, context: context, range: 0..<min(firstSteps ?? steps, steps))
@@ -42,7 +42,7 @@ extension LatentDiffusionModel {
     }
 
     /// Variants of images that keep their layout: inverted with the prompts that describe them, then denoised with
-    /// others. `settings.strength` is the part of the steps that is walked back and forth.
+    /// others, by DDIM both ways. `settings.strength` is the part of the steps that is walked back and forth.
     /// - Parameters:
     ///   - images: [N, 3, H, W] in [0, 1], with H and W multiples of the VAE's downsampling.
     ///   - sources: N texts that describe the images.
@@ -54,6 +54,8 @@ extension LatentDiffusionModel {
         onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
         let count = try settings.imageToImageSteps()
+        var settings = settings
+        (settings.scheduler, settings.eta) = (DDIMScheduler.className, 0)
         let start = try invert(images, prompts: sources, steps: settings.steps, firstSteps: count, onStep: onStep)
         return try self.images(
             of: denoised(start, prompts: targets, settings: settings, lastSteps: count, onStep: onStep))

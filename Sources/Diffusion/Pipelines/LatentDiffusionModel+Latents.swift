@@ -2,43 +2,41 @@ import Torch
 
 extension LatentDiffusionModel {
     /// The images that latents stand for.
-    /// - Parameter latents: [N, C, h, w], scaled as ``AutoencoderKL/encode(_:)`` gives them.
+    /// - Parameter latents: [N, C, h, w], as ``LatentAutoencoder/encode(_:)`` gives them.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
     /// - Throws: `TorchError`, for a lack of memory too.
     public func images(of latents: Tensor) throws -> Tensor {
         try inBatches(of: latents.size(0), positions: latents.size(2) * latents.size(3)) { batch in
             try withTorchErrors {
                 inferenceMode {
-                    let part = latents[batch].to(device: device, dtype: dtype).contiguous(.channelsLast)
+                    let part = latents[batch].to(device: device).contiguous(.channelsLast)
                     return (vae.decode(part).to(device: .cpu, dtype: .float32) * 0.5 + 0.5).clamp(min: 0, max: 1)
                 }.ordinaryCopy()
             }
         }
     }
 
-    /// The posterior of images in [0, 1], on the model's device; its sizes are checked.
+    /// Latents of images in [0, 1], on the model's device; the images' sizes are checked.
+    /// - Parameter noise: standard normal noise to draw from the VAE's posterior with, called if it has one; its mean by
+    ///   default.
     /// - Throws: `TorchError` for images of a shape that the VAE does not take.
-    func posterior(of images: Tensor) throws -> LatentDistribution {
-        let factor = vae.config.downsampling
-        guard images.rank == 4, images.size(0) > 0, images.size(1) == vae.config.imageChannels,
+    func latents(of images: Tensor, noise: (() -> Tensor)? = nil) throws -> Tensor {
+        let factor = vae.downsampling
+        guard images.rank == 4, images.size(0) > 0, images.size(1) == vae.imageChannels,
             images.size(2) % factor == 0, images.size(3) % factor == 0, images.size(2) > 0, images.size(3) > 0
         else {
             throw TorchError(
-                "images of shape \(images.shape): the model takes [N, \(vae.config.imageChannels), H, W] with H and W "
+                "images of shape \(images.shape): the model takes [N, \(vae.imageChannels), H, W] with H and W "
                     + "multiples of \(factor); resize them")
         }
-        let input = (2 * images.to(device: device, dtype: dtype) - 1).contiguous(.channelsLast)
-        return inferenceMode { vae.posterior(input) }
+        let input = (2 * images.to(device: device, dtype: .float32) - 1).contiguous(.channelsLast)
+        return inferenceMode { noise.map { vae.encode(input, noise: $0) } ?? vae.encode(input) }.to(dtype: .float32)
     }
-
-    /// Scales what the posterior gives to the latents that the U-Net works on.
-    func scaled(_ latents: Tensor) -> Tensor { (latents - vae.config.shiftFactor) * vae.config.scalingFactor }
 
     /// Standard normal noise, one image's from each generator, on the model's device.
     func noise(_ generators: [Generator], height: Int, width: Int) -> Tensor {
         let shape = [1, unet.config.inChannels, height, width]
-        return Tensor.concatenated(generators.map { Tensor.randn(shape, generator: $0) })
-            .to(device: device, dtype: dtype)
+        return Tensor.concatenated(generators.map { Tensor.randn(shape, generator: $0) }).to(device: device)
     }
 
     /// Calls `body` for parts of `count` images that fit into memory, and joins what it returns.

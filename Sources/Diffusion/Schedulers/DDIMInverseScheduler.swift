@@ -9,28 +9,34 @@ public struct DDIMInverseScheduler: Scheduler {
     public let config: SchedulerConfig
     public let schedule: NoiseSchedule
     /// In ascending order.
-    public let timesteps: [Int]
+    public var timesteps: [Double] { levels.map(Double.init) }
 
+    private let levels: [Int]
     private let stride: Int
 
-    public init(_ config: SchedulerConfig, steps: Int) throws {
+    public static func check(_ config: SchedulerConfig) throws {
+        try config.refuse(["thresholding", "trained_betas"], by: className)
         guard config.timestepSpacing != .linspace else {
             throw TorchError("DDIM inversion has no linspace timesteps: choose leading or trailing")
         }
+    }
+
+    public init(_ config: SchedulerConfig, steps: Int) throws {
+        try Self.check(config)
         self.config = config
         schedule = NoiseSchedule(config)
-        timesteps = try config.timestepSpacing.timesteps(config, steps: steps)
+        levels = try (config.timestepSpacing ?? .leading).timesteps(config, steps: steps)
         stride = config.trainTimesteps / steps
     }
 
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let alphas = schedule.alphasCumprod
-        let current = timesteps[index] - stride
-        let alpha = current >= 0 ? alphas[current] : config.setAlphaToOne ? 1 : alphas[0]
-        let alphaNext = alphas[timesteps[index]]
+        let current = levels[index] - stride
+        let alpha = current >= 0 ? alphas[current] : config.setAlphaToOne ?? true ? 1 : alphas[0]
+        let alphaNext = alphas[levels[index]]
 
         let split = schedule.split(modelOutput, sample: sample, alpha: alpha)
-        let original = config.clipped(split.original)
+        let original = config.clipped(split.original, unlessSet: true)
         let result =
             original * Double(alphaNext.squareRoot()) + split.noise * Double((1 - alphaNext).squareRoot())
         return SchedulerStep(sample: result, predictedOriginal: original)

@@ -6,27 +6,36 @@ public struct DDIMScheduler: Scheduler {
 
     public let config: SchedulerConfig
     public let schedule: NoiseSchedule
-    public let timesteps: [Int]
+    public var timesteps: [Double] { levels.map(Double.init) }
     /// How much of the noise is drawn anew in each step: 0 none, 1 as much as DDPM.
     public var eta = 0.0
 
+    public var isStochastic: Bool { eta > 0 }
+
+    /// Of the training, falling.
+    private let levels: [Int]
     private let stride: Int
 
+    public static func check(_ config: SchedulerConfig) throws {
+        try config.refuse(["thresholding", "trained_betas"], by: className)
+    }
+
     public init(_ config: SchedulerConfig, steps: Int) throws {
+        try Self.check(config)
         self.config = config
         schedule = NoiseSchedule(config)
-        timesteps = try config.timestepSpacing.timesteps(config, steps: steps).reversed()
+        levels = try (config.timestepSpacing ?? .leading).timesteps(config, steps: steps).reversed()
         stride = config.trainTimesteps / steps
     }
 
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let alphas = schedule.alphasCumprod
-        let alpha = alphas[timesteps[index]]
-        let previous = timesteps[index] - stride
-        let alphaPrevious = previous >= 0 ? alphas[previous] : config.setAlphaToOne ? 1 : alphas[0]
+        let alpha = alphas[levels[index]]
+        let previous = levels[index] - stride
+        let alphaPrevious = previous >= 0 ? alphas[previous] : config.setAlphaToOne ?? true ? 1 : alphas[0]
 
         let split = schedule.split(modelOutput, sample: sample, alpha: alpha)
-        let original = config.clipped(split.original)
+        let original = config.clipped(split.original, unlessSet: true)
         let variance = (1 - alphaPrevious) / (1 - alpha) * (1 - alpha / alphaPrevious)
         let sigma = Float(eta) * variance.squareRoot()
         let direction = (1 - alphaPrevious - sigma * sigma).squareRoot()

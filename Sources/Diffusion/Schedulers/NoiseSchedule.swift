@@ -13,11 +13,13 @@ public struct NoiseSchedule: Equatable, Sendable {
 
     public init(_ config: SchedulerConfig) {
         let count = config.trainTimesteps
+        let isLCM = config.className == LCMScheduler.className
+        let (start, end) = (config.betaStart ?? (isLCM ? 0.00085 : 0.0001), config.betaEnd ?? (isLCM ? 0.012 : 0.02))
         var betas: [Float]
-        switch config.betaSchedule {
-        case .linear: betas = Self.linspace(config.betaStart, config.betaEnd, count)
+        switch config.betaSchedule ?? (isLCM ? .scaledLinear : .linear) {
+        case .linear: betas = Self.linspace(start, end, count)
         case .scaledLinear:
-            betas = Self.linspace(config.betaStart.squareRoot(), config.betaEnd.squareRoot(), count).map { $0 * $0 }
+            betas = Self.linspace(start.squareRoot(), end.squareRoot(), count).map { $0 * $0 }
         case .squaredCosine:
             func remaining(_ time: Double) -> Double {
                 let cosine = cos((time + 0.008) / 1.008 * .pi / 2)

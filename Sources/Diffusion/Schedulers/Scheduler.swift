@@ -19,21 +19,30 @@ public struct SchedulerStep: Sendable {
 /// }
 /// ```
 ///
-/// To begin in the middle (image to image), add noise at `timesteps[start]` and walk from `start` on.
+/// A sampler that evaluates the model several times in a step has as many ``timesteps``. To begin in the middle (image
+/// to image), bring the sample to the noise level there with ``addNoise(to:noise:at:)`` and walk from there on.
 public protocol Scheduler: Sendable {
     /// The name of the class in diffusers.
     static var className: String { get }
 
-    /// - Parameter steps: number of model evaluations of a whole walk, 1 ... `config.trainTimesteps`.
-    /// - Throws: `TorchError` if there cannot be so many steps.
+    /// Whether the settings are ones that this sampler can be made of.
+    /// - Throws: `TorchError` naming the setting that is not supported.
+    static func check(_ config: SchedulerConfig) throws
+
+    /// - Parameter steps: number of steps of a whole walk, 1 ... `config.trainTimesteps`.
+    /// - Throws: `TorchError` if there cannot be so many steps, or what ``check(_:)`` throws.
     init(_ config: SchedulerConfig, steps: Int) throws
 
     /// The noise levels that the model was trained at.
     var schedule: NoiseSchedule { get }
-    /// The timesteps at which the model is evaluated, in this order.
-    var timesteps: [Int] { get }
+    /// The timesteps at which the model is evaluated, in this order; some samplers' lie between those of the training.
+    var timesteps: [Double] { get }
     /// Standard deviation of the noise that a walk begins with.
     var initNoiseSigma: Double { get }
+    /// Whether ``step(_:at:sample:noise:)`` draws noise.
+    var isStochastic: Bool { get }
+    /// What the sampler remembers of the steps taken, by name: kept with a checkpoint, and set to go on from one.
+    var memory: [String: Tensor] { get set }
 
     /// The sample as the model takes it at `timesteps[index]`.
     func scaleModelInput(_ sample: Tensor, at index: Int) -> Tensor
@@ -44,12 +53,26 @@ public protocol Scheduler: Sendable {
     ///   - modelOutput: the model's prediction for `sample`, of its shape.
     ///   - noise: called once if the step adds noise; returns standard normal noise of the sample's shape.
     mutating func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep
+
+    /// Clean samples [N, …] brought to the noise level of `timesteps[index]` with noise of the same shape.
+    func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor
 }
 
 extension Scheduler {
     public var initNoiseSigma: Double { 1 }
 
+    public var isStochastic: Bool { false }
+
+    public var memory: [String: Tensor] {
+        get { [:] }
+        set {}
+    }
+
     public func scaleModelInput(_ sample: Tensor, at index: Int) -> Tensor { sample }
+
+    public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
+        schedule.addNoise(to: original, noise: noise, timesteps: [Int(timesteps[index])])
+    }
 
     /// Goes from `timesteps[index]` to the next; noise, where it is needed, comes from `generator`.
     public mutating func step(
@@ -59,65 +82,45 @@ extension Scheduler {
             Tensor.randn(sample.shape, generator: generator, dtype: sample.dtype).to(device: sample.device)
         }
     }
-
-    /// See ``NoiseSchedule/addNoise(to:noise:timesteps:)``.
-    public func addNoise(to original: Tensor, noise: Tensor, timesteps: [Int]) -> Tensor {
-        schedule.addNoise(to: original, noise: noise, timesteps: timesteps)
-    }
 }
 
 /// All samplers there are.
-private let samplers: [any Scheduler.Type] = [DDIMScheduler.self, DDPMScheduler.self, DDIMInverseScheduler.self]
+private let samplers: [any Scheduler.Type] = [
+    DDIMScheduler.self, DDPMScheduler.self, PNDMScheduler.self, EulerDiscreteScheduler.self,
+    EulerAncestralDiscreteScheduler.self, DPMSolverMultistepScheduler.self, UniPCMultistepScheduler.self,
+    LCMScheduler.self, DDIMInverseScheduler.self,
+]
+
+/// The names of all samplers, those of their classes in diffusers.
+public let schedulerNames = samplers.map { $0.className }
+
+/// - Throws: `TorchError` naming the samplers there are.
+func samplerType(_ name: String) throws -> any Scheduler.Type {
+    guard let type = samplers.first(where: { $0.className == name }) else {
+        throw TorchError.unknown("scheduler", name, among: schedulerNames)
+    }
+    return type
+}
 
 /// Makes a sampler.
 ///
 /// - Parameters:
 ///   - config: the model's settings.
 ///   - name: the sampler's class in diffusers; the one that `config` names by default.
-///   - steps: number of model evaluations of a whole walk.
-/// - Throws: `TorchError` if there is no such sampler, or it cannot make so many steps.
-public func makeScheduler(_ config: SchedulerConfig, name: String? = nil, steps: Int) throws -> any Scheduler {
-    let name = name ?? config.className
-    guard let type = samplers.first(where: { $0.className == name }) else {
-        throw TorchError.unknown("scheduler", name, among: samplers.map { $0.className })
+///   - steps: number of steps of a whole walk.
+///   - eta: of ``DDIMScheduler``: how much of the noise is drawn anew in each step.
+/// - Throws: `TorchError` if there is no such sampler, or it cannot be made of these settings or make so many steps.
+public func makeScheduler(
+    _ config: SchedulerConfig, name: String? = nil, steps: Int, eta: Double = 0
+) throws -> any Scheduler {
+    var config = config
+    config.className = name ?? config.className
+    let type = try samplerType(config.className)
+    let scheduler = try type.init(config, steps: steps)
+    guard eta > 0 else { return scheduler }
+    guard var ddim = scheduler as? DDIMScheduler else {
+        throw TorchError("eta is a setting of \(DDIMScheduler.className), not of \(type.className)")
     }
-    return try type.init(config, steps: steps)
-}
-
-extension TimestepSpacing {
-    /// `steps` timesteps in ascending order.
-    ///
-    /// - Throws: `TorchError` if there are not so many timesteps.
-    func timesteps(_ config: SchedulerConfig, steps: Int) throws -> [Int] {
-        let total = config.trainTimesteps
-        guard (1...total).contains(steps) else {
-            throw TorchError("\(steps) sampling steps: choose 1 to \(total), the number of training timesteps")
-        }
-        let timesteps: [Int]
-        switch self {
-        case .leading: timesteps = (0..<steps).map { $0 * (total / steps) + config.stepsOffset }
-        case .linspace:
-            let distance = Double(total - 1) / Double(max(steps - 1, 1))
-            timesteps = (0..<steps).map { Int((Double($0) * distance).rounded(.toNearestOrEven)) }
-        case .trailing:
-            // The rounded difference, not the exact one: some halves would fall to the other side.
-            let distance = Double(total) - (Double(total) - Double(total) / Double(steps))
-            timesteps = (0..<steps).reversed().map {
-                Int((Double(total) - Double($0) * distance).rounded(.toNearestOrEven)) - 1
-            }
-        }
-        guard let last = timesteps.last, last < total else {
-            throw TorchError(
-                "\(steps) sampling steps with offset \(config.stepsOffset) leave the \(total) training timesteps: "
-                    + "choose fewer steps")
-        }
-        return timesteps
-    }
-}
-
-extension SchedulerConfig {
-    /// Clamps a predicted x₀ if the model's samples are bounded.
-    func clipped(_ original: Tensor) -> Tensor {
-        clipSample ? original.clamp(min: -clipSampleRange, max: clipSampleRange) : original
-    }
+    ddim.eta = eta
+    return ddim
 }

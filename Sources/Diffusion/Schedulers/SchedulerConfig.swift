@@ -38,30 +38,75 @@ public enum VarianceType: String, Codable, Sendable {
     case fixedLarge = "fixed_large"
 }
 
+/// The noise level that the last step of a sampler over σ leads to.
+public enum FinalSigma: String, Codable, Sendable {
+    /// A noise-free sample.
+    case zero
+    /// The lowest level that the model was trained at.
+    case lowest = "sigma_min"
+}
+
 /// The settings of a noise scheduler, as diffusers keeps them in `scheduler/scheduler_config.json`.
 ///
-/// Defaults are diffusers' own; they are not Stable Diffusion's, see ``stableDiffusion``.
+/// A setting that is nil has the default of the sampler that it is used with, as in diffusers (``DDIMScheduler`` spaces
+/// its timesteps `leading`, ``EulerDiscreteScheduler`` by `linspace`). Those defaults are not Stable Diffusion's, see
+/// ``stableDiffusion``.
 public struct SchedulerConfig: Encodable, Equatable, Sendable {
     /// The sampler's class in diffusers (`DDIMScheduler`).
     public var className = "DDIMScheduler"
     /// Number of noise levels that the model was trained at.
     public var trainTimesteps = 1000
-    public var betaStart = 0.0001
-    public var betaEnd = 0.02
-    public var betaSchedule = BetaSchedule.linear
+    /// 0.0001 by default, 0.00085 of ``LCMScheduler``.
+    public var betaStart: Double?
+    /// 0.02 by default, 0.012 of ``LCMScheduler``.
+    public var betaEnd: Double?
+    /// Linear by default, `scaled_linear` of ``LCMScheduler``.
+    public var betaSchedule: BetaSchedule?
     public var predictionType = PredictionType.epsilon
-    public var timestepSpacing = TimestepSpacing.leading
+    public var timestepSpacing: TimestepSpacing?
     /// Added to every timestep of `leading` spacing.
     public var stepsOffset = 0
     /// Whether the predicted x₀ is clamped to ±``clipSampleRange`` (for pixels, not for latents).
-    public var clipSample = true
+    public var clipSample: Bool?
     public var clipSampleRange = 1.0
-    /// Whether DDIM's last step goes to a noise-free sample, rather than to the level of timestep 0.
-    public var setAlphaToOne = true
+    /// Whether the last step goes to a noise-free sample, rather than to the level of timestep 0.
+    public var setAlphaToOne: Bool?
     /// Whether the schedule is rescaled so that the last timestep is pure noise (Lin et al. 2023).
     public var rescaleBetasZeroSNR = false
-    /// Of DDPM only.
-    public var varianceType = VarianceType.fixedSmall
+    /// Of ``DDPMScheduler`` only.
+    public var varianceType: VarianceType?
+
+    /// Of ``PNDMScheduler`` only: no Runge-Kutta steps at the beginning.
+    public var skipPRKSteps = false
+
+    /// Whether the noise levels are spaced as Karras et al. 2022 do (ρ = 7), between ``sigmaMin`` and ``sigmaMax``.
+    public var useKarrasSigmas = false
+    /// The lowest noise level σ; that of timestep 0 by default.
+    public var sigmaMin: Double?
+    /// The highest noise level σ; that of the first timestep by default.
+    public var sigmaMax: Double?
+    public var finalSigma = FinalSigma.zero
+
+    /// Order of ``DPMSolverMultistepScheduler`` and ``UniPCMultistepScheduler``: 1 or 2.
+    public var solverOrder = 2
+    /// The variant of a solver: `midpoint` or `heun`, `bh1` or `bh2`; a name of the other solver means the default.
+    public var solverType: String?
+    /// `dpmsolver++` or `sde-dpmsolver++`, of ``DPMSolverMultistepScheduler`` only.
+    public var algorithmType: String?
+    /// Whether the last steps of a short walk are of order 1.
+    public var lowerOrderFinal = true
+    /// Whether the last step is of order 1 whatever the walk's length, of ``DPMSolverMultistepScheduler`` only.
+    public var eulerAtFinal = false
+    /// Steps after which ``UniPCMultistepScheduler`` does not correct.
+    public var disableCorrector: [Int] = []
+
+    /// Of ``LCMScheduler``: the timesteps that the model was distilled at.
+    public var originalInferenceSteps = 50
+    /// Of ``LCMScheduler``: factor of the timesteps in the boundary condition.
+    public var timestepScaling = 10.0
+
+    /// Settings of the file with values that are not supported, by key: refused by the samplers that would use them.
+    var unsupported: [String: String] = [:]
 
     public init() {}
 
@@ -77,60 +122,7 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
         return config
     }
 
-    /// Reads a `scheduler_config.json`. Settings of other samplers are accepted, since a model may be sampled with any.
-    ///
-    /// - Throws: ``ModelError`` naming a setting that is unknown or has a value that is not supported.
-    public init(path: String) throws {
-        var reader = try ConfigReader(path: path)
-        func choice<Value: RawRepresentable<String>>(_ key: CodingKeys, _ fallback: Value) throws -> Value {
-            let name = try reader.string(key.rawValue, fallback.rawValue)
-            guard let value = Value(rawValue: name) else {
-                throw ModelError(path: path, "\(key.rawValue) is \"\(name)\", which is not supported")
-            }
-            return value
-        }
-        className = try reader.string(CodingKeys.className.rawValue, className)
-        trainTimesteps = try reader.int(CodingKeys.trainTimesteps.rawValue, trainTimesteps)
-        betaStart = try reader.double(CodingKeys.betaStart.rawValue, betaStart)
-        betaEnd = try reader.double(CodingKeys.betaEnd.rawValue, betaEnd)
-        betaSchedule = try choice(.betaSchedule, betaSchedule)
-        predictionType = try choice(.predictionType, predictionType)
-        timestepSpacing = try choice(.timestepSpacing, timestepSpacing)
-        stepsOffset = try reader.int(CodingKeys.stepsOffset.rawValue, stepsOffset)
-        clipSample = try reader.bool(CodingKeys.clipSample.rawValue, clipSample)
-        clipSampleRange = try reader.double(CodingKeys.clipSampleRange.rawValue, clipSampleRange)
-        setAlphaToOne = try reader.bool(CodingKeys.setAlphaToOne.rawValue, setAlphaToOne)
-        rescaleBetasZeroSNR = try reader.bool(CodingKeys.rescaleBetasZeroSNR.rawValue, rescaleBetasZeroSNR)
-        varianceType = try choice(.varianceType, varianceType)
-        try reader.require(["trained_betas": nil, "thresholding": false])
-        reader.ignore(Self.ofOtherSamplers)
-        try reader.finish()
-        guard (1...1_000_000).contains(trainTimesteps), betaStart > 0, betaEnd < 1, betaStart <= betaEnd,
-            (0..<trainTimesteps).contains(stepsOffset), clipSampleRange > 0
-        else {
-            throw ModelError(path: path, "timesteps, betas, offset or clip range out of range; fetch the file again")
-        }
-    }
-
-    /// Settings in diffusers' files that concern neither the noise schedule nor the samplers here.
-    private static let ofOtherSamplers = [
-        "algorithm_type", "dynamic_thresholding_ratio", "euler_at_final", "final_sigmas_type", "interpolation_type",
-        "lambda_min_clipped", "lower_order_final", "sample_max_value", "set_alpha_to_zero", "sigma_max", "sigma_min",
-        "skip_prk_steps", "solver_order", "solver_p", "solver_type", "timestep_type", "use_beta_sigmas",
-        "use_exponential_sigmas", "use_flow_sigmas", "use_karras_sigmas", "use_lu_lambdas", "disable_corrector",
-        "predict_x0", "flow_shift", "original_inference_steps", "timestep_scaling",
-    ]
-
-    /// Writes the settings as diffusers reads them.
-    ///
-    /// - Throws: `FileFormatError` if the file cannot be written.
-    public func write(to path: String) throws {
-        let json = JSONEncoder()
-        json.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try AtomicFile.write(String(decoding: json.encode(self), as: UTF8.self) + "\n", to: path)
-    }
-
-    private enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey {
         case className = "_class_name"
         case trainTimesteps = "num_train_timesteps"
         case betaStart = "beta_start"
@@ -144,5 +136,26 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
         case setAlphaToOne = "set_alpha_to_one"
         case rescaleBetasZeroSNR = "rescale_betas_zero_snr"
         case varianceType = "variance_type"
+        case skipPRKSteps = "skip_prk_steps"
+        case useKarrasSigmas = "use_karras_sigmas"
+        case sigmaMin = "sigma_min"
+        case sigmaMax = "sigma_max"
+        case finalSigma = "final_sigmas_type"
+        case solverOrder = "solver_order"
+        case solverType = "solver_type"
+        case algorithmType = "algorithm_type"
+        case lowerOrderFinal = "lower_order_final"
+        case eulerAtFinal = "euler_at_final"
+        case disableCorrector = "disable_corrector"
+        case originalInferenceSteps = "original_inference_steps"
+        case timestepScaling = "timestep_scaling"
+    }
+}
+
+extension SchedulerConfig {
+    /// Clamps a predicted x₀ if the model's samples are bounded.
+    /// - Parameter fallback: whether they are by default.
+    func clipped(_ original: Tensor, unlessSet fallback: Bool) -> Tensor {
+        clipSample ?? fallback ? original.clamp(min: -clipSampleRange, max: clipSampleRange) : original
     }
 }

@@ -27,6 +27,12 @@ struct BytePairEncoder: Sendable {
     static let bytesInOrder: [Int] =
         (0..<256).filter { byteCharacters[$0].value < 256 } + (0..<256).filter { byteCharacters[$0].value >= 256 }
 
+    private static let byteOfCharacter = Dictionary(
+        byteCharacters.enumerated().map { ($1, UInt8($0)) }, uniquingKeysWith: { first, _ in first })
+
+    /// The bytes that a token stands for, its suffix `</w>` included.
+    static func bytes(of token: String) -> [UInt8] { token.unicodeScalars.compactMap { byteOfCharacter[$0] } }
+
     private let inner: [Int32]
     private let last: [Int32]
     private let ranks: [UInt64: Int]

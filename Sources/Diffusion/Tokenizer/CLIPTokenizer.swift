@@ -11,8 +11,10 @@ public struct CLIPTokenizer: Sendable {
     public struct Encoding: Equatable, Sendable {
         /// Ids of the begin token, the text, the end token and padding: ``CLIPTokenizer/contextLength`` in all.
         public let ids: [Int]
-        /// Whether the text was too long and its end was cut off; worth a warning.
-        public let isTruncated: Bool
+        /// The end of a text that was too long, which the ids lack; worth a warning.
+        public let cutOff: String?
+        /// Whether the text was too long and its end was cut off.
+        public var isTruncated: Bool { cutOff != nil }
     }
 
     /// A token that is recognised as a whole in the text.
@@ -73,15 +75,28 @@ public struct CLIPTokenizer: Sendable {
     }
 
     /// Encodes a prompt; text past the context's length is cut off (see ``encoding(of:)``).
-    public func encode(_ text: String) -> [Int] { encoding(of: text).ids }
+    public func encode(_ text: String) -> [Int] { padded(tokens(of: text)) }
 
-    /// Encodes a prompt and says whether it was cut off.
+    /// Encodes a prompt and says what of it was cut off.
     public func encoding(of text: String) -> Encoding {
         let tokens = tokens(of: text)
-        let room = contextLength - 2
-        let ids = [beginToken] + tokens.prefix(room) + [endToken]
-        return Encoding(
-            ids: ids + Array(repeating: padToken, count: contextLength - ids.count), isTruncated: tokens.count > room)
+        let rest = tokens.dropFirst(contextLength - 2)
+        return Encoding(ids: padded(tokens), cutOff: rest.isEmpty ? nil : decode(rest))
+    }
+
+    private func padded(_ tokens: [Int]) -> [Int] {
+        let ids = [beginToken] + tokens.prefix(contextLength - 2) + [endToken]
+        return ids + Array(repeating: padToken, count: contextLength - ids.count)
+    }
+
+    /// The text that ids stand for: lower-cased, with one space between words, as transformers gives it.
+    public func decode(_ ids: some Collection<Int>) -> String {
+        let wanted = Set(ids)
+        let tokens = Dictionary(
+            encoder.vocabulary.filter { wanted.contains($0.value) }.map { ($0.value, $0.key) },
+            uniquingKeysWith: { first, _ in first })
+        let bytes = ids.flatMap { id in BytePairEncoder.bytes(of: tokens[id] ?? "") }
+        return String(decoding: bytes, as: UTF8.self).replacing("</w>", with: " ").trimmingCharacters(in: .whitespaces)
     }
 
     /// The ids of the text alone: no begin, end or padding, and not cut off.

@@ -15,7 +15,7 @@ public struct ImageToImageGenerator: CandidateGenerator {
         self.model = model
         self.settings = settings
         fingerprint = "\(modelHash) \(try JSONValue(encoding: settings).text)"
-        unetEvaluationsPerImage = try settings.imageToImageSteps() * (settings.isGuided ? 2 : 1)
+        unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: settings.imageToImageSteps())
     }
 
     public var imageSize: Int { model.imageSize }

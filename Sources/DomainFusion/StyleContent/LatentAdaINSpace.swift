@@ -27,11 +27,11 @@ public enum AdaIN {
 ///
 /// A style is [N, 2 · latentChannels], a content [N, latentChannels, h, w]. Contents are alike as their cosine.
 public struct LatentAdaINSpace: StyleContentSpace {
-    private let vae: AutoencoderKL
+    private let vae: any LatentAutoencoder
     private let model: String
 
     /// - Parameter model: a hash of the autoencoder's weights.
-    public init(_ vae: AutoencoderKL, model: String) {
+    public init(_ vae: any LatentAutoencoder, model: String) {
         self.vae = vae
         self.model = model
     }

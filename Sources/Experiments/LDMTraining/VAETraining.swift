@@ -72,14 +72,14 @@ public struct ReconstructionQuality {
     /// Mean absolute error of the opponent colours, in [0, 1]: low PSNR errors can hide a loss of colour.
     public let opponentColourError: Double
 
-    public init(_ vae: AutoencoderKL, images: Tensor) {
+    public init(_ vae: any LatentAutoencoder, images: Tensor) {
         var decibels = 0.0
         var colour = 0.0
         inferenceMode {
             for start in stride(from: 0, to: images.size(0), by: 64) {
                 let x = images[start..<min(start + 64, images.size(0))].to(dtype: .float32) / 255
                 let input = (x * 2 - 1).to(device: vae.store.device).contiguous(.channelsLast)
-                let y = ((vae.decodeUnscaled(vae.posterior(input).mean) + 1) / 2).clamp(min: 0, max: 1).to(device: .cpu)
+                let y = ((vae.decode(vae.encode(input)) + 1) / 2).clamp(min: 0, max: 1).to(device: .cpu)
                 let error = (x - y).squared().mean([1, 2, 3]).clamp(min: 1e-10)
                 decibels += (error.log() * (-10 / 2.302585092994046)).sum().item()
                 colour += (opponentColours(x) - opponentColours(y)).abs().mean([1, 2, 3]).sum().item()

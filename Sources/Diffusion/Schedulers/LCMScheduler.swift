@@ -1,0 +1,47 @@
+import Torch
+
+/// Sampling of latent consistency models (Luo et al. 2023): each step jumps to a finished sample, which is noised again.
+public struct LCMScheduler: Scheduler {
+    public static let className = "LCMScheduler"
+
+    public let config: SchedulerConfig
+    public let schedule: NoiseSchedule
+    public var timesteps: [Double] { levels.map(Double.init) }
+    public var isStochastic: Bool { levels.count > 1 }
+
+    /// Of the training, falling.
+    private let levels: [Int]
+
+    public static func check(_ config: SchedulerConfig) throws {
+        try config.refuse(["thresholding", "trained_betas"], by: className)
+    }
+
+    public init(_ config: SchedulerConfig, steps: Int) throws {
+        try Self.check(config)
+        let distilled = config.originalInferenceSteps
+        guard (1...distilled).contains(steps) else {
+            throw TorchError(
+                "\(steps) sampling steps: \(Self.className) takes 1 to \(distilled), those of the distillation")
+        }
+        self.config = config
+        schedule = NoiseSchedule(config)
+        let falling = (1...distilled).reversed().map { $0 * (config.trainTimesteps / distilled) - 1 }
+        let distance = Double(distilled) / Double(steps)
+        levels = (0..<steps).map { falling[Int((Double($0) * distance).rounded(.down))] }
+    }
+
+    public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
+        let alphas = schedule.alphasCumprod
+        let original = config.clipped(
+            schedule.split(modelOutput, sample: sample, alpha: alphas[levels[index]]).original, unlessSet: false)
+        // The boundary condition: at timestep 0 the sample itself.
+        let time = Float(levels[index]) * Float(config.timestepScaling)
+        let square = time * time + 0.25
+        let denoised = original * Double(time / square.squareRoot()) + sample * Double(0.25 / square)
+        guard index + 1 < levels.count else { return SchedulerStep(sample: denoised, predictedOriginal: denoised) }
+        let next = alphas[levels[index + 1]]
+        return SchedulerStep(
+            sample: denoised * Double(next.squareRoot()) + noise() * Double((1 - next).squareRoot()),
+            predictedOriginal: denoised)
+    }
+}
