@@ -24,7 +24,7 @@ public final class TrainingStep {
 
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
     /// - Returns: the loss as a number.
-    /// - Throws: ``UserError`` for a loss or a gradient that is not finite; the parameters are then as they were.
+    /// - Throws: ``NonFiniteError`` for a loss or a gradient that is not finite; the parameters are then as they were.
     @discardableResult
     public func minimise(_ loss: Tensor, step: Int) throws -> Double {
         let value = loss.item()
@@ -38,10 +38,7 @@ public final class TrainingStep {
     }
 
     private func check(_ value: Double, _ what: String, step: Int) throws {
-        guard !value.isFinite else { return }
-        throw UserError(
-            "\(what) is \(value) at step \(step), which changed nothing; lower --learning-rate, or look at the data with "
-                + "'domainfusion data check'")
+        guard value.isFinite else { throw NonFiniteError(what, value, step: step) }
     }
 
     /// The optimiser's state under `optimizer.…`.
