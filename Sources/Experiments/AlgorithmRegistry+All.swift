@@ -3,5 +3,5 @@ import DomainGeneralization
 
 extension AlgorithmRegistry {
     /// Every algorithm of the toolkit.
-    public static let all = AlgorithmRegistry.standard + [DomainFusionAlgorithm.description]
+    public static let all = AlgorithmRegistry.standard + [DomainFusionAlgorithm.description(judge: RunJudge.load)]
 }
