@@ -1,6 +1,6 @@
 # make demo and make test work on a fresh clone: each sets up first what is missing.
 
-.PHONY: setup build demo test bench format lint
+.PHONY: setup build demo test bench docs format lint
 
 setup:
 	@scripts/bootstrap
@@ -17,6 +17,9 @@ test: setup
 bench: setup
 	swift build -c release --product Benchmarks
 	Benchmarks/compare
+
+docs: setup
+	@scripts/docs
 
 format:
 	swift format format --in-place --recursive --parallel Package.swift Sources Tests

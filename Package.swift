@@ -28,6 +28,24 @@ let torchLibraries: [LinkerSetting] = [
     .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
 ]
 
+/// The include folders of a system library, from its pkg-config file: its other flags are not for SwiftPM.
+func headers(_ library: String) -> [CSetting] {
+    let output = Pipe()
+    let program = Process()
+    program.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    program.arguments = ["pkg-config", "--cflags-only-I", library]
+    program.standardOutput = output
+    program.standardError = FileHandle.nullDevice
+    try? program.run()
+    let flags = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    program.waitUntilExit()
+    if program.terminationStatus != 0 {
+        FileHandle.standardError.write(Data("error: pkg-config finds no \(library); run scripts/bootstrap\n".utf8))
+    }
+    // As system headers, whose warnings are not ours.
+    return [.unsafeFlags(flags.split(whereSeparator: \.isWhitespace).flatMap { ["-isystem", String($0.dropFirst(2))] })]
+}
+
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -63,8 +81,10 @@ let package = Package(
     targets: [
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .systemLibrary(name: "CImageCodecs", path: "Sources/CImageCodecs"),
-        .systemLibrary(name: "CGlyphs", pkgConfig: "freetype2"),
-        .systemLibrary(name: "CRsvg", pkgConfig: "librsvg-2.0"),
+        .target(name: "CGlyphs", cSettings: headers("freetype2"), linkerSettings: [.linkedLibrary("freetype")]),
+        .target(
+            name: "CRsvg", cSettings: headers("librsvg-2.0"),
+            linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(name: "Torch", dependencies: ["CTorch"]),
         .target(name: "Pixels", dependencies: ["Torch", "CImageCodecs", "CRsvg"]),

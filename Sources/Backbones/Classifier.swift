@@ -65,9 +65,9 @@ public struct Classifier {
             let state = description.rename(weights)
             let prefix = description.headKey + "."
             let headFits = state[prefix + "weight"]?.shape == head.weight.shape
-            // Old checkpoints lack batch norm's counter, which is not used.
+            // Old checkpoints lack batch norm's counter: it then counts from 0.
             try store.load(state, name: name) {
-                $0.hasSuffix(".num_batches_tracked") || !headFits && $0.hasPrefix(prefix)
+                $0.hasSuffix(".num_batches_tracked") && state[$0] == nil || !headFits && $0.hasPrefix(prefix)
             }
             headIsFresh = !headFits
         } else {

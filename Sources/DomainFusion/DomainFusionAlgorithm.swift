@@ -33,11 +33,21 @@ public final class DomainFusionAlgorithm: Algorithm {
         }
     }
 
-    public static let description = AlgorithmDescription(
-        "DomainFusion",
-        "Latent distillation and online lightweight augmentation from a frozen latent diffusion model (ECCV 2024).",
-        Settings.self
-    ) { try DomainFusionAlgorithm($0, context: $1) }
+    public static let name = "DomainFusion"
+
+    /// - Parameter judge: makes the judge of OLA's candidates that a run asks for.
+    public static func description(judge: @escaping CandidateJudge.Loader) -> AlgorithmDescription {
+        AlgorithmDescription(
+            name,
+            "Latent distillation and online lightweight augmentation from a frozen latent diffusion model (ECCV 2024).",
+            Settings.self
+        ) { settings, context in
+            let path = settings.augmentation.judge
+            let isAsked = settings.augmentation.weight > 0 && !path.isEmpty
+            return try DomainFusionAlgorithm(
+                settings, context: context, judge: isAsked ? judge(path, context) : nil)
+        }
+    }
 
     public let classifier: Classifier
     public let training: TrainingStep
@@ -50,7 +60,10 @@ public final class DomainFusionAlgorithm: Algorithm {
     private let steps: Int
     private let mean, deviation: Tensor
 
-    public init(_ settings: Settings, context: AlgorithmContext) throws {
+    /// - Parameter judge: of OLA's candidates; needed where the settings have a threshold.
+    /// - Throws: a one-line error for a model or data that cannot be used; ``DomainGeneralization/Interruption`` where a
+    ///   signal ends the work on the tables that are made before training.
+    public init(_ settings: Settings, context: AlgorithmContext, judge: CandidateJudge? = nil) throws {
         self.settings = settings
         steps = context.steps
         classifier = try context.makeClassifier()
@@ -60,8 +73,11 @@ public final class DomainFusionAlgorithm: Algorithm {
         let model = try LatentDiffusionModel(
             path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype)
         let store = ContentStore(context.storeDirectory, logger: context.logger)
-        ledgerPath = "\(context.runDirectory)/ledger.json"
-        var ledger = try Ledger(path: ledgerPath)
+        let path = "\(context.runDirectory)/ledger.json"
+        ledgerPath = path
+        var ledger = try Ledger(path: path)
+        // Also when the work on the tables ends early: what it took is counted.
+        defer { try? ledger.write(to: path) }
         distillation =
             settings.distillation.mode == .off
             ? nil
@@ -76,17 +92,17 @@ public final class DomainFusionAlgorithm: Algorithm {
             settings.augmentation.weight == 0
             ? nil
             : AugmentationTerm(
-                try OnlineAugmentation(settings.augmentation, model: model, context: context, store: store),
+                try OnlineAugmentation(
+                    settings.augmentation, model: model, context: context, store: store, judge: judge),
                 context: context)
-        try ledger.write(to: ledgerPath)
         self.ledger = ledger
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        var metrics: [Metric] = []
         let raw = minibatches.images
         let labels = minibatches.labels
-        let synthetic = try augmentation?.minibatch(step: step, raw: raw.size(0), ledger: &ledger)
+        let synthetic = try synthetic(step: step, raw: raw.size(0))
+        var metrics = step == 0 ? preparation : []
         if let synthetic { metrics += synthetic.metrics }
 
         // Raw and synthetic images go through the network together: one batch for batch norm, and faster.
@@ -118,4 +134,23 @@ public final class DomainFusionAlgorithm: Algorithm {
         if (step + 1) % 25 == 0 || step + 1 == steps { try ledger.write(to: ledgerPath) }
         return metrics
     }
+
+    /// The synthetic minibatch of a step. A signal ends the work on a new round between two batches: the step is then
+    /// not begun, and what was made is in the store.
+    private func synthetic(step: Int, raw: Int) throws -> AugmentationTerm.Step? {
+        do {
+            return try augmentation?.minibatch(step: step, raw: raw, ledger: &ledger, poll: Interruption.poll)
+        } catch {
+            try? ledger.write(to: ledgerPath)
+            throw error
+        }
+    }
+
+    /// The seconds that the tables took before the first step, over all starts of the run.
+    private var preparation: [Metric] {
+        Self.preparations.compactMap { part in ledger.seconds[part].map { Metric("\(part)_seconds", $0, .total) } }
+    }
+
+    /// What the ledger calls the work before the first step; a run's totals have it under `…_seconds`.
+    public static let preparations = ["curves", "posteriors"]
 }

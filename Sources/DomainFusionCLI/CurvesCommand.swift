@@ -9,14 +9,22 @@ import Torch
 
 struct CurvesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "curves", abstract: "Draw what the diffusion model thinks of images at each brightness: LD curves.",
+        commandName: "curves", abstract: "What the diffusion model thinks of images at each brightness: LD curves.",
         discussion: """
             G(p) is latent distillation's gradient for an image that is darkened to the share p of its brightness.
-            Negative values ask the classifier for more confidence. With --wrong the same image is asked about under
-            another class's prompt: where both curves agree, the model sees brightness, not the class.
+            Negative values ask the classifier for more confidence. Where the curves under the right and a wrong class's
+            prompt agree, the model sees brightness, not the class.
 
               domainfusion curves lion.png --class animal --wrong vehicle --output curves.png
-            """)
+              domainfusion curves report --data data/EmojiDG --images 32 --output report.json
+            """,
+        subcommands: [CurvesDrawCommand.self, CurvesReportCommand.self], defaultSubcommand: CurvesDrawCommand.self)
+}
+
+struct CurvesDrawCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "draw", abstract: "Draw the curves of given images (what 'curves' does without a subcommand).",
+        discussion: "Example: domainfusion curves lion.png --class animal --wrong vehicle --output curves.png")
 
     @Argument(help: "Images.")
     var images: [String]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DomainGeneralization
 import Experiments
 import Foundation
 import Torch
@@ -42,6 +43,10 @@ struct DomainFusionCommand: AsyncParsableCommand {
 
     private static func end(with error: any Error) -> Never {
         if let code = error as? ExitCode { exit(withError: code) }
+        if let interruption = error as? Interruption {
+            printError("\(interruption)")
+            Foundation.exit(interruption.exitStatus)
+        }
         let status = exitCode(for: error)
         // Help and version texts come as errors, too.
         if status == .success { exit(withError: error) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DomainGeneralization
+import DomainFusion
 import Experiments
 import Foundation
 import Logging
@@ -43,9 +44,7 @@ struct TrainCommand: AsyncParsableCommand {
         let loading = Progress("reading images", unit: "images")
         let training = Progress("step", unit: "steps")
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }
-        let run = try TrainingRun(
-            configuration, folder: folder, registry: .all, threads: threads, restart: restart
-        ) { event in
+        let report: @Sendable (RunEvent) -> Void = { event in
             switch event {
             case .loading(let done, let total): loading.show(done, of: total)
             case .warning(let text): loading.print("warning: \(text)")
@@ -58,12 +57,15 @@ struct TrainCommand: AsyncParsableCommand {
             case .evaluated: break
             }
         }
-        loading.clear()
-        printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
         let summary: RunSummary
         do {
+            let run = try TrainingRun(
+                configuration, folder: folder, registry: .all, threads: threads, restart: restart, report: report)
+            loading.clear()
+            printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
             summary = try run.run()
         } catch let interruption as Interruption {
+            loading.clear()
             training.clear()
             printError("\(interruption): state saved in \(folder); the same command goes on from there")
             throw ExitCode(interruption.exitStatus)
@@ -116,7 +118,8 @@ enum ResultText {
     private static func times(_ totals: [String: Double]) -> String {
         var seconds = totals.filter { $0.key.hasSuffix("_seconds") }
         let steps = seconds.removeValue(forKey: "training_seconds") ?? 0
-        let others = seconds.filter { !["loading_seconds", "evaluation_seconds"].contains($0.key) }
+        let outside = ["loading", "evaluation"] + DomainFusionAlgorithm.preparations
+        let others = seconds.filter { !outside.contains(String($0.key.dropLast("_seconds".count))) }
         seconds["classifier_seconds"] = max(0, steps - others.values.reduce(0, +))
         let parts = seconds.sorted { $0.value > $1.value }.map { name, value in
             "\(name.dropLast("_seconds".count).replacingOccurrences(of: "_", with: " ")) \(Progress.duration(value))"

@@ -22,6 +22,14 @@ struct TrainOptions: ParsableArguments {
     @Option(help: "The number of a random draw of hyperparameters, as DomainBed's --hparams_seed; 0 for the defaults.")
     var draw: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "A finished run that holds out the same domains, such as an ERM run: its classifier judges the images that "
+                + "the diffusion model makes, and those whose class it gives less than "
+                + "algorithm.hyperparameters.augmentation.judgeThreshold (0.5) are dropped.",
+            valueName: "run"))
+    var olaJudge: String?
+
     @Flag(help: "Train on the held-out domain, too: an upper bound for comparison.")
     var oracle = false
 
@@ -34,7 +42,22 @@ struct TrainOptions: ParsableArguments {
         var result = try settings.configuration(
             data: data, testDomains: domains, algorithm: algorithm, seed: seed, draw: draw)
         if oracle { result.oracle = true }
+        if let olaJudge { try result.judge(by: olaJudge) }
         return result
+    }
+}
+
+extension RunConfiguration {
+    /// Has the candidates of online augmentation judged by a run's classifier, at a threshold of 0.5 where none is set.
+    fileprivate mutating func judge(by run: String) throws {
+        let given = algorithm.hyperparameters["augmentation"]?["judgeThreshold"]?.double ?? 0
+        let judge: [String: JSONValue] = ["judge": .string(run), "judgeThreshold": .double(given > 0 ? given : 0.5)]
+        var augmentation = algorithm.hyperparameters["augmentation"]?.object ?? [:]
+        augmentation.merge(judge) { $1 }
+        self = try changed(
+            by: .object([
+                "algorithm": .object(["hyperparameters": .object(["augmentation": .object(augmentation)])])
+            ]), source: "--ola-judge")
     }
 }
 

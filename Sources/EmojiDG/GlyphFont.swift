@@ -4,44 +4,30 @@ import Pixels
 /// A font file, drawn through FreeType. One font is used by one task at a time.
 final class GlyphFont {
     private let path: String
-    private var library: FT_Library?
-    private var face: FT_Face
-
-    /// FreeType's load flags (macros that Swift does not import).
-    private enum Load {
-        static let noHinting: Int32 = 1 << 1
-        static let noBitmap: Int32 = 1 << 3
-        static let colour: Int32 = 1 << 20
-        static let monochromeTarget: Int32 = 2 << 16
-    }
+    private let font: OpaquePointer
 
     /// - Throws: ``EmojiError/unreadable(_:reason:)`` for a file that is no font.
     init(_ path: String) throws {
         self.path = path
-        var library: FT_Library?
-        try Self.check(FT_Init_FreeType(&library), path)
-        var face: FT_Face?
-        let status = FT_New_Face(library, path, 0, &face)
-        guard status == 0, let face else {
-            FT_Done_FreeType(library)
+        var font: OpaquePointer?
+        let status = cglyphs_open(path, &font)
+        guard status == 0, let font else {
             throw EmojiError.unreadable(path, reason: "not a font (FreeType error \(status))")
         }
-        self.library = library
-        self.face = face
+        self.font = font
     }
 
     deinit {
-        FT_Done_Face(face)
-        FT_Done_FreeType(library)
+        cglyphs_close(font)
     }
 
-    private static func check(_ status: FT_Error, _ path: String) throws {
+    private static func check(_ status: Int32, _ path: String) throws {
         guard status == 0 else { throw EmojiError.unreadable(path, reason: "FreeType error \(status)") }
     }
 
     /// The index of a character's glyph; nil where the font has none.
-    private func glyphIndex(_ codePoint: UInt32) -> FT_UInt? {
-        let index = FT_Get_Char_Index(face, FT_ULong(codePoint))
+    private func glyphIndex(_ codePoint: UInt32) -> UInt32? {
+        let index = cglyphs_index(font, codePoint)
         return index == 0 ? nil : index
     }
 
@@ -51,15 +37,13 @@ final class GlyphFont {
     /// - Throws: ``EmojiError/unreadable(_:reason:)`` where the font has no colour bitmaps.
     func strikeImage(_ codePoint: UInt32) throws -> RGBImage? {
         guard let index = glyphIndex(codePoint) else { return nil }
-        guard face.pointee.num_fixed_sizes > 0 else {
+        guard cglyphs_strike_count(font) > 0 else {
             throw EmojiError.unreadable(path, reason: "no bitmap strike in this font")
         }
-        try Self.check(FT_Select_Size(face, 0), path)
-        try Self.check(FT_Load_Glyph(face, index, Load.colour), path)
-        let bitmap = face.pointee.glyph.pointee.bitmap
-        guard bitmap.pixel_mode == UInt8(FT_PIXEL_MODE_BGRA.rawValue), bitmap.width > 0, let bytes = bitmap.buffer
-        else { return nil }
-        var image = RGBImage(width: Int(bitmap.width), height: Int(bitmap.rows))
+        var bitmap = cglyphs_bitmap()
+        try Self.check(cglyphs_strike(font, index, &bitmap), path)
+        guard bitmap.format == CGLYPHS_BGRA, bitmap.width > 0, let bytes = bitmap.pixels else { return nil }
+        var image = RGBImage(width: Int(bitmap.width), height: Int(bitmap.height))
         var to = 0
         for y in 0..<image.height {
             let row = bytes + y * Int(bitmap.pitch)
@@ -82,7 +66,7 @@ final class GlyphFont {
     /// - Returns: nil where the font has no such glyph.
     func outlineImage(_ codePoint: UInt32, pixelsPerEm: Int, smooth: Bool) throws -> RGBImage? {
         guard let index = glyphIndex(codePoint) else { return nil }
-        try Self.check(FT_Set_Pixel_Sizes(face, 0, FT_UInt(pixelsPerEm)), path)
+        try Self.check(cglyphs_set_size(font, UInt32(pixelsPerEm)), path)
         return try Self.image(of: [Layer(coverage: coverage(index, smooth: smooth), colour: .black)])
     }
 
@@ -91,21 +75,18 @@ final class GlyphFont {
     /// - Returns: nil where the font has no such glyph, or the glyph has no layers.
     func layeredImage(_ codePoint: UInt32, pixelsPerEm: Int) throws -> RGBImage? {
         guard let index = glyphIndex(codePoint) else { return nil }
-        try Self.check(FT_Set_Pixel_Sizes(face, 0, FT_UInt(pixelsPerEm)), path)
-        var palette: UnsafeMutablePointer<FT_Color>?
-        try Self.check(FT_Palette_Select(face, 0, &palette), path)
-        guard let palette else { throw EmojiError.unreadable(path, reason: "no colour palette in this font") }
+        try Self.check(cglyphs_set_size(font, UInt32(pixelsPerEm)), path)
+        var hasPalette: Int32 = 0
+        try Self.check(cglyphs_begin_layers(font, index, &hasPalette), path)
+        guard hasPalette != 0 else { throw EmojiError.unreadable(path, reason: "no colour palette in this font") }
         var layers: [Layer] = []
-        var iterator = FT_LayerIterator()
-        var layerGlyph: FT_UInt = 0
-        var colour: FT_UInt = 0
-        while FT_Get_Color_Glyph_Layer(face, index, &layerGlyph, &colour, &iterator) != 0 {
-            // 0xFFFF stands for the text colour.
-            let entry = colour == 0xFFFF ? FT_Color(blue: 0, green: 0, red: 0, alpha: 255) : palette[Int(colour)]
+        var layerGlyph: UInt32 = 0
+        var rgba = [UInt8](repeating: 0, count: 4)
+        while cglyphs_next_layer(font, &layerGlyph, &rgba) != 0 {
             try layers.append(
                 Layer(
-                    coverage: coverage(layerGlyph, smooth: true), colour: RGB(entry.red, entry.green, entry.blue),
-                    alpha: Int(entry.alpha)))
+                    coverage: coverage(layerGlyph, smooth: true), colour: RGB(rgba[0], rgba[1], rgba[2]),
+                    alpha: Int(rgba[3])))
         }
         return Self.image(of: layers)
     }
@@ -125,14 +106,11 @@ final class GlyphFont {
         var alpha = 255
     }
 
-    private func coverage(_ index: FT_UInt, smooth: Bool) throws -> Coverage {
-        let flags = Load.noHinting | Load.noBitmap | (smooth ? 0 : Load.monochromeTarget)
-        try Self.check(FT_Load_Glyph(face, index, flags), path)
-        guard let slot = face.pointee.glyph else { return Coverage() }
-        try Self.check(FT_Render_Glyph(slot, smooth ? FT_RENDER_MODE_NORMAL : FT_RENDER_MODE_MONO), path)
-        let bitmap = slot.pointee.bitmap
-        let (width, height) = (Int(bitmap.width), Int(bitmap.rows))
-        guard width > 0, height > 0, let bytes = bitmap.buffer else { return Coverage() }
+    private func coverage(_ index: UInt32, smooth: Bool) throws -> Coverage {
+        var bitmap = cglyphs_bitmap()
+        try Self.check(cglyphs_outline(font, index, smooth ? 1 : 0, &bitmap), path)
+        let (width, height) = (Int(bitmap.width), Int(bitmap.height))
+        guard width > 0, height > 0, let bytes = bitmap.pixels else { return Coverage() }
         var values: [UInt8] = []
         values.reserveCapacity(width * height)
         for y in 0..<height {
@@ -142,8 +120,7 @@ final class GlyphFont {
             }
         }
         return Coverage(
-            left: Int(slot.pointee.bitmap_left), top: -Int(slot.pointee.bitmap_top), width: width, height: height,
-            values: values)
+            left: Int(bitmap.left), top: Int(bitmap.top), width: width, height: height, values: values)
     }
 
     /// The layers, one over the other, over white; nil if they cover nothing.

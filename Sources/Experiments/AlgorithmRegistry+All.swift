@@ -3,5 +3,6 @@ import DomainGeneralization
 
 extension AlgorithmRegistry {
     /// Every algorithm of the toolkit.
-    public static let all = AlgorithmRegistry.standard + [MODEA.description, DomainFusionAlgorithm.description]
+    public static let all =
+        AlgorithmRegistry.standard + [MODEA.description, DomainFusionAlgorithm.description(judge: RunJudge.load)]
 }

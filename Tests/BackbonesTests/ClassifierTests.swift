@@ -65,6 +65,26 @@ import Torch
                 + "bn1.weight: shape [3], wanted [64]; extra: unexpected")
     }
 
+    @Test func countsBatchesAsPyTorchDoes() throws {
+        let counter = "bn1.num_batches_tracked"
+        var weights = try Formula.classifier("resnet18").store.state
+        weights[counter] = Tensor(41)
+        func count(_ classifier: Classifier) -> Int? { classifier.store[counter]?.scalars(Int.self).first }
+        let made = try classifier(weights: weights)
+        #expect(count(made) == 41)
+        _ = made.evaluating { made(images) }
+        #expect(count(made) == 41)
+        made.isTraining = true
+        for _ in 0..<2 { _ = made(images) }
+        #expect(count(made) == 43)
+        #expect(made.store["layer4.1.bn2.num_batches_tracked"]?.scalars(Int.self) == [2])
+
+        let frozen = try classifier(.init(backbone: .init(freezeBatchNorm: true)), weights: weights)
+        frozen.isTraining = true
+        _ = frozen(images)
+        #expect(count(frozen) == 41)
+    }
+
     @Test func acceptsCheckpointsWithoutBatchCounters() throws {
         let weights = try Formula.classifier("resnet18").store.state
             .renamed { $0.hasSuffix("num_batches_tracked") ? nil : $0 }

@@ -97,6 +97,7 @@ struct TokenizerTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let error = #expect(throws: FileFormatError.self) { try CLIPTokenizer(folder: folder) }
         #expect(error?.path == folder + "/vocab.json")
+        #expect(error?.remedy.contains("scripts/bootstrap") == true)
         try FileManager.default.copyItem(atPath: fixture("sd1/tokenizer"), toPath: folder)
         for (file, text) in [("vocab.json", "{\"a\": 1}"), ("vocab.json", "[1]"), ("merges.txt", "a b c\n")] {
             let original = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)

@@ -8,6 +8,12 @@ extension CLIPTokenizer {
     /// - Throws: `FileFormatError` naming the file that is missing or does not fit the others.
     public init(folder: String) throws {
         func path(_ name: String) -> String { (folder as NSString).appendingPathComponent(name) }
+        for name in ["vocab.json", "merges.txt"] where !FileManager.default.fileExists(atPath: path(name)) {
+            throw FileFormatError(
+                path: path(name), problem: "no such file",
+                remedy: "run scripts/bootstrap, which lays out CLIP's vocabulary for the embedded model, or fetch the "
+                    + "model's tokenizer folder again")
+        }
         let vocabulary = try Self.decode([String: Int].self, path("vocab.json"))
         guard vocabulary.values.allSatisfy({ (0...Int(Int32.max)).contains($0) }) else {
             throw FileFormatError(

@@ -122,13 +122,16 @@ public final class UNetTrainer: ModelTrainer {
         guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
         optimizer.zeroGrad()
         loss.backward()
-        let norm = clipGradients(optimizer.parameters, maximum: 1)
+        let norm = clipGradients(optimizer.parameters, maximum: 1).item()
+        guard norm.isFinite else {
+            throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
+        }
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()
         average.update(step: step)
         step += 1
         return TrainingReport(
-            step: step, values: [("loss", value), ("kind_loss", kindLoss.item()), ("gradient", norm.item())])
+            step: step, values: [("loss", value), ("kind_loss", kindLoss.item()), ("gradient", norm)])
     }
 
     /// Cross-entropy of the kinds at the states from the end token on, which stands for the caption's padding, too.

@@ -84,7 +84,10 @@ public final class VAETrainer: ModelTrainer {
         guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
         optimizer.zeroGrad()
         loss.backward()
-        clipGradients(optimizer.parameters, maximum: 1)
+        let norm = clipGradients(optimizer.parameters, maximum: 1).item()
+        guard norm.isFinite else {
+            throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
+        }
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()
         average.update(step: step)

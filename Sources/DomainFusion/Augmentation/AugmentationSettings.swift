@@ -52,6 +52,9 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
     public var contentPool = ContentPool.candidates
+    /// The folder of a finished run that held out the same domains: its classifier is the candidates' judge; none where
+    /// it is empty.
+    public var judge = ""
     /// Drops a candidate whose class the judge gives a lower probability; 0 keeps all.
     public var judgeThreshold = 0.0
     /// Images in one call of the diffusion model.
@@ -79,6 +82,8 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
             "texts with {class} or {a class} in them")
         try require((0...1).contains(fourierRadius), "fourierRadius", "in 0…1")
         try require((0...1).contains(judgeThreshold), "judgeThreshold", "in 0…1")
+        try require(
+            judge.isEmpty || judgeThreshold > 0, "judgeThreshold", "above 0, since there is a judge (\(judge))")
         try require(batchSize >= 1, "batchSize", "at least 1")
     }
 }

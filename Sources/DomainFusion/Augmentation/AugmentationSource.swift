@@ -27,13 +27,22 @@ public struct AugmentationSource: Sendable {
 
     /// The training images of a run's source environments.
     public static func all(of context: AlgorithmContext) -> [AugmentationSource] {
-        let (dataset, images) = (context.dataset, context.images)
-        return context.trainingItems.map { index in
+        let images = context.images
+        return all(of: context.dataset, items: context.trainingItems) { try images.image($0) }
+    }
+
+    /// Items of a data set.
+    /// - Parameter image: decodes one.
+    public static func all(
+        of dataset: ImageFolder, items: [Int],
+        image: @escaping @Sendable (ImageFolder.Item) throws -> RGBImage = { try ImageFile.decode($0.path) }
+    ) -> [AugmentationSource] {
+        items.map { index in
             let item = dataset.items[index]
             return AugmentationSource(
                 name: String(item.path.dropFirst(dataset.root.count + 1)), label: item.label,
                 className: dataset.classes[item.label], environment: item.environment
-            ) { try images.image(item) }
+            ) { try image(item) }
         }
     }
 }

@@ -2,9 +2,6 @@ import DomainGeneralization
 import Pixels
 import Torch
 
-/// Gives each image [n, 3, H, W] in 0…1 the probability that it shows its class.
-public typealias ClassJudge = (_ images: Tensor, _ labels: [Int]) throws -> [Double]
-
 /// One step of online lightweight augmentation for given images: N candidates each, of which the style least like the
 /// image's own and the content most like it are composed. Candidates and composed images go through a store.
 public struct Augmenter {

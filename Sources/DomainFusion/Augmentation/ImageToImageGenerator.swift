@@ -55,7 +55,7 @@ extension OnlineAugmentation {
     /// - Throws: a one-line error for settings that cannot be, or model files that cannot be read for their hash.
     public convenience init(
         _ settings: AugmentationSettings, model: LatentDiffusionModel, context: AlgorithmContext, store: ContentStore,
-        judge: ClassJudge? = nil
+        judge: CandidateJudge? = nil
     ) throws {
         let (generator, space) = try settings.parts(model)
         try self.init(

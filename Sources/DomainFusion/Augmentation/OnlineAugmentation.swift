@@ -11,7 +11,7 @@ public final class OnlineAugmentation {
     public let settings: AugmentationSettings
     public let sources: [AugmentationSource]
     public let augmenter: Augmenter
-    /// A hash of what the sets depend on beside the source images' pixels: settings, models, names.
+    /// A hash of what the sets depend on beside the source images' pixels: settings, models, judge, names.
     public let recipe: String
 
     /// - Parameters:
@@ -21,20 +21,22 @@ public final class OnlineAugmentation {
     ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
     public init(
         _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any CandidateGenerator,
-        space: any StyleContentSpace, store: ContentStore, judge: ClassJudge? = nil
+        space: any StyleContentSpace, store: ContentStore, judge: CandidateJudge? = nil
     ) throws {
         try settings.validate(path: "augmentation")
         guard !sources.isEmpty else { throw UserError("there is no source image to augment; check the data set") }
         guard settings.judgeThreshold == 0 || judge != nil else {
-            throw UserError("augmentation.judgeThreshold: there is no judge to ask; set it to 0")
+            throw UserError(
+                "augmentation.judgeThreshold: there is no judge to ask; name a finished run that holds out the same "
+                    + "domains (--ola-judge RUN), or set it to 0")
         }
         self.settings = settings
         self.sources = sources
-        augmenter = settings.augmenter(generator, space: space, store: store, judge: judge)
+        augmenter = settings.augmenter(generator, space: space, store: store, judge: judge?.probabilities)
         recipe = ContentHash.of(
             JSONValue.object([
                 "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
-                "space": space.fingerprint,
+                "space": space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
                 "sources": .array(sources.map { .string($0.name) }),
             ]).text)
     }

@@ -40,12 +40,13 @@ struct DistillationTables {
 
     private var model: LatentDiffusionModel { distillation.denoiser.model }
 
-    /// The curves of all training items.
+    /// The curves of all training items. A signal ends the work between two images; those done are in the store.
     func curves(ledger: inout Ledger) throws -> LDCurveTable {
         let library = try DistillationLibrary(distillation, classes: context.classes, store: store)
         let items = context.trainingItems
         var values: [Float] = []
         for (done, item) in items.enumerated() {
+            try Interruption.poll()
             let entry = context.dataset.items[item]
             values += try library.curve(try context.images.image(entry), label: entry.label, ledger: &ledger).values
             library.report(done + 1, of: items.count, "LD curves", context.logger)
@@ -65,6 +66,7 @@ struct DistillationTables {
         var derivatives: [Tensor] = []
         try inferenceMode {
             for item in items {
+                try Interruption.poll()
                 let image = try context.images.image(context.dataset.items[item]).modelInput(model)
                 let (value, derivative, _) = distillation.trajectory(
                     image.expanded([grid.nodes.count, -1, -1, -1]), confidence: nodes)

@@ -28,35 +28,48 @@ extension LatentDistillation {
     ///   - context: states of the prompt [tokens, width].
     ///   - seed: of the draws, which are the same at every node.
     public func curve(_ image: Tensor, context: Tensor, seed: UInt64) -> LDCurve {
-        let grid = ChebyshevGrid(settings.nodes)
+        let nodes = ChebyshevGrid(settings.nodes).nodes
+        let table = gradients(image, context: context, at: nodes, draw: draws(seed: seed))
         return inferenceMode {
-            let count = grid.nodes.count
-            let confidence = Tensor(grid.nodes.map(Float.init), device: denoiser.model.device)
+            LDCurve(
+                values: table.mean([1]).scalars(),
+                deviations: settings.draws > 1
+                    ? table.variance([1]).sqrt().scalars() : [Float](repeating: 0, count: nodes.count))
+        }
+    }
+
+    /// The draws of one image's evaluations.
+    func draws(seed: UInt64) -> NoiseDraw {
+        NoiseDraw.stratified(settings.draws, for: denoiser, settings: settings, generator: Generator(seed: seed))
+    }
+
+    /// g of one image at every confidence with every draw: [confidences, draws].
+    /// - Parameters:
+    ///   - image: [3, H, W] in [0, 1].
+    ///   - context: states of the prompt [tokens, width].
+    func gradients(_ image: Tensor, context: Tensor, at confidences: [Double], draw: NoiseDraw) -> Tensor {
+        inferenceMode {
+            let (count, draws) = (confidences.count, draw.times.count)
+            let confidence = Tensor(confidences.map(Float.init), device: denoiser.model.device)
             let images = image.unsqueezed(0).expanded([count, -1, -1, -1])
             let (latents, derivative, ends) = trajectory(images, confidence: confidence)
-            let draw = NoiseDraw.stratified(
-                settings.draws, for: denoiser, settings: settings, generator: Generator(seed: seed))
-            // Every node with every draw: rows node-major.
-            let nodeOf = Tensor((0..<count).flatMap { [Int64](repeating: Int64($0), count: settings.draws) })
+            // Every confidence with every draw: rows by confidence.
+            let pointOf = Tensor((0..<count).flatMap { [Int64](repeating: Int64($0), count: draws) })
                 .to(device: denoiser.model.device)
-            let drawOf = Tensor((0..<count).flatMap { _ in (0..<settings.draws).map(Int64.init) })
+            let drawOf = Tensor((0..<count).flatMap { _ in (0..<draws).map(Int64.init) })
                 .to(device: denoiser.model.device)
             var rows: [Tensor] = []
-            for start in stride(from: 0, to: nodeOf.count, by: Self.batch) {
-                let range = start..<min(start + Self.batch, nodeOf.count)
-                let nodes = nodeOf[range]
+            for start in stride(from: 0, to: pointOf.count, by: Self.batch) {
+                let range = start..<min(start + Self.batch, pointOf.count)
+                let points = pointOf[range]
                 rows.append(
                     gradient(
-                        latents.indexSelect(0, nodes), derivative: derivative.indexSelect(0, nodes),
-                        ends: ends.map { $0.indexSelect(0, nodes) },
+                        latents.indexSelect(0, points), derivative: derivative.indexSelect(0, points),
+                        ends: ends.map { $0.indexSelect(0, points) },
                         context: context.unsqueezed(0).expanded([range.count, -1, -1]),
                         draw: draw.selected(drawOf[range])))
             }
-            let table = Tensor.concatenated(rows).reshaped(count, settings.draws)
-            return LDCurve(
-                values: table.mean([1]).scalars(),
-                deviations: settings.draws > 1
-                    ? table.variance([1]).sqrt().scalars() : [Float](repeating: 0, count: count))
+            return Tensor.concatenated(rows).reshaped(count, draws)
         }
     }
 

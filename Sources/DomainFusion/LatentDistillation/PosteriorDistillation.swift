@@ -59,6 +59,7 @@ public final class PosteriorDistillationTerm {
         var takesPart: [Float] = []
         var right = 0
         for (done, item) in items.enumerated() {
+            try Interruption.poll()
             let entry = context.dataset.items[item]
             let posterior = try library.posterior(try context.images.image(entry), ledger: &ledger)
             table += posterior.probabilities(sharpness: settings.sharpness).map { Foundation.log(max($0, 1e-8)) }

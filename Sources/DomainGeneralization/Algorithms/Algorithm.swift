@@ -25,7 +25,7 @@ public protocol Algorithm: AnyObject {
     var training: TrainingStep { get }
 
     /// One optimisation step over one minibatch of each source environment; returns the scalars to log.
-    /// - Throws: a one-line error, when the loss is no longer finite; ``Interruption``, but only before anything has
+    /// - Throws: ``NonFiniteError``, when the loss is no longer finite; ``Interruption``, but only before anything has
     ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 

@@ -34,7 +34,7 @@ public final class TrainingStep {
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
     /// - Parameter others: optimisers of other parameters that step along the same gradient.
     /// - Returns: the loss as a number.
-    /// - Throws: ``UserError`` for a loss or a gradient that is not finite; the parameters are then as they were.
+    /// - Throws: ``NonFiniteError`` for a loss or a gradient that is not finite; the parameters are then as they were.
     @discardableResult
     public func minimise(_ loss: Tensor, with others: [TrainingStep] = [], step: Int) throws -> Double {
         let optimizers = [optimizer] + others.map(\.optimizer)
@@ -47,7 +47,7 @@ public final class TrainingStep {
     }
 
     /// One optimiser step along given gradients, one for each parameter; a parameter without one is left alone.
-    /// - Throws: ``UserError`` for a gradient that is not finite; the parameters are then as they were.
+    /// - Throws: ``NonFiniteError`` for a gradient that is not finite; the parameters are then as they were.
     public func apply(_ gradients: [Tensor?], step: Int) throws {
         for (parameter, gradient) in zip(optimizer.parameters, gradients) { parameter.grad = gradient }
         try apply([optimizer], step: step)
@@ -62,12 +62,9 @@ public final class TrainingStep {
         }
     }
 
-    /// - Throws: ``UserError`` for a value that is not finite.
+    /// - Throws: ``NonFiniteError`` for a value that is not finite.
     func check(_ value: Double, _ what: String, step: Int) throws {
-        guard !value.isFinite else { return }
-        throw UserError(
-            "\(what) is \(value) at step \(step), which changed nothing; lower --learning-rate, or look at the data with "
-                + "'domainfusion data check'")
+        guard value.isFinite else { throw NonFiniteError(what, value, step: step) }
     }
 
     /// The optimiser's state under `optimizer.…`.

@@ -40,6 +40,9 @@ public final class Trainer {
                 metrics = try withTorchErrors { try algorithm.update(minibatches, step: step) }
             } catch is Interruption {
                 return step
+            } catch var error as NonFiniteError {
+                error.items = minibatches.flatMap(\.items)
+                throw error
             }
             let end = Date()
             try observe(

@@ -36,7 +36,8 @@ public struct Demo: Sendable {
         /// Images that the LDM made for this run, anew and from the store.
         public let imagesGenerated: Int
         public let seconds: Double
-        /// Shares of the training time.
+        /// Shares of the training time and of what is made before it: `classifier`, `distillation` and `generation` in the
+        /// steps, `curves` before them.
         public let timeShares: [String: Double]
     }
 
@@ -67,7 +68,7 @@ public struct Demo: Sendable {
         plain.steps = steps
         plain.store = store
         var fusion = plain
-        fusion.algorithm = .init(name: DomainFusionAlgorithm.description.name)
+        fusion.algorithm = .init(name: DomainFusionAlgorithm.name)
         fusion.algorithm.hyperparameters = try JSONValue(encoding: settings)
         return [("erm", plain), ("domainfusion", fusion)]
     }
@@ -112,15 +113,16 @@ extension Demo.Run {
         let seconds = summary.totals.filter { $0.key.hasSuffix("_seconds") }
         let distillation = seconds["ld_seconds"] ?? 0
         let generation = seconds["generation_seconds"] ?? 0
+        let curves = seconds["curves_seconds"] ?? 0
         let training = seconds["training_seconds"] ?? 0
-        let all = max(training, 1e-9)
+        let all = max(training + curves, 1e-9)
         self.init(
             sourceValidation: summary.selected.sourceValidation, unseenDomain: result?.accuracy,
             unseenItems: result?.unseenItems, imagesGenerated: Int(summary.totals["images_generated"] ?? 0),
-            seconds: seconds.values.reduce(0, +),
+            seconds: training + curves + (seconds["loading_seconds"] ?? 0) + (seconds["evaluation_seconds"] ?? 0),
             timeShares: [
                 "classifier": (training - distillation - generation) / all, "distillation": distillation / all,
-                "generation": generation / all,
+                "generation": generation / all, "curves": curves / all,
             ])
     }
 }

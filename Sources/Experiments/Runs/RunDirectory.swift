@@ -30,8 +30,8 @@ public final class RunDirectory {
         try takeLock()
         if restart {
             for name in [
-                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "done", "failed",
-                RunAverage.file,
+                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json", "done",
+                "failed", RunAverage.file,
             ] {
                 try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
             }
@@ -42,8 +42,11 @@ public final class RunDirectory {
         } else {
             try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")
         }
-        try? FileManager.default.removeItem(atPath: "\(path)/failed")
+        for name in ["failed", Self.failedBatch] { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
     }
+
+    /// The file that lists the images of the step that `failed` tells of.
+    static let failedBatch = "failed-batch.txt"
 
     deinit {
         if lock >= 0 { close(lock) }

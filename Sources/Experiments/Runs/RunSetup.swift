@@ -150,9 +150,10 @@ struct RunSetup {
             "device": .string("\(device)"), "threads": .int(threads), "seed": .int(configuration.seed),
             "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
             "host": .string(ProcessInfo.processInfo.hostName), "started": .string(Date().ISO8601Format()),
-            "items": .int(dataset.items.count), "items_sha256": .string(listing),
+            "items": .int(dataset.items.count), "items_sha256": .string(dataset.listing),
             "left_out": .int(dataset.leftOut.count), "preset": .string(configuration.preset),
         ]
+        if let commit = SourceCheckout.commit() { result["commit"] = .string(commit) }
         var digest: String?
         if let weights {
             digest = try sha256(file: weights)
@@ -163,11 +164,13 @@ struct RunSetup {
         result["deviations"] = .array(deviations.map(JSONValue.string))
         return .object(result)
     }
+}
 
+extension ImageFolder {
     /// A hash of the list of images, so that a split can be told from another.
     var listing: String {
         var hash = SHA256()
-        for item in dataset.items { hash.update(data: Data("\(item.path.dropFirst(dataset.root.count + 1))\n".utf8)) }
+        for item in items { hash.update(data: Data("\(item.path.dropFirst(root.count + 1))\n".utf8)) }
         return hash.finalize().map { String(format: "%02x", $0) }.joined()
     }
 }

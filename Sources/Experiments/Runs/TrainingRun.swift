@@ -38,7 +38,7 @@ public final class TrainingRun {
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
         if !directory.checkpoints.steps.isEmpty || directory.isDone, let listing = directory.recordedListing,
-            listing != setup.listing
+            listing != setup.dataset.listing
         {
             throw UserError(
                 "\(folder): \(configuration.data) has other images than when the run began; restore them, choose another "
@@ -94,9 +94,21 @@ public final class TrainingRun {
             try save()
             throw interruption
         } catch {
-            try? directory.write("\(error)\n", to: "failed")
-            throw error
+            let failure = (error as? NonFiniteError).map(listed) ?? error
+            try? directory.write("\(failure)\n", to: "failed")
+            throw failure
         }
+    }
+
+    /// Lists the images of a step that could not be taken; the error then says where.
+    private func listed(_ error: NonFiniteError) -> any Error {
+        let lines = error.items.map { context.dataset.items[$0].path + "\n" }.joined()
+        do {
+            try directory.write(lines, to: RunDirectory.failedBatch)
+        } catch let other {
+            return UserError("\(error); its images cannot be listed (\(other))")
+        }
+        return UserError("\(error); its images are listed in \(directory.path)/\(RunDirectory.failedBatch)")
     }
 
     private var isEvaluationDue: Bool {

@@ -79,6 +79,7 @@ public final class BatchNorm2d {
     let bias: Tensor
     let runningMean: Tensor
     let runningVariance: Tensor
+    let batchesTracked: Tensor
     let store: ParameterStore
     let epsilon: Double
     /// Weight of a batch in the running statistics.
@@ -93,16 +94,18 @@ public final class BatchNorm2d {
         bias = scope.parameter("bias", [channels], .zeros)
         runningMean = scope.buffer("running_mean", [channels], .zeros)
         runningVariance = scope.buffer("running_var", [channels], .ones)
-        _ = scope.buffer("num_batches_tracked", [], .zeros, dtype: .int64)
+        batchesTracked = scope.buffer("num_batches_tracked", [], .zeros, dtype: .int64)
         store = scope.store
         self.epsilon = epsilon
         self.momentum = momentum
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        x.batchNorm(
-            weight, bias, runningMean: runningMean, runningVariance: runningVariance,
-            training: store.isTraining && !frozen, momentum: store.batchNormMomentum ?? momentum, epsilon: epsilon)
+        let isTraining = store.isTraining && !frozen
+        if isTraining { batchesTracked.add_(1) }
+        return x.batchNorm(
+            weight, bias, runningMean: runningMean, runningVariance: runningVariance, training: isTraining,
+            momentum: store.batchNormMomentum ?? momentum, epsilon: epsilon)
     }
 }
 

@@ -44,6 +44,7 @@ private enum Op {
     static let lerp = Operator("aten::lerp", "Tensor")
     static let whereSelf = Operator("aten::where", "self")
     static let addInPlace = Operator("aten::add_", "Tensor")
+    static let addScalarInPlace = Operator("aten::add_", "Scalar")
     static let mulInPlace = Operator("aten::mul_", "Scalar")
     static let copyInPlace = Operator("aten::copy_")
     static let zeroInPlace = Operator("aten::zero_")
@@ -138,6 +139,7 @@ extension Tensor {
     public func add_(_ other: Tensor, alpha: Double = 1) {
         Op.addInPlace.run(.tensor(self), .tensor(other), .double(alpha))
     }
+    public func add_(_ value: Int) { Op.addScalarInPlace.run(.tensor(self), .int(value), .int(1)) }
     public func mul_(_ factor: Double) { Op.mulInPlace.run(.tensor(self), .double(factor)) }
     /// Copies the values of `other`, converting type and device.
     public func copy_(_ other: Tensor) { Op.copyInPlace.run(.tensor(self), .tensor(other)) }

@@ -67,7 +67,7 @@ func someSettings(_ change: (inout AugmentationSettings) -> Void = { _ in }) -> 
 }
 
 func someAugmentation(
-    _ settings: AugmentationSettings, store: String, generator: Restyler = Restyler(), judge: ClassJudge? = nil
+    _ settings: AugmentationSettings, store: String, generator: Restyler = Restyler(), judge: CandidateJudge? = nil
 ) throws -> OnlineAugmentation {
     try OnlineAugmentation(
         settings, sources: someSources(), generator: generator, space: FourierSpace(radius: settings.fourierRadius),

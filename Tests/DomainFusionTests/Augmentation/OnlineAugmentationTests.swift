@@ -167,6 +167,7 @@ import Torch
             ("budget", { $0.budget = -1 }), ("strength", { $0.strength = 0 }), ("steps", { $0.steps = 1 }),
             ("prompts", { $0.prompts = ["an emoji"] }), ("candidates", { $0.candidates = 0 }), ("share", { $0.share = 1 }),
             ("guidanceScale", { $0.guidanceScale = .nan }), ("fourierRadius", { $0.fourierRadius = 1.5 }),
+            ("judgeThreshold", { $0.judge = "runs/erm" }),
         ]
         for (name, change) in wrong {
             let error = #expect(throws: UserError.self) { try someSettings(change).validate(path: "augmentation") }
@@ -176,5 +177,14 @@ import Torch
         #expect(throws: UserError.self) {
             try someAugmentation(someSettings { $0.judgeThreshold = 0.5 }, store: "none")
         }
+    }
+
+    @Test func setsDependOnTheJudgesWeights() throws {
+        let settings = someSettings { $0.judgeThreshold = 0.5 }
+        let recipes = try ["a", "b", "a"].map { weights in
+            let judge = CandidateJudge(fingerprint: weights) { _, labels in labels.map { _ in 1 } }
+            return try someAugmentation(settings, store: "none", judge: judge).recipe
+        }
+        #expect(recipes[0] == recipes[2] && recipes[0] != recipes[1])
     }
 }

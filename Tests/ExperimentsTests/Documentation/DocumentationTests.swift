@@ -1,0 +1,62 @@
+import DomainGeneralization
+import Foundation
+import Testing
+
+@testable import Experiments
+
+/// What the guide shows is what is compiled and run here.
+struct DocumentationTests {
+    private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    private var guide: URL {
+        folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Documentation/Guide.docc")
+    }
+
+    @Test func theGuidesAlgorithmIsThisOne() throws {
+        let code = try String(contentsOf: folder.appendingPathComponent("RiskVariance.swift"), encoding: .utf8)
+        let article = try String(contentsOf: guide.appendingPathComponent("AddAnAlgorithm.md"), encoding: .utf8)
+        #expect(article.contains("```swift\n\(code)```\n"))
+    }
+
+    @Test func theGuidesAlgorithmTrains() throws {
+        let folder = try TemporaryFolder()
+        var configuration = RunConfiguration()
+        configuration.data = try folder.makeDataset()
+        configuration.testDomains = ["c"]
+        configuration.backbone.weights = "none"
+        configuration.imageSize = 32
+        configuration.batchSize = 2
+        configuration.steps = 2
+        configuration.algorithm = .init(name: "riskvariance")
+        configuration.algorithm.hyperparameters = .object(["weight": .double(0.5)])
+        let run = try TrainingRun(
+            configuration, folder: "\(folder.path)/run", registry: .standard + [RiskVariance.description], threads: 1,
+            report: { _ in })
+        #expect(try run.run().algorithm == "RiskVariance")
+        let row = try #require(try run.directory.rows().last)
+        #expect(try #require(row["risk_variance"]) > 0)
+
+        configuration.algorithm.hyperparameters = .object(["weight": .double(-1)])
+        #expect { try RiskVariance.description.resolved(configuration.algorithm.hyperparameters) } throws: {
+            "\($0)" == "algorithm.hyperparameters.weight: -1.0 is below 0"
+        }
+    }
+
+    /// Every page is reached from the first one, and every file that a page names is there.
+    @Test func theGuidesPagesAreLinked() throws {
+        let first = try String(contentsOf: guide.appendingPathComponent("Guide.md"), encoding: .utf8)
+        let pages = try FileManager.default.contentsOfDirectory(atPath: guide.path).filter { $0.hasSuffix(".md") }
+        #expect(pages.count >= 6)
+        for page in pages where page != "Guide.md" {
+            #expect(first.contains("<doc:\(page.dropLast(3))>"), "\(page)")
+        }
+        let root = guide.deletingLastPathComponent().deletingLastPathComponent()
+        for page in pages {
+            let text = try String(contentsOf: guide.appendingPathComponent(page), encoding: .utf8)
+            for match in text.matches(of: /`((Sources|Tests|scripts|Models)\/[A-Za-z0-9_\/.+-]+)`/) {
+                let file = root.appendingPathComponent(String(match.output.1)).path
+                #expect(FileManager.default.fileExists(atPath: file), "\(page): \(match.output.1)")
+            }
+        }
+    }
+}
