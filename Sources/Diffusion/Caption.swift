@@ -11,4 +11,14 @@ public enum Caption {
         let readable = name.replacing("_", with: " ")
         return template.replacing("{a class}", with: withArticle(readable)).replacing("{class}", with: readable)
     }
+
+    /// A prompt in a style: `{style}` becomes its words, `{a style}` its words with an article.
+    public static func prompt(_ template: String, style words: String) -> String {
+        template.replacing("{a style}", with: withArticle(words)).replacing("{style}", with: words)
+    }
+
+    /// Whether a template asks for a style.
+    public static func namesStyle(_ template: String) -> Bool {
+        template.contains("{style}") || template.contains("{a style}")
+    }
 }

@@ -31,7 +31,13 @@ struct SweepCommand: AsyncParsableCommand {
     var datasets: String
 
     @Option(name: [.customLong("algorithms"), .customLong("algorithm")], help: "Algorithms, with commas.")
-    var algorithms: String
+    var algorithms: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A YAML file of variants to compare: names, and settings as in a run's config.yaml, the algorithm's name among "
+                + "them.", valueName: "file"))
+    var variants: String?
 
     @Option(
         help: ArgumentHelp(
@@ -63,6 +69,9 @@ struct SweepCommand: AsyncParsableCommand {
     @OptionGroup var settings: SettingOptions
 
     func validate() throws {
+        guard algorithms != nil || variants != nil else {
+            throw ValidationError("name what to compare: --algorithms ERM,CORAL or --variants FILE")
+        }
         for (name, value) in [
             ("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1), ("--threads", threads ?? 1),
         ]
@@ -73,7 +82,7 @@ struct SweepCommand: AsyncParsableCommand {
 
     func run() async throws {
         let plan = try SweepPlan(
-            datasets: Self.list(datasets), directory: dataDir, algorithms: Self.list(algorithms),
+            datasets: Self.list(datasets), directory: dataDir, methods: methods(),
             heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all
         ) { data, held, algorithm, seed, draw in
             try settings.configuration(data: data, testDomains: held, algorithm: algorithm, seed: seed, draw: draw)
@@ -97,6 +106,11 @@ struct SweepCommand: AsyncParsableCommand {
                 open,
                 LocalLauncher(program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices))
         }
+    }
+
+    private func methods() throws -> [SweepMethod] {
+        try (algorithms.map(Self.list) ?? []).map(SweepMethod.init(algorithm:))
+            + (variants.map(SweepMethod.variants) ?? [])
     }
 
     private func runLocally(_ members: [SweepMember], _ launcher: LocalLauncher) throws {

@@ -15,11 +15,12 @@ struct SweepTests {
 
     private func plan(
         _ algorithms: [String] = ["ERM", "FourierMix"], datasets: [String] = ["set"], held: SweepPlan.HeldOut = .each,
-        trials: Int = 2, draws: Int = 1, directory: String? = nil,
+        trials: Int = 2, draws: Int = 1, directory: String? = nil, variants: [SweepMethod] = [],
         change: (inout RunConfiguration) -> Void = { _ in }
     ) throws -> SweepPlan {
         try SweepPlan(
-            datasets: datasets, directory: directory ?? folder.path, algorithms: algorithms, heldOut: held,
+            datasets: datasets, directory: directory ?? folder.path, 
+            methods: algorithms.map(SweepMethod.init) + variants, heldOut: held,
             trials: trials,
             draws: 0..<draws, registry: .standard
         ) { data, held, algorithm, seed, draw in
@@ -49,6 +50,32 @@ struct SweepTests {
             try plan(["ERM"], held: .init("c, a"), trials: 1).members.map(\.configuration.testDomains) == [
                 ["c"], ["a"],
             ])
+    }
+
+    @Test func comparesVariants() throws {
+        let file = "\(folder.path)/variants.yaml"
+        try """
+        Mix 30:
+          algorithm: {name: FourierMix, hyperparameters: {strength: 0.3}}
+        Bound:
+          algorithm: {name: ERM}
+          oracle: true
+        """.write(toFile: file, atomically: true, encoding: .utf8)
+        let members = try plan(["ERM"], held: .init("a"), trials: 1, variants: SweepMethod.variants(in: file)).members
+        #expect(members.map(\.configuration.variant) == ["", "Bound", "Mix 30"])
+        #expect(members.map(\.configuration.oracle) == [false, true, false])
+        #expect(members[2].configuration.algorithm.name == "FourierMix")
+        #expect(members[2].configuration.algorithm.hyperparameters["strength"] == .double(0.3))
+        #expect(members[2].name.hasPrefix("set-Mix_30-a-trial0-draw0-"))
+
+        try "Bound: {oracle: true}".write(toFile: file, atomically: true, encoding: .utf8)
+        #expect {
+            try SweepMethod.variants(in: file)
+        } throws: { "\($0)".hasPrefix("\(file).Bound: which algorithm?") }
+        try "Bound: {algorithm: {name: ERM}, stepz: 3}".write(toFile: file, atomically: true, encoding: .utf8)
+        #expect {
+            try plan([], held: .init("a"), variants: SweepMethod.variants(in: file))
+        } throws: { "\($0)" == "\(file).Bound: unknown setting 'stepz'; did you mean steps?" }
     }
 
     @Test func namesARunByWhatItsNumbersDependOn() throws {

@@ -57,6 +57,8 @@ extension OnlineAugmentation {
         _ settings: AugmentationSettings, model: LatentDiffusionModel, context: AlgorithmContext, store: ContentStore,
         judge: CandidateJudge? = nil
     ) throws {
+        let sources = context.sourceEnvironments.filter { !context.testEnvironments.contains($0) }
+        let settings = try settings.prompting(domains: sources.map { context.dataset.environments[$0] })
         let (generator, space) = try settings.parts(model)
         try self.init(
             settings, sources: AugmentationSource.all(of: context), generator: generator, space: space, store: store,

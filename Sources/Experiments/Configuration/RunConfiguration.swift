@@ -7,6 +7,8 @@ import Torch
 public struct RunConfiguration: Codable, Sendable, Equatable {
     /// The preset that the settings started from, by its name; the run records in what it deviates.
     public var preset = Preset.small.rawValue
+    /// What tables call the run; the algorithm's name where it is empty.
+    public var variant = ""
     /// The data set's folder.
     public var data = "data/EmojiDG"
     /// Domains that are held out of training.

@@ -56,6 +56,9 @@ public struct Demo: Sendable {
         settings.augmentation.guidanceScale = 3
         settings.augmentation.share = 0.25
         settings.augmentation.contentPool = .candidatesAndSource
+        settings.augmentation.prompts = ["{a style} emoji of {a class}"]
+        settings.augmentation.styles = Dictionary(
+            uniqueKeysWithValues: Vendor.benchmark.filter { $0.rawValue != target }.map { ($0.rawValue, $0.style) })
         return settings
     }
 

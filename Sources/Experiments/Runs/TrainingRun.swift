@@ -168,8 +168,9 @@ public final class TrainingRun {
         values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
         values["mem_gb"] = .double(peakMemory)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
+        let name = configuration.variant.isEmpty ? search.algorithm.domainBedName : configuration.variant
         values["args"] = .object([
-            "algorithm": .string(search.algorithm.domainBedName), "dataset": .string(context.dataset.datasetName),
+            "algorithm": .string(name), "dataset": .string(context.dataset.datasetName),
             "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
             "test_envs": .array(context.testEnvironments.map(JSONValue.int)),
             "hparams_seed": .int(configuration.draw), "trial_seed": .int(configuration.seed),

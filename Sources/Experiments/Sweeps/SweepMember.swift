@@ -28,7 +28,8 @@ public struct SweepMember: Sendable {
         let identity = try Self.identity(configuration, dataset: dataset, defaults: defaults)
         let digest = SHA256.hash(data: Data(identity.text.utf8))
         let parts = [
-            dataset, configuration.algorithm.name, configuration.testDomains.joined(separator: "+"),
+            dataset, configuration.variant.isEmpty ? configuration.algorithm.name : configuration.variant,
+            configuration.testDomains.joined(separator: "+"),
             "trial\(configuration.seed)", "draw\(configuration.draw)",
             digest.prefix(4).map { String(format: "%02x", $0) }.joined(),
         ]
@@ -42,7 +43,7 @@ public struct SweepMember: Sendable {
         let standard = try JSONValue(encoding: RunConfiguration()).flattened()
             .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
         var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
-        for key in ["data", "device", "store", "saveEvery", "preset"] { own[key] = nil }
+        for key in ["data", "device", "store", "saveEvery", "preset", "variant"] { own[key] = nil }
         own["dataset"] = .string(dataset)
         return .object(own)
     }

@@ -1,7 +1,7 @@
 import DomainGeneralization
 import Foundation
 
-/// The runs of a sweep: algorithms × data sets × held-out domains × trials × draws of hyperparameters.
+/// The runs of a sweep: algorithms or variants of them × data sets × held-out domains × trials × draws of hyperparameters.
 public struct SweepPlan: Sendable {
     /// Which domains are held out.
     public enum HeldOut: Sendable, Equatable {
@@ -48,25 +48,30 @@ public struct SweepPlan: Sendable {
     /// - Parameters:
     ///   - datasets: folders or names of data sets.
     ///   - directory: where names are looked for.
+    ///   - methods: the algorithms, or variants of them.
     ///   - trials: how many seeds, from 0 on.
     ///   - draws: the numbers of draws; 0 is the default.
     ///   - configure: the settings of a run, of a data set's folder, the held-out domains, an algorithm, a seed, a draw.
     /// - Throws: ``UserError`` for a data set, an algorithm or a domain that does not exist, and what `configure` throws.
     public init(
-        datasets: [String], directory: String, algorithms: [String], heldOut: HeldOut, trials: Int, draws: Range<Int>,
+        datasets: [String], directory: String, methods: [SweepMethod], heldOut: HeldOut, trials: Int, draws: Range<Int>,
         registry: AlgorithmRegistry,
         configure: (_ data: String, _ held: [String], _ algorithm: String, _ seed: Int, _ draw: Int) throws ->
             RunConfiguration
     ) throws {
-        let known = try algorithms.map { try registry.algorithm(named: $0) }
+        let known = try methods.map { try registry.algorithm(named: $0.algorithm) }
         let folders = try datasets.map { try ImageFolder(KnownDataset.resolve($0, directory: directory)) }
         var members: [SweepMember] = []
         for trial in 0..<trials {
             for folder in folders {
-                for algorithm in known {
+                for (method, algorithm) in zip(methods, known) {
                     for held in try heldOut.sets(folder) {
                         for draw in draws {
                             var run = try configure(folder.root, held, algorithm.name, trial, draw)
+                            if !method.variant.isEmpty {
+                                run = try run.changed(by: method.changes, source: method.source)
+                                run.variant = method.variant
+                            }
                             try run.validate()
                             run.algorithm.hyperparameters = try algorithm.resolved(run.algorithm.hyperparameters)
                             members.append(

@@ -45,6 +45,22 @@ import Torch
         }
     }
 
+    @Test func aPromptWithAStyleIsOneForEachSourceDomain() throws {
+        var settings = AugmentationSettings()
+        settings.prompts = ["{a style} emoji of {a class}", "an emoji of {a class}"]
+        #expect(throws: UserError.self) { try settings.validate(path: "augmentation") }
+        settings.styles = ["ink": "ink", "open": "outlined flat", "pixel": "pixel art"]
+        try settings.validate(path: "augmentation")
+        let prompts = try settings.prompting(domains: ["open", "ink"]).prompts
+        #expect(
+            prompts == [
+                "an outlined flat emoji of {a class}", "an ink emoji of {a class}", "an emoji of {a class}",
+            ])
+        #expect(throws: UserError("augmentation.styles: no style for the source domain 'photo'; add it")) {
+            try settings.prompting(domains: ["ink", "photo"])
+        }
+    }
+
     @Test func candidatesTakeTurnsWithThePrompts() {
         let image = RGBImage(width: 2, height: 2, pixels: [UInt8](repeating: 255, count: 12))
         var settings = AugmentationSettings()
