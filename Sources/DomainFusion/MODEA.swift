@@ -32,7 +32,7 @@ public final class MODEA: Algorithm {
     public let classifier: Classifier
     public let training: TrainingStep
     private let exploration: StyleExploration
-    private let vae: AutoencoderKL
+    private let vae: any LatentAutoencoder
     private let mean, deviation: Tensor
 
     public convenience init(_ settings: Settings, context: AlgorithmContext) throws {
@@ -40,7 +40,7 @@ public final class MODEA: Algorithm {
         try self.init(settings, context: context, vae: model.vae)
     }
 
-    init(_ settings: Settings, context: AlgorithmContext, vae: AutoencoderKL) throws {
+    init(_ settings: Settings, context: AlgorithmContext, vae: any LatentAutoencoder) throws {
         self.vae = vae
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier.store.parameters, settings: context.optimizer)

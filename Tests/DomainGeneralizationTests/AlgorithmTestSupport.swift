@@ -33,9 +33,10 @@ struct TinyBackbone: Backbone {
 
     static func description(hasBatchNorm: Bool) -> BackboneDescription {
         BackboneDescription(
-            name: "tiny", summary: "for tests", normalisation: .imageNet, imageSize: 8, headKey: "head",
+            "tiny", summary: "for tests", normalisation: .imageNet, imageSize: 8, headKey: "head",
             weightFiles: [],
-            make: { scope, _, _ in TinyBackbone(scope, hasBatchNorm: hasBatchNorm) }, rename: { $0 })
+            make: { scope, _, _ in TinyBackbone(scope, hasBatchNorm: hasBatchNorm) }, rename: { $0 },
+            place: { $0.hasPrefix("head") ? .head : .stem })
     }
 }
 
