@@ -52,7 +52,8 @@ enum ParityCheck {
     private static func imageToImage(_ reference: Reference) throws -> [Row] {
         let model = try LatentDiffusionModel(path: reference.folder)
         let settings = GenerationSettings(steps: 5, guidanceScale: 5, strength: 0.6, negativePrompt: "the cartoon")
-        let start = try model.noised(reference.tensor("img2img.source"), settings: settings, seeds: [0])
+        let (start, _) = try model.noised(
+            reference.tensor("img2img.source"), settings: settings, generators: [Generator(seed: 0)])
         let latents = try model.denoised(
             start, prompts: ["a photo of a dog"], settings: settings, lastSteps: settings.imageToImageSteps())
         return [

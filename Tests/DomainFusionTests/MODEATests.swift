@@ -10,7 +10,7 @@ import Torch
 @testable import DomainFusion
 
 struct MODEATests {
-    private let vae: AutoencoderKL
+    private let vae: any LatentAutoencoder
     private let minibatches: [Minibatch]
 
     init() throws {
