@@ -62,6 +62,30 @@ struct ModelVariantsTests {
         #expect(unet.config.json["time_cond_proj_dim"] as? Int == 12)
     }
 
+    /// A U-Net that adds the pooled prompt to the time embedding: `addition_embed_type: text`.
+    @Test func textTimeEmbeddingEqualsDiffusers() throws {
+        let folder = try fixture("unet-text")
+        let unet = try UNet2DConditionModel(folder: folder)
+        let reference = try StateDict(safetensors: "\(folder)/reference.safetensors")
+        func tensor(_ name: String) throws -> Tensor { try #require(reference[name]) }
+        let output = try unet(tensor("sample"), timesteps: tensor("timestep"), context: tensor("context"))
+        #expect(try relativeError(output, tensor("plain")) < 1e-4)
+        #expect(unet.config.json["addition_embed_type"] as? String == "text")
+        #expect(unet.config.json["addition_embed_type_num_heads"] as? Int == 4)
+        for (key, value, problem) in [
+            ("addition_embed_type", "text_time" as Any, "addition_embed_type text_time is not supported; text is"),
+            ("addition_embed_type_num_heads", 5, "addition_embed_type_num_heads 5 does not divide cross_attention_dim 32"),
+        ] {
+            let path = NSTemporaryDirectory() + "unet-\(UUID().uuidString).json"
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            var json = unet.config.json
+            json[key] = value
+            try JSONSerialization.data(withJSONObject: json).write(to: URL(fileURLWithPath: path))
+            let error = #expect(throws: ModelError.self) { try UNet2DConditionConfig(path: path) }
+            #expect(error?.description == "\(path): \(problem)")
+        }
+    }
+
     @Test(arguments: [(ModelPrecision.bfloat16, 0.1), (.float16, 0.02)])
     func sixteenBits(precision: ModelPrecision, tolerance: Double) throws {
         let exact = try LatentDiffusionModel(path: fixture("sd2"))

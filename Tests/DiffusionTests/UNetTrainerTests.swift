@@ -58,6 +58,18 @@ import Torch
         #expect(right < 0.8 * wrong)
     }
 
+    /// Density ∝ tᵇ on [0, 1): mean (b + 1)/(b + 2), and t below ½ with probability ½ᵇ⁺¹.
+    @Test(arguments: [0.0, 1, 2])
+    func timestepsFollowTheirDensity(bias: Double) {
+        let times = trainer(kindWeight: 0).stratifiedTimesteps(4000, Generator(seed: 5), bias: bias)
+        let steps = times.scalars(Int.self)
+        #expect(steps.allSatisfy { (0..<100).contains($0) })
+        // A step stands for its hundredth of the schedule: half of one on average.
+        let mean = (Double(steps.reduce(0, +)) / 4000 + 0.5) / 100
+        #expect(abs(mean - (bias + 1) / (bias + 2)) < 0.002)
+        #expect(abs(Double(steps.filter { $0 < 50 }.count) / 4000 - pow(0.5, bias + 1)) < 0.002)
+    }
+
     @Test func resumesToTheSameNumbers() throws {
         let folder = NSTemporaryDirectory() + "unet-trainer-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -22,6 +22,9 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
     /// Width of the embedding of the guidance scale that a model distilled with guidance takes (latent consistency
     /// models; `time_cond_proj_dim` in the file), or nil.
     public var guidanceWidth: Int?
+    /// Attention heads of the pooling that adds the whole prompt to the time embedding (`addition_embed_type: text` in
+    /// the file, as in DeepFloyd IF), or nil for a prompt that only cross-attention sees.
+    public var textEmbeddingHeads: Int?
 
     public init() {}
 
@@ -64,10 +67,15 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         frequencyShift = try reader.double("freq_shift", 0)
         let guidanceWidth = try reader.int("time_cond_proj_dim", 0)
         self.guidanceWidth = guidanceWidth == 0 ? nil : guidanceWidth
+        let additionHeads = try reader.int("addition_embed_type_num_heads", 64)
+        let addition = try reader.string("addition_embed_type", "")
+        try reader.check(
+            addition.isEmpty || addition == "text", "addition_embed_type \(addition) is not supported; text is")
+        textEmbeddingHeads = addition == "text" ? additionHeads : nil
         try reader.require([
             "act_fn": "silu", "mid_block_type": "UNetMidBlock2DCrossAttn", "downsample_padding": 1,
             "mid_block_scale_factor": 1, "center_input_sample": false, "only_cross_attention": false,
-            "dual_cross_attention": false, "class_embed_type": nil, "addition_embed_type": nil,
+            "dual_cross_attention": false, "class_embed_type": nil,
             "addition_time_embed_dim": nil, "encoder_hid_dim": nil, "encoder_hid_dim_type": nil,
             "num_class_embeds": nil, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
             "time_embedding_dim": nil, "time_embedding_act_fn": nil, "timestep_post_act": nil,
@@ -78,7 +86,7 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
             "resnet_skip_time_act": false, "resnet_out_scale_factor": 1,
         ])
         // Attention adds up in float32 whatever the weights' type is, so that there is nothing to upcast.
-        reader.ignore(["upcast_attention", "addition_embed_type_num_heads", "dropout"])
+        reader.ignore(["upcast_attention", "dropout"])
         try reader.finish()
         try reader.checkLevels(blockOutChannels, groups: normGroups, layers: layersPerBlock)
         let attending = blockOutChannels.indices.filter {
@@ -87,6 +95,9 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         try reader.check(
             attending.allSatisfy { heads[$0] > 0 && blockOutChannels[$0] % heads[$0] == 0 },
             "attention_head_dim (the number of heads) \(heads) does not divide block_out_channels \(blockOutChannels)")
+        try reader.check(
+            textEmbeddingHeads.map { $0 > 0 && crossAttentionWidth % $0 == 0 } ?? true,
+            "addition_embed_type_num_heads \(additionHeads) does not divide cross_attention_dim \(crossAttentionWidth)")
         try reader.check(
             transformerLayers.allSatisfy { (1...256).contains($0) } && (1...65_536).contains(crossAttentionWidth)
                 && (1...4096).contains(inChannels) && (1...4096).contains(outChannels)
@@ -114,6 +125,10 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
             "downsample_padding": 1, "mid_block_scale_factor": 1,
         ]
         if let guidanceWidth { json["time_cond_proj_dim"] = guidanceWidth }
+        if let textEmbeddingHeads {
+            json["addition_embed_type"] = "text"
+            json["addition_embed_type_num_heads"] = textEmbeddingHeads
+        }
         return json
     }
 }

@@ -88,6 +88,7 @@ public final class UNet2DConditionModel {
     private let convIn, convOut: Conv2d
     private let time1, time2: Linear
     private let guidanceProjection: Linear?
+    private let textEmbedding: TextTimeEmbedding?
     private let down: [DownBlock]
     private let midFirst, midSecond: ResnetBlock2D
     private let midAttention: Transformer2D
@@ -106,6 +107,10 @@ public final class UNet2DConditionModel {
         time2 = Linear(root / "time_embedding" / "linear_2", in: timeWidth, out: timeWidth)
         guidanceProjection = config.guidanceWidth.map {
             Linear(root / "time_embedding" / "cond_proj", in: $0, out: channels[0], bias: false)
+        }
+        textEmbedding = config.textEmbeddingHeads.map {
+            TextTimeEmbedding(
+                root / "add_embedding", width: config.crossAttentionWidth, timeWidth: timeWidth, heads: $0)
         }
         down = channels.indices.map {
             DownBlock(root / "down_blocks" / $0, level: $0, config: config, timeWidth: timeWidth)
@@ -158,7 +163,9 @@ public final class UNet2DConditionModel {
             let guidance = guidanceEmbedding(guidanceScale, width: width, device: latents.device)
             embedding = embedding + guidanceProjection(guidance.to(dtype: store.dtype))
         }
-        let time = time2(time1(embedding).silu()).silu()
+        var time = time2(time1(embedding).silu())
+        if let textEmbedding { time = time + textEmbedding(context) }
+        time = time.silu()
         var hidden = convIn(latents)
         var skips = [hidden]
         for block in down { hidden = block(hidden, time: time, context: context, skips: &skips) }

@@ -19,6 +19,11 @@ public struct UNetTrainingOptions: Sendable, Codable, Equatable {
     /// to: after 144,000 images a wrong class in the prompt changed the error by 3e-6. A pretrained CLIP has the
     /// caption's meaning in its last states: this loss puts it there.
     public var kindWeight = 0.1
+    /// b of the time steps' density ∝ tᵇ; 0 draws them uniformly.
+    ///
+    /// What a class looks like is decided at the noisiest steps: of a wrong class's excess error in the embedded model
+    /// 97 % lay at t > 540 of 1000.
+    public var timestepBias = 1.0
     public var averageDecay = 0.9995
     public var seed: UInt64 = 0
 
@@ -108,7 +113,7 @@ public final class UNetTrainer: ModelTrainer {
             return Int64(choices[min(choices.count - 1, Int(draws[count + position] * Double(choices.count)))])
         }
         let device = unet.store.device
-        let timesteps = stratifiedTimesteps(count, generator).to(device: device)
+        let timesteps = stratifiedTimesteps(count, generator, bias: options.timestepBias).to(device: device)
         let clean = data.latents.indexSelect(0, indices.to(device: device))
         let epsilon = Tensor.randn(clean.shape, generator: generator).to(device: device)
         let text = tokens.indexSelect(0, Tensor(captions, device: device))
@@ -146,9 +151,10 @@ public final class UNetTrainer: ModelTrainer {
             / labels.atLeast(0).sum().clamp(min: 1)
     }
 
-    /// One time step from each of `count` equal parts of the schedule: uniform, with less variance.
-    private func stratifiedTimesteps(_ count: Int, _ generator: Generator) -> Tensor {
-        let parts = (Tensor.arange(to: Double(count)) + Tensor.rand([count], generator: generator)) / Double(count)
+    /// One time step from each of `count` equally probable parts of the schedule: less variance than `count` draws.
+    func stratifiedTimesteps(_ count: Int, _ generator: Generator, bias: Double) -> Tensor {
+        let uniform = (Tensor.arange(to: Double(count)) + Tensor.rand([count], generator: generator)) / Double(count)
+        let parts = bias == 0 ? uniform : uniform.pow(1 / (1 + bias))
         return (parts * Double(signal.count)).clamp(max: Double(signal.count - 1)).to(dtype: .int64)
     }
 
@@ -174,7 +180,7 @@ public final class UNetTrainer: ModelTrainer {
             inferenceMode {
                 let generator = Generator(seed: seed)
                 let count = latents.size(0)
-                let timesteps = stratifiedTimesteps(count, generator).to(device: unet.store.device)
+                let timesteps = stratifiedTimesteps(count, generator, bias: 0).to(device: unet.store.device)
                 let epsilon = Tensor.randn(latents.shape, generator: generator).to(device: unet.store.device)
                 let text = tokens.indexSelect(0, Tensor(captions, device: unet.store.device))
                 return loss(

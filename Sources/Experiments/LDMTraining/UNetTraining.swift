@@ -24,6 +24,8 @@ public struct UNetTraining {
         unet.heads = [2, 4, 6]
         unet.normGroups = 16
         unet.crossAttentionWidth = 128
+        // What is to be drawn reaches every resnet at once; cross-attention learns to bring it much later.
+        unet.textEmbeddingHeads = 4
         text = CLIPTextConfig()
         text.width = 128
         text.feedForwardWidth = 512
