@@ -67,7 +67,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         self.settings = settings
         steps = context.steps
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
         let model = try LatentDiffusionModel(

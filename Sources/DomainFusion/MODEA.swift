@@ -43,7 +43,7 @@ public final class MODEA: Algorithm {
     init(_ settings: Settings, context: AlgorithmContext, vae: any LatentAutoencoder) throws {
         self.vae = vae
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         exploration = StyleExploration(settings.exploration, classifier, training, context: context, name: "MODE-A")
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)

@@ -74,7 +74,10 @@ struct ModelVariantsTests {
         #expect(unet.config.json["addition_embed_type_num_heads"] as? Int == 4)
         for (key, value, problem) in [
             ("addition_embed_type", "text_time" as Any, "addition_embed_type text_time is not supported; text is"),
-            ("addition_embed_type_num_heads", 5, "addition_embed_type_num_heads 5 does not divide cross_attention_dim 32"),
+            (
+                "addition_embed_type_num_heads", 5,
+                "addition_embed_type_num_heads 5 does not divide cross_attention_dim 32; fetch the file again"
+            ),
         ] {
             let path = NSTemporaryDirectory() + "unet-\(UUID().uuidString).json"
             defer { try? FileManager.default.removeItem(atPath: path) }

@@ -7,7 +7,7 @@ import Torch
 /// Every algorithm goes on from what a checkpoint keeps as if nothing had happened.
 struct AlgorithmResumeTests {
     /// Settings under which something changes within six steps.
-    private static let settings: [String: JSONValue] = [
+    static let settings: [String: JSONValue] = [
         "IRM": .object(["annealSteps": .int(3)]), "VREx": .object(["annealSteps": .int(4)]),
         "Fishr": .object(["annealSteps": .int(3), "penaltyWeight": .int(10)]),
         "ERM++": .object(["linearSteps": .int(1), "averagingStart": .int(3)]),

@@ -48,7 +48,7 @@ struct AlgorithmFixture {
     /// - Parameters:
     ///   - isReference: the network, parameters and optimiser of scripts/fixtures/algorithms.py; otherwise one with batch
     ///     norm and dropout.
-    init(isReference: Bool) throws {
+    init(isReference: Bool, layerDecay: Double = 1) throws {
         folder = try TemporaryFolder()
         for (domain, name) in ["a", "b", "c"].enumerated() {
             for label in 0..<3 {
@@ -59,7 +59,7 @@ struct AlgorithmFixture {
             }
         }
         let dataset = try ImageFolder("\(folder.path)/set")
-        var options = Classifier.Options()
+        var options = Classifier.Options(layerDecay: layerDecay)
         if !isReference { options.dropout = 0.2 }
         let (chosen, description) = (options, TinyBackbone.description(hasBatchNorm: !isReference))
         context = AlgorithmContext(

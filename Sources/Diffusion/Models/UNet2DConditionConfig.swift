@@ -69,8 +69,9 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         self.guidanceWidth = guidanceWidth == 0 ? nil : guidanceWidth
         let additionHeads = try reader.int("addition_embed_type_num_heads", 64)
         let addition = try reader.string("addition_embed_type", "")
-        try reader.check(
-            addition.isEmpty || addition == "text", "addition_embed_type \(addition) is not supported; text is")
+        guard addition.isEmpty || addition == "text" else {
+            throw ModelError(path: path, "addition_embed_type \(addition) is not supported; text is")
+        }
         textEmbeddingHeads = addition == "text" ? additionHeads : nil
         try reader.require([
             "act_fn": "silu", "mid_block_type": "UNetMidBlock2DCrossAttn", "downsample_padding": 1,

@@ -17,7 +17,7 @@ public final class ERM: Algorithm {
 
     public init(context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {

@@ -1,3 +1,4 @@
+import Backbones
 import Torch
 
 /// How the optimiser of a run steps.
@@ -29,6 +30,11 @@ public final class TrainingStep {
     /// - Parameter parameters: trainable leaves; recording of their gradients is turned on.
     public convenience init(_ parameters: [Tensor], settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
         self.init(groups: [ParameterGroup(parameters)], settings: settings, rule: rule)
+    }
+
+    /// For a whole classifier: its groups of layers, each at its own rate (``Classifier/parameterGroups``).
+    public convenience init(_ classifier: Classifier, settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
+        self.init(groups: classifier.parameterGroups, settings: settings, rule: rule)
     }
 
     /// One optimiser step along the gradient of `loss`, a scalar tensor.

@@ -112,7 +112,7 @@ struct CorpusJudge {
         let backbone = try Backbones.named("efficientnet_lite0")
         classifier = try Classifier(
             backbone, classCount: classes, weights: StateDict(contentsOf: weights), name: weights, seed: seed)
-        let training = TrainingStep(classifier.store.parameters, settings: OptimizerSettings(learningRate: 3e-4))
+        let training = TrainingStep(classifier, settings: OptimizerSettings(learningRate: 3e-4))
         let targets = Tensor(labels.map(Int64.init))
         classifier.isTraining = true
         for step in 0..<steps {

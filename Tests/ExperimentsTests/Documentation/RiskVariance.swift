@@ -27,7 +27,7 @@ final class RiskVariance: Algorithm {
     init(_ settings: Settings, context: AlgorithmContext) throws {
         self.settings = settings
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
     }
 
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {

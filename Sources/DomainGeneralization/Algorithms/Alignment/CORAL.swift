@@ -15,7 +15,7 @@ public final class CORAL: Algorithm {
 
     public init(_ settings: FeatureMatchingSettings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         matching = FeatureMatching(
             classifier: classifier, training: training, gamma: settings.gamma, distance: Self.distance)
     }

@@ -100,7 +100,7 @@ final class DomainAdversary {
         }
         let rule = OptimizerRule.adam(beta1: settings.beta1, beta2: 0.9)
         training = TrainingStep(
-            classifier.store.parameters, settings: optimizer(settings.learningRate, settings.weightDecay), rule: rule)
+            classifier, settings: optimizer(settings.learningRate, settings.weightDecay), rule: rule)
         discriminatorTraining = TrainingStep(
             store.parameters,
             settings: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay), rule: rule)

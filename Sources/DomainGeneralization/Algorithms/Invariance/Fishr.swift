@@ -47,7 +47,7 @@ public final class Fishr: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 0)
         let size = classifier.classCount * (classifier.backbone.featureCount + 1)

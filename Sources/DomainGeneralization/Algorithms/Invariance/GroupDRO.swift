@@ -31,7 +31,7 @@ public final class GroupDRO: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         weights = .ones([context.sourceEnvironments.count], device: context.device)
     }

@@ -48,7 +48,7 @@ public final class MLDG: Algorithm {
             throw UserError("MLDG takes two source domains or more; choose another algorithm")
         }
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         optimizer = context.optimizer
         draws = StepDraws(context, "MLDG")
@@ -61,7 +61,7 @@ public final class MLDG: Algorithm {
 
     /// - Parameter order: the environments, meta-test ones last.
     func update(_ minibatches: [Minibatch], order: [Int], step: Int) throws -> [Metric] {
-        let parameters = classifier.store.parameters
+        let parameters = training.optimizer.parameters
         let testCount = min(settings.metaTestDomains, order.count - 1)
         let (train, test) = (order.dropLast(testCount), Array(order.suffix(testCount)))
         let scale = 1 / Double(minibatches.count)
@@ -81,7 +81,7 @@ public final class MLDG: Algorithm {
             let loss = crossEntropy(classifier(first.images), first.labels)
             let inner = gradients(of: [loss], with: parameters)
             add(inner, scale)
-            try TrainingStep(parameters, settings: optimizer).apply(inner, step: step)
+            try TrainingStep(groups: training.optimizer.groups, settings: optimizer).apply(inner, step: step)
             let testLoss = crossEntropy(classifier(second.images), second.labels)
             add(gradients(of: [testLoss], with: parameters), settings.beta * scale)
             before.restoreParameters()

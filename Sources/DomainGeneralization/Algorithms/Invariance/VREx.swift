@@ -38,7 +38,7 @@ public final class VREx: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 1)
     }
 

@@ -17,7 +17,7 @@ public final class EFDMix: Algorithm {
 
     public init(_ settings: FeatureMixingSettings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         mixing = try FeatureMixing(
             settings, classifier, training, context: context, draws: StepDraws(context, "EFDMix"), mix: Self.mix)
     }

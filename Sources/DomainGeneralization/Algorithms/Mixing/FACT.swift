@@ -61,7 +61,7 @@ public final class FACT: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         teacher = try context.makeClassifier()
         teacher.store.setRequiresGrad(false)
         self.settings = settings

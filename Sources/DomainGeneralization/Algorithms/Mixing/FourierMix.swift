@@ -42,7 +42,7 @@ public final class FourierMix: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "FourierMix")))
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)

@@ -15,7 +15,7 @@ public final class MODEF: Algorithm {
 
     public init(_ settings: StyleExplorationSettings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         exploration = StyleExploration(settings, classifier, training, context: context, name: "MODE-F")
     }
 

@@ -16,7 +16,7 @@ public final class MixStyle: Algorithm {
 
     public init(_ settings: FeatureMixingSettings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         mixing = try FeatureMixing(
             settings, classifier, training, context: context, draws: StepDraws(context, "MixStyle"), mix: Self.mix)
     }

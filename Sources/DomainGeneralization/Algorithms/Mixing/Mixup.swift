@@ -40,7 +40,7 @@ public final class Mixup: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         draws = StepDraws(context, "Mixup")
     }

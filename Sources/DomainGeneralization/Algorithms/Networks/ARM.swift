@@ -27,7 +27,7 @@ public final class ARM: Algorithm {
     public init(context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         network = Network(classifier, batchSize: context.batchSize)
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {

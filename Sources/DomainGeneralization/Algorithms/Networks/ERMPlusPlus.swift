@@ -49,7 +49,7 @@ public final class ERMPlusPlus: Algorithm {
         classifier = try context.makeClassifier()
         classifier.store.setRequiresGrad(false)
         network = try context.makeClassifier()
-        training = TrainingStep(network.store.parameters, settings: context.optimizer)
+        training = TrainingStep(network, settings: context.optimizer)
         var linear = context.optimizer
         if settings.linearLearningRate > 0 { linear.learningRate = settings.linearLearningRate }
         linearTraining = TrainingStep([network.head.weight, network.head.bias].compactMap { $0 }, settings: linear)

@@ -60,10 +60,8 @@ public final class MIRO: Algorithm {
         }
         self.store = store
         training = TrainingStep(
-            groups: [
-                ParameterGroup(classifier.store.parameters),
-                ParameterGroup(store.parameters, rateScale: settings.rateScale),
-            ], settings: context.optimizer)
+            groups: classifier.parameterGroups + [ParameterGroup(store.parameters, rateScale: settings.rateScale)],
+            settings: context.optimizer)
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {

@@ -37,7 +37,7 @@ public final class MTL: Algorithm {
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         predictor = Self.predictor(classifier)
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         means = .zeros([context.sourceEnvironments.count, classifier.backbone.featureCount], device: context.device)
     }

@@ -42,7 +42,7 @@ public final class RSC: Algorithm {
 
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
     }
 

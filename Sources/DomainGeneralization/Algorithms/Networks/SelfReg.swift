@@ -34,7 +34,7 @@ public final class SelfReg: Algorithm {
 
     public init(context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
-        training = TrainingStep(classifier.store.parameters, settings: context.optimizer)
+        training = TrainingStep(classifier, settings: context.optimizer)
         draws = StepDraws(context, "SelfReg")
         let width = classifier.backbone.featureCount
         let hidden = width == 2048 ? width : 2 * width
