@@ -122,15 +122,5 @@ extension ResultTable {
             }
     }
 
-    /// Columns as wide as their contents; the first to the left, numbers to the right.
-    fileprivate func plainLines() -> [String] {
-        let all = cells(plusMinus: "±")
-        let widths = all[0].indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-        return all.map { row in
-            row.indices.map { column in
-                let padding = String(repeating: " ", count: widths[column] - row[column].count)
-                return column == 0 ? row[column] + padding : padding + row[column]
-            }.joined(separator: "   ")
-        }
-    }
+    fileprivate func plainLines() -> [String] { alignedColumns(cells(plusMinus: "±")) }
 }

@@ -1,0 +1,38 @@
+import ArgumentParser
+import DomainGeneralization
+import Experiments
+import Foundation
+
+struct CompareCommand: AsyncParsableCommand {
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case text, json
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "Compare the methods of a sweep with one of them, image by image.",
+        discussion: """
+            For every held-out domain: each method's accuracy, and its gain over the one that is named, paired by image \
+            and seed, with a 95 % interval. 'domainfusion report' prints DomainBed's tables of the same runs.
+
+            Example:
+              domainfusion compare runs/sweep --against ERM
+            """)
+
+    @Argument(help: "The folder of a sweep, or of runs.")
+    var folder: String
+
+    @Option(help: "The method, an algorithm or a variant, that gains are measured against.")
+    var against = "ERM"
+
+    @Option(help: "text or json.")
+    var format = Format.text
+
+    func run() async throws {
+        let comparison = try RunComparison(folder: folder, baseline: against)
+        switch format {
+        case .text: print(comparison.text(), terminator: "")
+        case .json: print(try JSONValue(encoding: comparison).text)
+        }
+    }
+}

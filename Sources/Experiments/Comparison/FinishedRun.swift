@@ -1,0 +1,59 @@
+import DomainGeneralization
+import Foundation
+
+/// What a comparison reads of a run that has ended: `summary.json` and `predictions.jsonl`.
+struct FinishedRun {
+    let path: String
+    /// The variant's name, or else the algorithm's.
+    let method: String
+    let summary: RunSummary
+    /// Whether the class was found, by image: all of the held-out domain's images (of an oracle, those that it was not
+    /// trained on are not told apart, so that it has none).
+    let isRight: [String: Bool]
+    /// Those of them that show an unseen item.
+    let unseenImages: Set<String>
+
+    /// A run in a folder, or nil for a folder without one, or with one that has not ended.
+    /// - Throws: ``UserError`` for a file of the run that cannot be read.
+    init?(folder: String) throws {
+        guard FileManager.default.fileExists(atPath: "\(folder)/done") else { return nil }
+        path = folder
+        let configuration = try RunDirectory(existing: folder).configuration()
+        method = configuration.variant.isEmpty ? configuration.algorithm.name : configuration.variant
+        func unreadable(_ file: String) -> UserError {
+            UserError("\(file): missing or unreadable; train this run again with --restart")
+        }
+        guard let data = FileManager.default.contents(atPath: "\(folder)/summary.json"),
+            let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
+        else { throw unreadable("\(folder)/summary.json") }
+        self.summary = summary
+        let file = "\(folder)/predictions.jsonl"
+        guard let lines = FileManager.default.contents(atPath: file)?.split(separator: UInt8(ascii: "\n")) else {
+            throw unreadable(file)
+        }
+        var isRight: [String: Bool] = [:]
+        var unseenImages: Set<String> = []
+        for line in lines where !summary.oracle {
+            guard let value = try? JSONDecoder().decode(JSONValue.self, from: line), let image = value["image"]?.string,
+                let domain = value["domain"]?.string, case .bool(let isUnseen)? = value["unseen"],
+                let label = value["class"]?.string, let predicted = value["predicted"]?.string
+            else { throw unreadable(file) }
+            guard summary.testDomains.contains(domain) else { continue }
+            isRight[image] = label == predicted
+            if isUnseen { unseenImages.insert(image) }
+        }
+        self.isRight = isRight
+        self.unseenImages = unseenImages
+    }
+
+    /// All runs that have ended in a folder: in `<folder>/<run>`.
+    /// - Throws: ``UserError`` for a folder that is missing or holds none.
+    static func all(in folder: String) throws -> [FinishedRun] {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+        }
+        let runs = try names.sorted().compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
+        guard !runs.isEmpty else { throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'") }
+        return runs
+    }
+}

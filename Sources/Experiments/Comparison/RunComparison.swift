@@ -1,0 +1,135 @@
+import DomainGeneralization
+import Foundation
+
+/// The methods of a sweep side by side, each held-out domain by itself, and what each gains over one of them.
+///
+/// A gain is paired: by image and seed. Its interval comes from the images: dᵢ is the difference in being right on image i,
+/// averaged over the seeds that both methods were run with; mean(d) ± 1.96·sd(d)/√n. It says how sure the gain is for other
+/// images of the domain; the standard error over seeds beside it, for other seeds.
+public struct RunComparison: Codable, Sendable, Equatable {
+    /// A mean over seeds, fractions of 1.
+    public struct Mean: Codable, Sendable, Equatable {
+        public let value: Double
+        /// Standard error over seeds, as DomainBed's: deviation/√n. 0 for one seed.
+        public let error: Double
+
+        init?(_ values: [Double?]) {
+            let values = values.compactMap { $0 }
+            guard !values.isEmpty else { return nil }
+            let count = Double(values.count)
+            let mean = values.reduce(0, +) / count
+            value = mean
+            error = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot() / count.squareRoot()
+        }
+    }
+
+    /// A paired difference to the method that is compared with, in fractions of 1.
+    public struct Gain: Codable, Sendable, Equatable {
+        public let value: Double
+        /// Half the 95 % interval.
+        public let margin: Double
+        /// Images and seeds that both have.
+        public let images: Int
+        public let seeds: Int
+
+        /// - Parameter pairs: for each seed, whether the class of each image was found: by the method and by the other.
+        init?(_ pairs: [(method: [String: Bool], other: [String: Bool])]) {
+            var sums: [String: (difference: Double, count: Double)] = [:]
+            for pair in pairs {
+                for (image, isRight) in pair.method {
+                    guard let otherIsRight = pair.other[image] else { continue }
+                    var sum = sums[image] ?? (0, 0)
+                    sum.difference += (isRight ? 1 : 0) - (otherIsRight ? 1 : 0)
+                    sum.count += 1
+                    sums[image] = sum
+                }
+            }
+            // In a fixed order, so that the same runs give the same last digit.
+            let differences = sums.sorted { $0.key < $1.key }.map { $0.value.difference / $0.value.count }
+            guard differences.count > 1 else { return nil }
+            let count = Double(differences.count)
+            let mean = differences.reduce(0, +) / count
+            let variance = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+            value = mean
+            margin = 1.96 * (variance / count).squareRoot()
+            images = differences.count
+            seeds = pairs.count
+        }
+    }
+
+    /// A method on a held-out domain, its models chosen by validation on the training domains.
+    public struct Row: Codable, Sendable, Equatable {
+        public let method: String
+        public let seeds: [Int]
+        public let sourceValidation: Mean?
+        /// On all images of the held-out domain but its unseen items; of an oracle, those that it was not trained on.
+        public let unseenDomain: Mean?
+        public let meanClassAccuracy: Mean?
+        public let unseenItems: Mean?
+        /// Against ``RunComparison/baseline``; nil for itself and for an oracle.
+        public let gain: Gain?
+        public let gainOnUnseenItems: Gain?
+    }
+
+    /// A held-out domain, or several together.
+    public struct Target: Codable, Sendable, Equatable {
+        public let domains: String
+        public let rows: [Row]
+    }
+
+    public let baseline: String
+    public let targets: [Target]
+
+    /// - Parameters:
+    ///   - folder: that of a sweep.
+    ///   - baseline: the method that gains are measured against.
+    /// - Throws: ``UserError`` for a folder without finished runs, or without one of the baseline.
+    public init(folder: String, baseline: String) throws {
+        let runs = try FinishedRun.all(in: folder)
+        let names = Set(runs.map(\.method)).sorted()
+        guard names.contains(baseline) else {
+            throw UserError("\(folder): no finished run of \(baseline); there are \(names.joined(separator: ", "))")
+        }
+        let methods = [baseline] + names.filter { $0 != baseline }
+        self.baseline = baseline
+        let byTarget = Dictionary(grouping: runs) { $0.summary.testDomains.joined(separator: ", ") }
+        targets = byTarget.sorted { $0.key < $1.key }.map { domains, runs in
+            let byMethod = Dictionary(grouping: runs, by: \.method)
+            return Target(
+                domains: domains,
+                rows: methods.compactMap { method in
+                    byMethod[method].map { Row(method, $0, against: byMethod[baseline] ?? [], isBaseline: method == baseline) }
+                })
+        }
+    }
+}
+
+extension RunComparison.Row {
+    init(_ method: String, _ runs: [FinishedRun], against baseline: [FinishedRun], isBaseline: Bool) {
+        let runs = runs.sorted { $0.summary.seed < $1.summary.seed }
+        self.method = method
+        seeds = runs.map(\.summary.seed)
+        func mean(_ value: (RunSummary.Result) -> Double?) -> RunComparison.Mean? {
+            RunComparison.Mean(runs.map { value($0.summary.selected) })
+        }
+        func ofTargets(_ value: @escaping (RunSummary.Target) -> Double?) -> RunComparison.Mean? {
+            mean { result in
+                let values = result.targets.values.compactMap(value)
+                return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+            }
+        }
+        sourceValidation = mean(\.sourceValidation)
+        unseenDomain = ofTargets(\.accuracy)
+        meanClassAccuracy = ofTargets(\.meanClassAccuracy)
+        unseenItems = ofTargets(\.unseenItems)
+        func gain(_ isCounted: (FinishedRun, String) -> Bool) -> RunComparison.Gain? {
+            RunComparison.Gain(
+                runs.compactMap { run in
+                    guard let other = baseline.first(where: { $0.summary.seed == run.summary.seed }) else { return nil }
+                    return (run.isRight.filter { isCounted(run, $0.key) }, other.isRight)
+                })
+        }
+        self.gain = isBaseline ? nil : gain { !$0.unseenImages.contains($1) }
+        gainOnUnseenItems = isBaseline ? nil : gain { $0.unseenImages.contains($1) }
+    }
+}

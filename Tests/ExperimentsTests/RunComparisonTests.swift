@@ -1,0 +1,95 @@
+import DomainGeneralization
+import Foundation
+import Testing
+
+@testable import Experiments
+
+struct RunComparisonTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    /// A run that has ended, as its files tell.
+    /// - Parameter right: whether the class was found, of images 0, 1, …; the last two show unseen items.
+    private func run(
+        _ variant: String, seed: Int, accuracy: Double, right: [Bool], oracle: Bool = false, isDone: Bool = true
+    ) throws {
+        let path = "\(folder.path)/\(variant)-\(seed)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        func write(_ text: String, _ name: String) throws {
+            try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
+        }
+        try write("variant: \(variant)\nalgorithm: {name: ERM}\n", "config.yaml")
+        let result = """
+            {"step": 5, "sourceValidation": 0.5, "sourceUnseenItems": 0.25, "targets": {"sketch": {
+            "accuracy": \(accuracy), "domainBedAccuracy": 0.1, "meanClassAccuracy": 0.2, "unseenItems": 0.5}}}
+            """
+        try write(
+            """
+            {"algorithm": "ERM", "data": "x", "testDomains": ["sketch"], "oracle": \(oracle), "seed": \(seed),
+            "steps": 5, "selected": \(result), "last": \(result), "totals": {}}
+            """, "summary.json")
+        let lines = right.enumerated().map { index, isRight in
+            """
+            {"image": "\(index).png", "domain": "sketch", "unseen": \(index >= right.count - 2), "class": "dog", \
+            "predicted": "\(isRight ? "dog" : "cat")", "loss": 1}
+            """
+        }
+        // A source domain's images are no part of the comparison.
+        let source =
+            #"{"image": "s.png", "domain": "photo", "unseen": false, "class": "dog", "predicted": "cat", "loss": 1}"#
+        try write((lines + [source]).joined(separator: "\n") + "\n", "predictions.jsonl")
+        if isDone { try write("done", "done") }
+    }
+
+    @Test func gainsArePairedByImageAndSeed() throws {
+        try run("base", seed: 0, accuracy: 0.5, right: [true, true, false, false, true, false])
+        try run("base", seed: 1, accuracy: 0.3, right: [false, true, false, false, false, false])
+        try run("better", seed: 0, accuracy: 0.75, right: [true, true, true, false, true, false])
+        try run("better", seed: 1, accuracy: 0.5, right: [true, true, true, false, true, true])
+        // Without its counterpart: in the mean, not in the gain.
+        try run("better", seed: 2, accuracy: 0.25, right: [false, false, false, false, false, false])
+        try run("better", seed: 3, accuracy: 0, right: [], isDone: false)
+        try run("oracle", seed: 0, accuracy: 0.9, right: [true, true, true, true, true, true], oracle: true)
+
+        let comparison = try RunComparison(folder: folder.path, baseline: "base")
+        #expect(comparison.targets.map(\.domains) == ["sketch"])
+        let rows = comparison.targets[0].rows
+        #expect(rows.map(\.method) == ["base", "better", "oracle"])
+        #expect(rows[0].gain == nil && rows[0].seeds == [0, 1])
+        #expect(rows[1].seeds == [0, 1, 2])
+        let accuracy = try #require(rows[1].unseenDomain)
+        // Deviation of 0.75, 0.5, 0.25 over √3.
+        #expect(abs(accuracy.value - 0.5) < 1e-12 && abs(accuracy.error - (0.125 / 9).squareRoot()) < 1e-12)
+        let gain = try #require(rows[1].gain)
+        // Per image (0 + 1)/2, 0, (1 + 1)/2, 0: mean 3/8, variance 11/48 over four images.
+        #expect(gain.images == 4 && gain.seeds == 2)
+        #expect(abs(gain.value - 0.375) < 1e-12)
+        #expect(abs(gain.margin - 1.96 * (11.0 / 48 / 4).squareRoot()) < 1e-12)
+        // (0 + 1)/2 and (0 + 1)/2.
+        let unseen = try #require(rows[1].gainOnUnseenItems)
+        #expect(unseen.value == 0.5 && unseen.margin == 0 && unseen.images == 2)
+        #expect(rows[2].gain == nil && rows[2].unseenDomain?.value == 0.9)
+
+        let text = comparison.text().split(separator: "\n").map(String.init)
+        #expect(text[0].hasPrefix("unseen: sketch   seeds      accuracy   gain over base"))
+        #expect(text[2].contains("3   50.0 ± 11.8     +37.5 ± 46.9") && text[3].contains("–"))
+    }
+
+    @Test func saysWhatIsMissing() throws {
+        func message(_ path: String, _ baseline: String) -> String? {
+            #expect(throws: UserError.self) { try RunComparison(folder: path, baseline: baseline) }
+                .map { "\($0)" }
+        }
+        #expect(message("\(folder.path)/none", "ERM")?.hasPrefix("\(folder.path)/none: no such folder") == true)
+        try run("open", seed: 0, accuracy: 0.5, right: [true, false], isDone: false)
+        #expect(message(folder.path, "ERM")?.hasPrefix("\(folder.path): no run in it has ended") == true)
+        try run("base", seed: 0, accuracy: 0.5, right: [true, false])
+        #expect(message(folder.path, "ERM") == "\(folder.path): no finished run of ERM; there are base")
+        let predictions = "\(folder.path)/base-0/predictions.jsonl"
+        try "{\"image\": ".write(toFile: predictions, atomically: true, encoding: .utf8)
+        #expect(message(folder.path, "base")?.hasPrefix("\(predictions): missing or unreadable") == true)
+    }
+}
