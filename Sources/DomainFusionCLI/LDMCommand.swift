@@ -57,6 +57,16 @@ struct LDMTrainingOptions: ParsableArguments {
         if let threads { Machine.threads = threads }
         return (try LDMCorpus(folder: corpus, size: imageSize), try Device(parsing: device))
     }
+
+    /// Runs a training that saves its state in `work` when a signal asks it to end.
+    func run(work: String, _ train: (_ shouldStop: () -> Bool) throws -> Void) throws {
+        Interruption.watch()
+        try train { Interruption.current != nil }
+        if let interruption = Interruption.current {
+            printError("\(interruption): state saved in \(work); the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
+        }
+    }
 }
 
 struct LDMTrainVAE: AsyncParsableCommand {
@@ -72,9 +82,12 @@ struct LDMTrainVAE: AsyncParsableCommand {
         training.options.batchSize = options.batchSize ?? training.options.batchSize
         training.options.learningRate = options.learningRate ?? training.options.learningRate
         training.options.seed = options.seed
-        try training.run(
-            corpus: corpus, work: options.work ?? "runs/ldm-vae", output: options.output, device: device,
-            evaluateEvery: options.evaluateEvery, shouldStop: { false }, report: printLine)
+        let work = options.work ?? "runs/ldm-vae"
+        try options.run(work: work) { shouldStop in
+            try training.run(
+                corpus: corpus, work: work, output: options.output, device: device,
+                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: printLine)
+        }
     }
 }
 
@@ -103,9 +116,12 @@ struct LDMTrainUNet: AsyncParsableCommand {
         training.options.batchSize = options.batchSize ?? training.options.batchSize
         training.options.learningRate = options.learningRate ?? training.options.learningRate
         training.options.seed = options.seed
-        try training.run(
-            corpus: corpus, vocabulary: vocabulary, work: options.work ?? "runs/ldm-unet", output: options.output,
-            device: device, evaluateEvery: options.evaluateEvery, shouldStop: { false }, report: printLine)
+        let work = options.work ?? "runs/ldm-unet"
+        try options.run(work: work) { shouldStop in
+            try training.run(
+                corpus: corpus, vocabulary: vocabulary, work: work, output: options.output, device: device,
+                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: printLine)
+        }
     }
 }
 

@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+struct LDMTrainTests {
+    private let program: Program
+
+    init() throws {
+        program = try Program()
+    }
+
+    /// Makes `corpus`: forty images of noise, one of them of a held-out item.
+    private func makeCorpus() throws {
+        var lines = ""
+        for index in 0..<40 {
+            let item = String(0x1F400 + index, radix: 16, uppercase: true)
+            let path = "noto/animal/\(item).png"
+            try program.write(Program.png(seed: index), to: "corpus/\(path)")
+            lines += """
+                {"path": "\(path)", "item": "\(item)", "name": "beast \(index)", "subgroup": "animal-mammal", \
+                "class": "animal", "domain": "noto", "style": "shaded colour", "split": "corpus", "unseen": false, \
+                "licence": "none", "package": "none", "version": "1", "sha256": ""}
+
+                """
+        }
+        try program.write(lines, to: "corpus/manifest.jsonl")
+    }
+
+    private func train(steps: Int, end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
+        try program.run(
+            [
+                "ldm", "train", "vae", "--corpus", "corpus", "--image-size", "40", "--batch-size", "4", "--work", "work",
+                "--output", "model", "--steps", "\(steps)", "--threads", "1",
+            ], end: end)
+    }
+
+    @Test func savesOnASignalAndGoesOn() throws {
+        try makeCorpus()
+        let stopped = try train(steps: 100_000) { process in
+            let deadline = Date().addingTimeInterval(120)
+            // The first line of the log comes after a hundred steps.
+            while process.isRunning, !program.exists("work/log.jsonl") {
+                try #require(Date() < deadline)
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+            kill(process.processIdentifier, SIGINT)
+        }
+        #expect(stopped.status == 128 + SIGINT, "\(stopped.errors)")
+        #expect(stopped.errors.contains("interrupted: state saved in work; the same command goes on from there"))
+        #expect(!program.exists("model"))
+
+        let resumed = try train(steps: 101)
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        let step = resumed.output.firstMatch(of: /going on from step (\d+)/).flatMap { Int($0.1) }
+        #expect(try #require(step) >= 100)
+        #expect(program.exists("model/vae/diffusion_pytorch_model.safetensors"))
+    }
+}
