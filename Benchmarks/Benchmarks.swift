@@ -2,7 +2,8 @@ import Foundation
 import Torch
 
 /// Runs one measurement and prints it as a line of JSON a result: `Benchmarks operators`,
-/// `Benchmarks ld-step.demo.step.curve`; or compares a model with what diffusers computed of it: `Benchmarks parity FOLDER` (see the script parity).
+/// `Benchmarks ld-step.demo.step.curve`; or compares a model with what diffusers computed of it: `Benchmarks parity FOLDER`
+/// (see the script parity).
 @main
 struct Benchmarks {
     typealias Run = ([String]) throws -> [Measurement]
@@ -16,6 +17,7 @@ struct Benchmarks {
         var all: [String: Run] = simple.mapValues { run in { _ in try run() } }
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
         all["loader"] = LoaderBenchmark.run
+        all["resnet-step"] = ResNetStepBenchmark.run
 
         if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "parity" {
             for row in try ParityCheck.run(folder: CommandLine.arguments[2]) { try printLine(row) }

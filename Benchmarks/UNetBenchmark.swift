@@ -16,6 +16,7 @@ enum UNetBenchmark {
         config.heads = [2, 4, 6]
         config.normGroups = 16
         config.crossAttentionWidth = 128
+        config.textEmbeddingHeads = 4
         let unet = UNet2DConditionModel(ParameterStore(seed: 0), config)
         unet.store.useChannelsLast()
         return unet

@@ -84,6 +84,24 @@ def classifier_step():
             measure(f"classifier-step.{threads}{suffix}", threads, 2, 7, step)
 
 
+def resnet_step(name):
+    library = torchvision_operators()
+    import timm
+
+    torch.set_num_threads(2)
+    images = torch.randn(96, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, 7, (96,))
+    model = timm.create_model(name, num_classes=7).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-5, fused=True)
+
+    def step():
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+
+    measure(f"resnet-step.{name}", 2, 1, 3, step, before=restart_peak())
+
+
 def unet():
     """The model of UNetBenchmark.swift and its inputs."""
     library = torchvision_operators()
@@ -93,7 +111,8 @@ def unet():
         sample_size=16, in_channels=4, out_channels=4, block_out_channels=(48, 96, 192), layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 4, 6), norm_num_groups=16, cross_attention_dim=128).to(memory_format=torch.channels_last)
+        attention_head_dim=(2, 4, 6), norm_num_groups=16, cross_attention_dim=128, addition_embed_type="text",
+        addition_embed_type_num_heads=4).to(memory_format=torch.channels_last)
     latents, noise = (torch.randn(16, 4, 16, 16).contiguous(memory_format=torch.channels_last) for _ in range(2))
     return model, latents, noise, torch.randint(0, 1000, (16,)), torch.randn(16, 32, 128)
 
@@ -252,7 +271,7 @@ def photos(folder):
 
 
 BENCHMARKS = {
-    "operators": operators, "classifier-step": classifier_step, "unet-forward": unet_forward,
+    "operators": operators, "classifier-step": classifier_step, "resnet-step": resnet_step, "unet-forward": unet_forward,
     "unet-train-step": unet_train_step, "loader": loader,
     "photos": photos,
     **{f"ld-step.{setting}.{part}.{mode}": functools.partial(ld_step, setting, part, mode)
