@@ -68,7 +68,7 @@ let package = Package(
         .library(
             name: "DomainFusion",
             targets: [
-                "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion", "Experiments",
+                "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "DomainFusion", "Experiments",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -86,10 +86,12 @@ let package = Package(
             name: "CRsvg", cSettings: headers("librsvg-2.0"),
             linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+        .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "Torch", dependencies: ["CTorch"]),
         .target(name: "Pixels", dependencies: ["Torch", "CImageCodecs", "CRsvg"]),
         .target(name: "Backbones", dependencies: ["Torch"]),
         .target(name: "Diffusion", dependencies: ["Torch"]),
+        .target(name: "Hub", dependencies: ["Diffusion", "CCurl", crypto]),
         .target(
             name: "DomainGeneralization", dependencies: ["Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
         .target(name: "EmojiDG", dependencies: ["Pixels", "DomainGeneralization", "CGlyphs", crypto]),
@@ -98,13 +100,13 @@ let package = Package(
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Experiments", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Experiments", "Hub", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
-        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("DomainGeneralization")
+        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("Hub") + tests("DomainGeneralization")
         + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20

@@ -27,7 +27,7 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "The class that the images show.")
     var label: String
 
-    @Option(help: "Folder of the latent diffusion model, in diffusers layout.")
+    @Option(help: "Folder of the latent diffusion model, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -96,7 +96,7 @@ struct AugmentCommand: AsyncParsableCommand {
         settings.seed = seed
         try settings.validate(path: "augment")
         let decoded = try images.map(ImageFile.decode)
-        let model = try LatentDiffusionModel(path: ldm, device: Device(parsing: device), dtype: ldmDtype.dtype)
+        let model = try ModelDownload.load(ldm, device: Device(parsing: device), precision: ldmDtype)
         let augmenter = try settings.augmenter(model, store: ContentStore(store))
 
         var ledger = Ledger()

@@ -35,7 +35,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
     @Option(help: "Another class, for comparison.")
     var wrong: String?
 
-    @Option(help: "Folder of the latent diffusion model.")
+    @Option(help: "Folder of the latent diffusion model, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -68,7 +68,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         settings.draws = draws
         try settings.validate(path: "curves")
         let decoded = try images.map { try ImageFile.decode($0) }
-        let model = try LatentDiffusionModel(path: ldm, dtype: ldmDtype.dtype)
+        let model = try ModelDownload.load(ldm, precision: ldmDtype)
         let classes = [label] + (wrong.map { [$0] } ?? [])
         let library = try DistillationLibrary(
             LatentDistillation(FrozenDenoiser(model), settings), classes: classes, store: ContentStore(store))

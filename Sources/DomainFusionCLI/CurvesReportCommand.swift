@@ -82,7 +82,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
             try Set(list.split(separator: ",").map { try dataset.environment(named: String($0)) })
         }
         let items = dataset.items.indices.filter { chosen?.contains(dataset.items[$0].environment) ?? true }
-        let model = try LatentDiffusionModel(path: ldm, device: Device(parsing: device))
+        let model = try ModelDownload.load(ldm, device: Device(parsing: device))
         let probe = try PromptProbe(model, classes: dataset.classes, settings: settings, points: points)
 
         Interruption.watch()

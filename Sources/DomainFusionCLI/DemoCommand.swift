@@ -26,7 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Folder of both runs, summary.json and gallery.png.")
     var runDir = "runs/demo"
 
-    @Option(help: "Folder of the latent diffusion model.")
+    @Option(help: "Folder of the latent diffusion model, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -52,6 +52,7 @@ struct DemoCommand: AsyncParsableCommand {
         demo.store = store
         demo.data = "\(data)/EmojiDG"
         Interruption.watch()
+        try ModelDownload.fetchIfMissing(ldm, precision: ldmDtype)
         let training = Progress("step", unit: "steps")
         let summary: Demo.Summary
         do {

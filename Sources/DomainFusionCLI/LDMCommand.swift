@@ -8,8 +8,10 @@ import Torch
 
 struct LDMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ldm", abstract: "Train a latent diffusion model, or make images with one.",
-        subcommands: [LDMTrain.self, LDMSample.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self])
+        commandName: "ldm", abstract: "Download or train a latent diffusion model, or make images with one.",
+        subcommands: [
+            LDMDownload.self, LDMTrain.self, LDMSample.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self,
+        ])
 }
 
 struct LDMTrain: AsyncParsableCommand {
@@ -130,7 +132,7 @@ struct LDMEvaluate: AsyncParsableCommand {
         commandName: "evaluate",
         abstract: "Judge a model: reconstruction, generated classes and styles, the model as a classifier.")
 
-    @Option(help: "Model folder, in diffusers layout.")
+    @Option(help: "Model folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -149,7 +151,7 @@ struct LDMEvaluate: AsyncParsableCommand {
     var output = "evaluation.json"
 
     func run() async throws {
-        let ldm = try LatentDiffusionModel(path: model, dtype: ldmDtype.dtype)
+        let ldm = try ModelDownload.load(model, precision: ldmDtype)
         let judge = try weights ?? CorpusJudgeWeights.installed()
         var options = LDMEvaluation.Options()
         options.imagesPerCell = images
@@ -165,7 +167,7 @@ struct LDMSheet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
 
-    @Option(help: "Model folder, in diffusers layout.")
+    @Option(help: "Model folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -181,7 +183,7 @@ struct LDMSheet: AsyncParsableCommand {
     var output = "samples.png"
 
     func run() async throws {
-        var sheet = SampleSheet(model: try LatentDiffusionModel(path: model, dtype: ldmDtype.dtype))
+        var sheet = SampleSheet(model: try ModelDownload.load(model, precision: ldmDtype))
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps
         try PNG.write(sheet.image(), to: output)

@@ -24,7 +24,7 @@ struct LDMSample: AsyncParsableCommand {
               domainfusion ldm sample --prompt "pixel art" --image lion.png -o pixels.png
             """)
 
-    @Option(help: "The model's folder, in diffusers layout.")
+    @Option(help: "The model's folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -128,8 +128,7 @@ struct LDMSample: AsyncParsableCommand {
         // Files are read before the model: a mistake in them is told at once.
         let source = try image.map(ImageFile.decode)
         let given = try latents.map(Self.readNoise)
-        let ldm = try LatentDiffusionModel(
-            path: model, device: Device(parsing: device), dtype: ldmDtype.dtype)
+        let ldm = try ModelDownload.load(model, device: Device(parsing: device), precision: ldmDtype)
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {
                 printError(

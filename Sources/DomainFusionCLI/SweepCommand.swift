@@ -93,6 +93,10 @@ struct SweepCommand: AsyncParsableCommand {
         let gpus = settings.device == nil || settings.device == "auto" ? Device.count(.cuda) : 0
         let jobs = jobs ?? max(1, gpus > 0 ? gpus : processors / 2)
         let threads = threads ?? (launcher == .slurm ? 4 : max(1, processors / jobs))
+        if launcher != .dryRun {
+            // Once, and here: a job's machine may have no network.
+            for member in open { try ModelDownload.fetchIfMissing(for: member.configuration) }
+        }
         switch launcher {
         case .dryRun:
             for member in plan.members { print("\(member.name): \(Self.describe(member.state(in: output)))") }

@@ -41,6 +41,7 @@ struct TrainCommand: AsyncParsableCommand {
         let configuration = try options.configuration()
         let folder = runDir ?? Self.defaultFolder(configuration)
         Interruption.watch()
+        try ModelDownload.fetchIfMissing(for: configuration)
         let loading = Progress("reading images", unit: "images")
         let training = Progress("step", unit: "steps")
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }

@@ -67,16 +67,16 @@ final class HubCacheTests {
     @Test func saysWhatToFetch() throws {
         #expect(
             refusal("org/other") == "org/other: not in the Hugging Face cache (ROOT); fetch it with "
-                + "'hf download org/other'")
+                + "'domainfusion ldm download org/other'")
         try makeSnapshot()
-        #expect(refusal("org/tiny.sd@v2").hasSuffix("fetch it with 'hf download org/tiny.sd --revision v2'"))
+        #expect(refusal("org/tiny.sd@v2").hasSuffix("fetch it with 'domainfusion ldm download org/tiny.sd@v2'"))
         let unknown = String(repeating: "a", count: 40)
         #expect(
             refusal("org/tiny.sd@\(unknown)") == "org/tiny.sd@\(unknown): commit \(unknown) is not in the Hugging Face "
-                + "cache (ROOT); fetch it with 'hf download org/tiny.sd --revision \(unknown)'")
+                + "cache (ROOT); fetch it with 'domainfusion ldm download org/tiny.sd@\(unknown)'")
         try write("main", "\(repository)/refs/main")
         #expect(refusal("org/tiny.sd").hasPrefix("ROOT/models--org--tiny.sd/refs/main: names no commit"))
-        for name in ["nowhere", "/no/where", "a/b/c", "../x/y", "org/", "org/na--me", "org/name@", "org/name@../../x"] {
+        for name in ["nowhere", "/no/where", "a/b/c", "../x/y", "org/", "Models/x", "org/na--me", "org/name@", "org/name@../../x"] {
             #expect(refusal(name).hasPrefix("\(name): no such model"), "\(refusal(name))")
         }
     }
@@ -86,7 +86,7 @@ final class HubCacheTests {
         let location = try ModelLocation("org/tiny.sd", cache: cache)
         #expect(
             "\(location.missing("unet"))" == "org/tiny.sd: unet is not in the Hugging Face cache; fetch it with "
-                + "'hf download org/tiny.sd --include 'unet/*''")
+                + "'domainfusion ldm download org/tiny.sd'")
         try write("", "\(repository)/.no_exist/\(commit)/unet/config.json")
         #expect("\(location.missing("unet"))".hasPrefix("org/tiny.sd: has no unet"))
     }

@@ -95,10 +95,10 @@ struct ModelFolderTests {
         try FileManager.default.createSymbolicLink(
             atPath: "\(repository)/snapshots/\(commit)", withDestinationPath: "../../../model")
         try program.write(commit, to: "hub/models--org--tiny/refs/main")
-        let environment = ["HF_HUB_CACHE": "\(program.folder)/hub"]
+        let environment = ["HF_HUB_CACHE": "\(program.folder)/hub", "HF_HUB_OFFLINE": "1"]
         let found = try sample(program, "org/tiny", environment: environment)
         #expect(found.status == 0, "\(found.errors)")
         let missing = try sample(program, "org/tiny@v2", environment: environment)
-        #expect(missing.isPlainError && missing.errors.contains("fetch it with 'hf download org/tiny --revision v2'"))
+        #expect(missing.isPlainError && missing.errors.contains("fetch it with 'domainfusion ldm download org/tiny@v2'"))
     }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import Torch
 
-/// The local cache of the Hugging Face hub, as `huggingface_hub` lays it out. Nothing is ever fetched.
+/// The local cache of the Hugging Face hub, as `huggingface_hub` lays it out. Nothing is fetched here: the module
+/// `Hub` does that.
 ///
 ///     ROOT/models--ORG--NAME/refs/main                          the commit that a name stands for
 ///     ROOT/models--ORG--NAME/snapshots/COMMIT/unet/config.json  links to blobs
@@ -14,15 +15,27 @@ public struct HubCache: Sendable {
     /// The cache that the environment names: `HF_HUB_CACHE` (formerly `HUGGINGFACE_HUB_CACHE`), else `hub` in `HF_HOME`,
     /// else in `huggingface` in `XDG_CACHE_HOME` or `~/.cache`.
     public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
-        func path(_ name: String) -> String? {
-            guard let value = environment[name], !value.isEmpty else { return nil }
-            let home = environment["HOME"] ?? NSHomeDirectory()
-            let expanded = value.replacing(/\$\{?(\w+)\}?/) { environment[String($0.1)] ?? String($0.0) }
-            return expanded == "~" || expanded.hasPrefix("~/") ? home + expanded.dropFirst() : expanded
-        }
-        let cache = path("XDG_CACHE_HOME") ?? (environment["HOME"] ?? NSHomeDirectory()) + "/.cache"
-        let home = path("HF_HOME") ?? "\(cache)/huggingface"
-        root = path("HF_HUB_CACHE") ?? path("HUGGINGFACE_HUB_CACHE") ?? "\(home)/hub"
+        root =
+            Self.path("HF_HUB_CACHE", environment) ?? Self.path("HUGGINGFACE_HUB_CACHE", environment)
+            ?? "\(Self.home(environment))/hub"
+    }
+
+    /// The file that `hf auth login` keeps a token in: `HF_TOKEN_PATH`, else `token` in `HF_HOME`.
+    public static func tokenPath(environment: [String: String]) -> String {
+        path("HF_TOKEN_PATH", environment) ?? "\(home(environment))/token"
+    }
+
+    private static func home(_ environment: [String: String]) -> String {
+        let cache = path("XDG_CACHE_HOME", environment) ?? (environment["HOME"] ?? NSHomeDirectory()) + "/.cache"
+        return path("HF_HOME", environment) ?? "\(cache)/huggingface"
+    }
+
+    /// A variable's path, with other variables and `~` replaced in it.
+    private static func path(_ name: String, _ environment: [String: String]) -> String? {
+        guard let value = environment[name], !value.isEmpty else { return nil }
+        let home = environment["HOME"] ?? NSHomeDirectory()
+        let expanded = value.replacing(/\$\{?(\w+)\}?/) { environment[String($0.1)] ?? String($0.0) }
+        return expanded == "~" || expanded.hasPrefix("~/") ? home + expanded.dropFirst() : expanded
     }
 
     /// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` with a branch, a tag or a commit of 40 hexadecimal digits.
@@ -30,12 +43,16 @@ public struct HubCache: Sendable {
         public let name: String
         public let revision: String
 
+        /// Paths of the hub's own pages, which no user or organisation is called.
+        private static let reserved: Set = ["models", "datasets", "spaces", "api"]
+
         /// Nil for a text that cannot be an id.
         public init?(_ text: String) {
             let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let name = parts[0]
             guard name.count <= 96, name.wholeMatch(of: /[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*/) != nil,
-                !name.contains("--"), !name.contains(".."), name.last.map({ !".-".contains($0) }) ?? false
+                !name.contains("--"), !name.contains(".."), name.last.map({ !".-".contains($0) }) ?? false,
+                !Self.reserved.contains(name.prefix { $0 != "/" }.lowercased())
             else { return nil }
             self.name = name
             revision = parts.count == 2 ? parts[1] : "main"
@@ -43,15 +60,13 @@ public struct HubCache: Sendable {
             guard !revision.isEmpty, steps.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else { return nil }
         }
 
-        var isCommit: Bool { revision.wholeMatch(of: /[0-9a-f]{40}/) != nil }
+        /// Whether the revision is a commit, which never changes.
+        public var isCommit: Bool { revision.wholeMatch(of: /[0-9a-f]{40}/) != nil }
 
         public var description: String { revision == "main" ? name : "\(name)@\(revision)" }
 
-        /// The command that fetches the whole model, or some of its files.
-        func download(_ pattern: String? = nil) -> String {
-            "hf download \(name)" + (revision == "main" ? "" : " --revision \(revision)")
-                + (pattern.map { " --include '\($0)'" } ?? "")
-        }
+        /// The command that fetches the model.
+        var download: String { "domainfusion ldm download \(self)" }
     }
 
     /// One commit's files.
@@ -63,23 +78,32 @@ public struct HubCache: Sendable {
         let absent: String
     }
 
+    /// The name of a model's folder in the cache: `models--ORG--NAME`.
+    public static func folderName(_ id: ModelID) -> String { "models--" + id.name.replacing("/", with: "--") }
+
+    /// The snapshot of a model at its revision; nil where it is not there or not all of it.
+    public func completeSnapshot(_ id: ModelID) -> Snapshot? {
+        guard let found = try? snapshot(id), ModelFiles.isComplete(folder: found.folder) else { return nil }
+        return found
+    }
+
     /// The snapshot of a model at its revision.
     /// - Throws: ``ModelError`` saying what to fetch, or which file of the cache is damaged.
     public func snapshot(_ id: ModelID) throws -> Snapshot {
-        let repository = "\(root)/models--" + id.name.replacing("/", with: "--")
+        let repository = "\(root)/\(Self.folderName(id))"
         var commit = id.revision
         if !id.isCommit {
             let reference = "\(repository)/refs/\(id.revision)"
             guard FileManager.default.fileExists(atPath: reference) else {
                 throw ModelError(
-                    path: "\(id)", "not in the Hugging Face cache (\(root)); fetch it with '\(id.download())'")
+                    path: "\(id)", "not in the Hugging Face cache (\(root)); fetch it with '\(id.download)'")
             }
             let bytes = FileManager.default.contents(atPath: reference) ?? Data()
             commit = String(decoding: bytes.prefix(100), as: UTF8.self)
                 .trimmingCharacters(in: .whitespacesAndNewlines)
             guard commit.wholeMatch(of: /[0-9a-f]{40}/) != nil else {
                 throw ModelError(
-                    path: reference, "names no commit of 40 hexadecimal digits; fetch it again: '\(id.download())'")
+                    path: reference, "names no commit of 40 hexadecimal digits; fetch it again: '\(id.download)'")
             }
         }
         let folder = "\(repository)/snapshots/\(commit)"
@@ -87,7 +111,7 @@ public struct HubCache: Sendable {
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
             throw ModelError(
                 path: "\(id)",
-                "commit \(commit) is not in the Hugging Face cache (\(root)); fetch it with '\(id.download())'")
+                "commit \(commit) is not in the Hugging Face cache (\(root)); fetch it with '\(id.download)'")
         }
         return Snapshot(id: id, commit: commit, folder: folder, absent: "\(repository)/.no_exist/\(commit)")
     }
@@ -125,6 +149,6 @@ struct ModelLocation {
         }
         return ModelError(
             path: "\(snapshot.id)",
-            "\(part) is not in the Hugging Face cache; fetch it with '\(snapshot.id.download("\(part)/*"))'")
+            "\(part) is not in the Hugging Face cache; fetch it with '\(snapshot.id.download)'")
     }
 }

@@ -11,8 +11,22 @@ public struct SafetensorsIndex: Equatable, Sendable {
     ///
     /// - Throws: `FileFormatError` if it is not such an index, names a file outside its own folder, or a shard is missing.
     public static func read(_ path: String) throws -> SafetensorsIndex {
-        let file = try MappedFile(path: path)
         let folder = (path as NSString).deletingLastPathComponent
+        let map = try names(path).mapValues { (folder as NSString).appendingPathComponent($0) }
+        let shards = Set(map.values).sorted()
+        if let missing = shards.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+            throw FileFormatError(
+                path: path, problem: "\((missing as NSString).lastPathComponent) is missing beside it",
+                remedy: "fetch all files of the model")
+        }
+        return SafetensorsIndex(shards: shards, weightMap: map)
+    }
+
+    /// For every tensor the name of the file beside the index that holds it, whether it is there or not.
+    ///
+    /// - Throws: `FileFormatError` if it is not such an index, or names a file outside its own folder.
+    public static func names(_ path: String) throws -> [String: String] {
+        let file = try MappedFile(path: path)
         var names: [String: String] = [:]
         do {
             try file.withBytes { bytes in
@@ -30,7 +44,7 @@ public struct SafetensorsIndex: Equatable, Sendable {
                             throw JSONScanner.Failure(
                                 problem: "refuses to open \"\(shortened(shard))\", not a plain file name")
                         }
-                        names[tensor] = (folder as NSString).appendingPathComponent(shard)
+                        names[tensor] = shard
                     }
                 }
                 try scanner.end()
@@ -41,12 +55,6 @@ public struct SafetensorsIndex: Equatable, Sendable {
                 path: path, problem: "not a valid safetensors index: \(failure.problem)", remedy: "fetch the file again"
             )
         }
-        let shards = Set(names.values).sorted()
-        if let missing = shards.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
-            throw FileFormatError(
-                path: path, problem: "\((missing as NSString).lastPathComponent) is missing beside it",
-                remedy: "fetch all files of the model")
-        }
-        return SafetensorsIndex(shards: shards, weightMap: names)
+        return names
     }
 }
