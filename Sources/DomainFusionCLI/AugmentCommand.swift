@@ -27,7 +27,10 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "The class that the images show.")
     var label: String
 
-    @Option(help: "Folder of the latent diffusion model, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help: """
+            Folder of the latent diffusion model, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.
+            """)
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")

@@ -18,8 +18,8 @@ struct LDMDownload: AsyncParsableCommand {
         abstract: "Download a Stable Diffusion model from the Hugging Face hub into its cache.",
         discussion: """
             Only what this program reads is fetched: configurations, tokenizer, scheduler, and one form of each part's \
-            weights, as safetensors. The cache is shared with Python's huggingface_hub. What was stopped goes on with the \
-            same command; digests are checked. Prints the model's folder; --ldm and --model take ORG/NAME, too.
+            weights, as safetensors. The cache is shared with Python's huggingface_hub. What was stopped goes on with \
+            the same command; digests are checked. Prints the model's folder; --ldm and --model take ORG/NAME, too.
 
             HF_TOKEN is for models whose licence must be accepted, HF_ENDPOINT for a mirror, HF_HUB_CACHE or HF_HOME for \
             another cache; HF_HUB_OFFLINE=1 forbids any connection.
@@ -29,7 +29,8 @@ struct LDMDownload: AsyncParsableCommand {
               domainfusion augment lion.png --label lion --ldm stabilityai/sd-turbo --ldm-dtype float16
             """)
 
-    @Argument(help: ArgumentHelp("ORG/NAME, or ORG/NAME@REVISION with a branch, a tag or a commit.", valueName: "model"))
+    @Argument(
+        help: ArgumentHelp("ORG/NAME, or ORG/NAME@REVISION with a branch, a tag or a commit.", valueName: "model"))
     var model: String
 
     @Option(help: "fp16 or bf16: weights of 16 bits, half as large; by default the full ones.")

@@ -22,6 +22,12 @@ struct CacheFolder: Sendable {
 
     func pointer(_ file: RepositoryFile, _ commit: String) -> String { "\(snapshot(commit))/\(file.path)" }
 
+    /// Whether the whole file is at a path: one that a crash has emptied is fetched again.
+    func has(_ file: RepositoryFile, at path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && Int(status.st_size) == file.size
+    }
+
     /// Makes the folders that a download writes to, and marks the cache as one for programs that make backups.
     func prepare() throws {
         for folder in ["\(repository)/blobs", "\(root)/.locks/\(name)"] { try Self.makeFolder(folder) }
@@ -38,7 +44,7 @@ struct CacheFolder: Sendable {
     /// Makes `snapshots/COMMIT/PATH` a relative link to the file's blob.
     func link(_ file: RepositoryFile, _ commit: String) throws {
         let pointer = pointer(file, commit)
-        guard access(pointer, F_OK) != 0 else { return }
+        guard !has(file, at: pointer) else { return }
         try Self.makeFolder((pointer as NSString).deletingLastPathComponent)
         let up = String(repeating: "../", count: file.path.split(separator: "/").count + 1)
         // Renamed into place: a link that leads nowhere is replaced, and of two processes none fails.
@@ -74,7 +80,8 @@ struct CacheFolder: Sendable {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             throw ModelError(
-                path: path, "the cache's folder cannot be made; correct its permissions, or name another by HF_HUB_CACHE")
+                path: path,
+                "the cache's folder cannot be made; correct its permissions, or name another by HF_HUB_CACHE")
         }
     }
 
@@ -82,7 +89,8 @@ struct CacheFolder: Sendable {
     var freeBytes: Int? {
         var status = statvfs()
         guard statvfs(root, &status) == 0, status.f_blocks > 0 else { return nil }
-        return Int(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+        let (bytes, isHuge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isHuge ? .max : Int(clamping: bytes)
     }
 
     /// The error for a call of the system that has just failed.
@@ -98,7 +106,8 @@ struct CacheFolder: Sendable {
                     + "; make room and run again: what has come is kept")
         case EACCES, EPERM, EROFS:
             return ModelError(
-                path: path, "cannot be written (\(reason)); correct its permissions, or name another cache by HF_HUB_CACHE")
+                path: path,
+                "cannot be written (\(reason)); correct its permissions, or name another cache by HF_HUB_CACHE")
         default: return ModelError(path: path, "cannot be written (\(reason)); check the disk")
         }
     }

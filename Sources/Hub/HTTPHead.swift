@@ -29,7 +29,7 @@ struct HTTPHead: Sendable {
         return Int(match.1)
     }
 
-    /// The entity tag of a file on the hub: `X-Linked-ETag` of large ones, else `ETag`, without its marks.
+    /// The entity tag of a large file that the hub leads to: `X-Linked-ETag` without its marks.
     var linkedTag: String? {
         fields["x-linked-etag"].map { $0.replacing(/^W\//, with: "").replacing("\"", with: "") }
     }

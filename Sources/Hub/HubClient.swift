@@ -62,7 +62,7 @@ final class HubClient {
                 guard RepositoryFile.isSafe(entry.path) else {
                     throw ModelError(
                         path: "\(id)",
-                        "the list of its files has the path \"\(entry.path.prefix(80))\", which leads out of the cache; "
+                        "the list of its files has the path \(entry.path.prefix(80).debugDescription), which leads out of the cache; "
                             + "nothing is fetched")
                 }
                 if let file = RepositoryFile(entry) { files[file.path] = file }
@@ -106,7 +106,8 @@ final class HubClient {
         func expect(_ name: String, _ value: String?, _ wanted: String) throws {
             guard let value, value != wanted else { return }
             throw ModelError(
-                path: "\(id)", "\(file.path): \(settings.endpoint) answers \(name) \(value), not \(wanted); try again later")
+                path: "\(id)",
+                "\(file.path): \(settings.endpoint) answers \(name) \(value), not \(wanted); try again later")
         }
         try expect("X-Repo-Commit", head["x-repo-commit"], commit)
         try expect("X-Linked-ETag", head.linkedTag, file.tag)
@@ -125,7 +126,8 @@ final class HubClient {
         }
         if let length = head.contentLength, head["content-encoding"] == nil, from + length != file.size {
             throw ModelError(
-                path: file.path, "the server has \(from + length) bytes of it, the hub's list \(file.size); try again later")
+                path: file.path,
+                "the server has \(from + length) bytes of it, the hub's list \(file.size); try again later")
         }
     }
 
@@ -133,7 +135,9 @@ final class HubClient {
         var data = Data()
         let head = try retrying("list of files", .revision, progress: { 0 }) {
             data = Data()
-            return try follow(url, headers: []) { _, _ in } accept: { _ in } receive: { bytes in
+            return try follow(url, headers: []) { _, _ in
+            } accept: { _ in
+            } receive: { bytes in
                 guard data.count + bytes.count <= Self.longestText else { throw self.strange("too much") }
                 data.append(contentsOf: bytes)
             }
@@ -219,8 +223,9 @@ final class HubClient {
                 case .broken(let text):
                     reason = text
                     final = ModelError(
-                        path: "\(id)", "\(what): the connection breaks again and again (\(text)); run again later: what "
-                            + "has come is kept")
+                        path: "\(id)",
+                        "\(what): the connection breaks again and again (\(text)); run again later: what has come is "
+                            + "kept")
                 }
             }
             if progress() > furthest { failures = 0 }

@@ -4,9 +4,10 @@ import Foundation
 /// Downloads models from the Hugging Face hub into its local cache.
 ///
 /// ```swift
-/// let id = HubCache.ModelID("stabilityai/sd-turbo")!
-/// let snapshot = try HubDownload().fetch(id)
-/// let model = try LatentDiffusionModel(path: snapshot.folder)
+/// if let id = HubCache.ModelID("stabilityai/sd-turbo") {
+///     let snapshot = try HubDownload().fetch(id)
+///     let model = try LatentDiffusionModel(path: snapshot.folder)
+/// }
 /// ```
 ///
 /// Only the files are fetched that ``LatentDiffusionModel`` reads, one form of the weights of each part. What was stopped
@@ -14,7 +15,7 @@ import Foundation
 public struct HubDownload: Sendable {
     /// What happens meanwhile.
     public enum Event: Sendable {
-        /// Once, before anything large is fetched: how many files are missing, and how many bytes of them.
+        /// Once, when small lists have shown what is missing, before the rest is fetched: how many files are missing, and how many bytes of them.
         case begins(files: Int, bytes: Int)
         /// A line about a difficulty that is being dealt with.
         case note(String)
@@ -65,7 +66,8 @@ public struct HubDownload: Sendable {
 
     private func fetchOnline(_ id: HubCache.ModelID) throws -> HubCache.Snapshot {
         let client = try HubClient(
-            id, settings: settings, retries: retries, stallSeconds: stallSeconds, note: { report(.note($0)) }, poll: poll)
+            id, settings: settings, retries: retries, stallSeconds: stallSeconds, note: { report(.note($0)) },
+            poll: poll)
         let commit = id.isCommit ? id.revision : try client.commit()
         let files = try client.files(commit)
         let folder = CacheFolder(cache, id)
@@ -75,22 +77,24 @@ public struct HubDownload: Sendable {
         }
         try folder.prepare()
         // What is refused is refused before gigabytes have come.
-        try fetch([index], commit, folder, client)
+        try fetch([index], commit, folder, client, isTold: false)
         try ModelFiles.check(folder: folder.snapshot(commit))
         let selection = try ModelFiles.Selection(
             among: Set(files.keys), precision: precision, needsVariant: needsVariant, model: "\(id)")
         let indices = try selection.indices.map { try Self.file($0, files, id) }
-        try fetch(indices, commit, folder, client)
+        try fetch(indices, commit, folder, client, isTold: false)
         let shards = try selection.indices.flatMap { try selection.shards($0, folder: folder.snapshot(commit)) }
 
         let wanted = try (selection.files + shards).map { try Self.file($0, files, id) }
-        let missing = wanted.filter { access(folder.pointer($0, commit), F_OK) != 0 && access(folder.blob($0), F_OK) != 0 }
+        let missing = wanted.filter {
+            !folder.has($0, at: folder.pointer($0, commit)) && !folder.has($0, at: folder.blob($0))
+        }
         let bytes = missing.reduce(0) { $0 + $1.size }
         if !missing.isEmpty {
             report(.begins(files: missing.count, bytes: bytes))
             try checkSpace(bytes - missing.reduce(0) { $0 + Self.partial(folder.blob($1)) }, folder)
         }
-        try fetch(wanted, commit, folder, client)
+        try fetch(wanted, commit, folder, client, isTold: true)
         if !id.isCommit { try folder.note(id.revision, is: commit) }
         return try cache.snapshot(id)
     }
@@ -99,7 +103,8 @@ public struct HubDownload: Sendable {
         _ path: String, _ files: [String: RepositoryFile], _ id: HubCache.ModelID
     ) throws -> RepositoryFile {
         guard let file = files[path] else {
-            throw ModelError(path: "\(id)", "\(path), which its index names, is missing in the repository; name another")
+            throw ModelError(
+                path: "\(id)", "\(path), which its index names, is missing in the repository; name another")
         }
         return file
     }
@@ -119,24 +124,26 @@ public struct HubDownload: Sendable {
     }
 
     /// Brings files that are not there, and links them into the snapshot.
-    private func fetch(_ files: [RepositoryFile], _ commit: String, _ folder: CacheFolder, _ client: HubClient) throws {
-        for file in files where access(folder.pointer(file, commit), F_OK) != 0 {
+    private func fetch(
+        _ files: [RepositoryFile], _ commit: String, _ folder: CacheFolder, _ client: HubClient, isTold: Bool
+    ) throws {
+        for file in files where !folder.has(file, at: folder.pointer(file, commit)) {
             let blob = folder.blob(file)
-            if access(blob, F_OK) != 0 {
-                var isTold = false
+            if !folder.has(file, at: blob) {
+                var isWaiting = false
                 try BlobLock.hold(folder.lock(file)) {
                     try poll()
-                    if !isTold { report(.note("\(file.path): another process downloads it; waiting")) }
-                    isTold = true
+                    if !isWaiting { report(.note("\(file.path): another process downloads it; waiting")) }
+                    isWaiting = true
                 } _: {
                     // Another process may have brought it meanwhile.
-                    guard access(blob, F_OK) != 0 else { return }
+                    guard !folder.has(file, at: blob) else { return }
                     let incomplete = try IncompleteBlob(path: "\(blob).incomplete", of: file, poll: poll)
                     try client.download(file, commit, into: incomplete) { bytes in
-                        report(.progress(file: file.path, bytes: bytes, of: file.size))
+                        if isTold { report(.progress(file: file.path, bytes: bytes, of: file.size)) }
                     }
                     try incomplete.finish(as: blob)
-                    report(.fetched(file: file.path, bytes: file.size))
+                    if isTold { report(.fetched(file: file.path, bytes: file.size)) }
                 }
             }
             try folder.link(file, commit)

@@ -29,12 +29,15 @@ struct HubRefusal: Error {
 
     private func text(_ id: HubCache.ModelID, _ purpose: Purpose, _ settings: HubSettings) -> String {
         let page = "\(settings.endpoint)/\(id.name)"
-        let said = head["x-error-message"].map { " (\($0))" } ?? ""
+        // Of the server's words only what a terminal takes as letters.
+        let words = head["x-error-message"]?.unicodeScalars.filter { $0.value >= 32 && $0.value < 127 }.prefix(200)
+        let said = words.map { " (\(String(String.UnicodeScalarView($0))))" } ?? ""
         let code = head["x-error-code"]
         guard isHub else { return "\(url) answers \(head.status)\(said); try again later" }
         if code == "GatedRepo" {
             return settings.token == nil
-                ? "its licence must be accepted: log in at \(page), accept it, and set HF_TOKEN to a token of your account"
+                ? "its licence must be accepted: log in at \(page), accept it, and set HF_TOKEN to a token of your "
+                    + "account"
                 : "your token may not read it: accept its licence at \(page) with the account that the token is of"
         }
         switch (head.status, code) {
@@ -51,11 +54,12 @@ struct HubRefusal: Error {
                     + "that may read it"
                 : "the token is refused\(said): correct HF_TOKEN, or the name of the model"
         case (403, _):
-            return "access is refused\(said): "
-                + (settings.token == nil ? "set HF_TOKEN to a token that may read it" : "the token may not read it; "
-                    + "accept the licence at \(page), or choose another token")
+            return settings.token == nil
+                ? "access is refused\(said): set HF_TOKEN to a token that may read it"
+                : "access is refused\(said): accept the licence at \(page), or set HF_TOKEN to another token"
         case (429, _):
-            return "\(settings.endpoint) answers too many requests (429); run again in some minutes: what has come is kept"
+            return "\(settings.endpoint) answers too many requests (429); run again in some minutes: what has come is "
+                + "kept"
         default:
             return "\(settings.endpoint) answers \(head.status)\(said); run again later: what has come is kept"
         }

@@ -24,7 +24,8 @@ public struct HubSettings: Sendable {
 
         let path = HubCache.tokenPath(environment: environment)
         let variable = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].first { value($0) != nil }
-        let text = variable.flatMap(value)
+        let text =
+            variable.flatMap(value)
             ?? FileManager.default.contents(atPath: path).map { String(decoding: $0.prefix(4096), as: UTF8.self) }
         let found = text?.trimmed ?? ""
         guard found.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {

@@ -9,6 +9,8 @@ final class IncompleteBlob {
     private let file: RepositoryFile
     private let descriptor: Int32
     private var digest: BlobDigest
+    /// Bytes from which on a file is written to the disk before it gets its name.
+    private static let smallest = 1 << 20
     /// Bytes that are there.
     private(set) var count = 0
 
@@ -49,7 +51,8 @@ final class IncompleteBlob {
     func append(_ bytes: UnsafeRawBufferPointer) throws {
         guard bytes.count <= file.size - count else {
             try restart()
-            throw ModelError(path: file.path, "more than the \(file.size) bytes of the hub's list came; try again later")
+            throw ModelError(
+                path: file.path, "more than the \(file.size) bytes of the hub's list came; try again later")
         }
         var rest = bytes
         while let start = rest.baseAddress, rest.count > 0 {
@@ -71,10 +74,11 @@ final class IncompleteBlob {
             unlink(path)
             throw ModelError(
                 path: file.path,
-                "what came has the \(file.digest.name) \(found), not \(file.digest.text), and is deleted; download again")
+                "what came has the \(file.digest.name) \(found), not \(file.digest.text), and is deleted; download again"
+            )
         }
-        guard fsync(descriptor) == 0 || errno == EINVAL, rename(path, blob) == 0 else {
-            throw CacheFolder.failure(blob)
-        }
+        // Of a small file its size shows whether a crash has taken it.
+        if file.size >= Self.smallest, fsync(descriptor) != 0, errno != EINVAL { throw CacheFolder.failure(blob) }
+        guard rename(path, blob) == 0 else { throw CacheFolder.failure(blob) }
     }
 }

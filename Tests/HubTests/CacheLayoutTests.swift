@@ -61,9 +61,10 @@ struct CacheLayoutTests {
         try model.write("{\"changed\": true}", "unet/config.json")
         let moved = try model.download().fetch(model.id)
         #expect(moved.commit != main.commit && model.isWhole(moved, "unet/config.json"))
-        #expect(try model.requests("/resolve/").suffix(1).map(\.path) == [
-            "/org/revisions/resolve/\(moved.commit)/unet/config.json"
-        ])
+        #expect(
+            try model.requests("/resolve/").suffix(1).map(\.path) == [
+                "/org/revisions/resolve/\(moved.commit)/unet/config.json"
+            ])
         #expect(try model.cache.snapshot(model.id("v1")).commit == main.commit)
         #expect(FileManager.default.fileExists(atPath: "\(main.folder)/unet/config.json"))
     }
@@ -89,10 +90,11 @@ struct CacheLayoutTests {
         download.needsVariant = true
         let snapshot = try download.fetch(model.id)
         let names = try FileManager.default.subpathsOfDirectory(atPath: snapshot.folder).filter { $0.contains(".") }
-        #expect(names.filter { $0.hasSuffix(".safetensors") }.sorted() == [
-            "text_encoder/model.fp16.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-            "vae/diffusion_pytorch_model.fp16.safetensors",
-        ])
+        #expect(
+            names.filter { $0.hasSuffix(".safetensors") }.sorted() == [
+                "text_encoder/model.fp16.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+                "vae/diffusion_pytorch_model.fp16.safetensors",
+            ])
         #expect(names.allSatisfy { name in ![".bin", ".ckpt", ".msgpack"].contains { name.hasSuffix($0) } })
         // Whichever form is there, the model can be read.
         #expect(model.cache.completeSnapshot(model.id) == snapshot)

@@ -13,7 +13,9 @@ struct HubSettingsTests {
         #expect(try settings(["HF_ENDPOINT": " https://mirror.example/hf// "]).endpoint == "https://mirror.example/hf")
         for wrong in ["mirror.example", "ftp://mirror.example", "https://", "file:///tmp"] {
             let told = #expect(throws: (any Error).self) { try settings(["HF_ENDPOINT": wrong]) }
-            #expect("\(told.map { "\($0)" } ?? "")" == "HF_ENDPOINT: '\(wrong.hasSuffix("//") ? "https:" : wrong)' is no address; wanted https://HOST")
+            #expect(
+                "\(told.map { "\($0)" } ?? "")"
+                    == "HF_ENDPOINT: '\(wrong.hasSuffix("//") ? "https:" : wrong)' is no address; wanted https://HOST")
         }
         for value in ["1", "ON", "yes", "True"] { #expect(try settings(["HF_HUB_OFFLINE": value]).isOffline) }
         #expect(try settings(["TRANSFORMERS_OFFLINE": "1"]).isOffline)
@@ -72,8 +74,9 @@ struct HubSettingsTests {
         #expect(head.status == 206 && head.rangeStart == 1000 && head.contentLength == 1500)
         #expect(head.linkedTag == "abc" && head.nextPage == "https://huggingface.co/api?cursor=x")
         #expect(HTTPHead(lines: []).status == 0)
-        #expect([999, 12_345, 2_460, 3_438_000_000].map { "\(ByteCount($0))" } == [
-            "999 bytes", "12.3 kB", "2.46 kB", "3.44 GB",
-        ])
+        #expect(
+            [999, 12_345, 2_460, 3_438_000_000].map { "\(ByteCount($0))" } == [
+                "999 bytes", "12.3 kB", "2.46 kB", "3.44 GB",
+            ])
     }
 }

@@ -16,7 +16,8 @@ struct RefusalTests {
             try model.refusal(nobody, model.download(token: "hf_x")) == "org/nobody: no such model at HUB, or no such "
                 + "revision; correct the name")
         #expect(
-            try model.refusal(model.id("v9")) == "org/known@v9: no branch, tag or commit 'v9'; see HUB/org/known/tree/main")
+            try model.refusal(model.id("v9"))
+                == "org/known@v9: no branch, tag or commit 'v9'; see HUB/org/known/tree/main")
         let commit = String(repeating: "ab", count: 20)
         #expect(try model.refusal(model.id(commit)).contains("no branch, tag or commit '\(commit)'"))
     }
@@ -26,11 +27,13 @@ struct RefusalTests {
         let gated = #""headers": {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted."}"#
         try model.faults(#"{"match": "/resolve/", "do": "status", "status": 401, \#(gated)}"#)
         #expect(
-            try model.refusal() == "org/gated: its licence must be accepted: log in at HUB/org/gated, accept it, and set "
+            try model.refusal()
+                == "org/gated: its licence must be accepted: log in at HUB/org/gated, accept it, and set "
                 + "HF_TOKEN to a token of your account")
         try model.faults(#"{"match": "/resolve/", "do": "status", "status": 403, \#(gated)}"#)
         #expect(
-            try model.refusal(nil, model.download(token: "hf_x")) == "org/gated: your token may not read it: accept its "
+            try model.refusal(nil, model.download(token: "hf_x"))
+                == "org/gated: your token may not read it: accept its "
                 + "licence at HUB/org/gated with the account that the token is of")
         try model.faults(#"{"do": "status", "status": 401, "headers": {"X-Error-Message": "Invalid credentials"}}"#)
         #expect(
@@ -52,7 +55,8 @@ struct RefusalTests {
                 + "HUB/org/missing/tree/main")
         try model.remove("tokenizer/merges.txt")
         #expect(
-            try model.refusal() == "org/missing: no Stable Diffusion in diffusers layout: it has no tokenizer/merges.txt; "
+            try model.refusal()
+                == "org/missing: no Stable Diffusion in diffusers layout: it has no tokenizer/merges.txt; "
                 + "name another")
     }
 
@@ -68,7 +72,8 @@ struct RefusalTests {
         #expect(try model.refusal().hasSuffix("FluxPipeline is not supported; StableDiffusionPipeline is"))
         try model.remove("model_index.json")
         #expect(
-            try model.refusal() == "org/unreadable: no model in diffusers layout: it has no model_index.json; name another"
+            try model.refusal()
+                == "org/unreadable: no model in diffusers layout: it has no model_index.json; name another"
         )
         #expect(try model.requests("/cdn/").isEmpty)
     }
@@ -98,14 +103,16 @@ struct RefusalTests {
             try model.refusal() == "org/broken: HUB answers 500 (out of order); run again later: what has come is kept")
         #expect(try model.requests().count == 6)
         try model.faults(#"{"do": "status", "status": 429, "headers": {"Retry-After": "4000"}}"#)
-        #expect(try model.refusal().hasPrefix("org/broken: HUB answers too many requests (429); run again in some minutes"))
+        #expect(
+            try model.refusal().hasPrefix("org/broken: HUB answers too many requests (429); run again in some minutes"))
         #expect(try model.requests().count == 7)
         try model.faults(#"{"do": "body", "body": "<html>log in to the guest network</html>"}"#)
         #expect(try model.refusal() == "org/broken: HUB answers no commit for 'main'; check HF_ENDPOINT")
         try model.faults(#"{"match": "/tree/", "do": "body", "body": "{}"}"#)
         #expect(try model.refusal() == "org/broken: HUB answers no list of files; check HF_ENDPOINT")
         try model.faults(
-            #"{"match": "/resolve/", "do": "status", "status": 302, "headers": {"Location": "/org/broken/resolve/main/x"}}"#)
+            #"{"match": "/resolve/", "do": "status", "status": 302, "headers": {"Location": "/org/broken/resolve/main/x"}}"#
+        )
         #expect(try model.refusal().contains("from one address to the next without end"))
         try model.faults(
             #"{"match": "/resolve/", "do": "status", "status": 302, "headers": {"Location": "file:///etc/passwd"}}"#)
@@ -127,7 +134,8 @@ struct RefusalTests {
     @Test func offlineMakesNoRequest() throws {
         let model = try ServedModel("offline")
         #expect(
-            try model.refusal(nil, model.download(offline: true)) == "org/offline: not fetched, for HF_HUB_OFFLINE is set, "
+            try model.refusal(nil, model.download(offline: true))
+                == "org/offline: not fetched, for HF_HUB_OFFLINE is set, "
                 + "and not all of it is in the Hugging Face cache (CACHE); unset HF_HUB_OFFLINE")
         #expect(try model.requests().isEmpty)
         #expect(!FileManager.default.fileExists(atPath: model.cache.root))
@@ -141,14 +149,18 @@ struct RefusalTests {
         let model = try ServedModel("token")
         _ = try model.download(token: "hf_secret").fetch(model.id)
         let requests = try model.requests()
-        let (cdn, hub) = (requests.filter { $0.path.hasPrefix("/cdn/") }, requests.filter { !$0.path.hasPrefix("/cdn/") })
+        let (cdn, hub) = (
+            requests.filter { $0.path.hasPrefix("/cdn/") }, requests.filter { !$0.path.hasPrefix("/cdn/") }
+        )
         #expect(cdn.count == 3 && cdn.allSatisfy { $0.token == nil })
         #expect(hub.count > 10 && hub.allSatisfy { $0.token == "Bearer hf_secret" })
         #expect(requests.allSatisfy { $0.method == "GET" })
     }
 
     @Test func pathsOutOfTheCacheAreRefused() throws {
-        for (number, path) in ["../../evil", "unet/../../../evil", "/etc/evil", "a//b", "a\\\\..\\\\b", "a/./b", ""].enumerated() {
+        for (number, path) in ["../../evil", "unet/../../../evil", "/etc/evil", "a//b", "a\\\\..\\\\b", "a/./b", ""]
+            .enumerated()
+        {
             let model = try ServedModel("hostile-\(number)")
             let oid = String(repeating: "a", count: 40)
             try model.faults(

@@ -34,8 +34,8 @@ public enum ModelFiles {
             }
     }
 
-    /// The files to fetch of a repository: those that are read, of each part's weights the one form that the precision
-    /// is made of with the least loss, and only as safetensors.
+    /// The files to fetch of a repository: those that are read, of each part's weights the one form that the
+    /// precision is made of with the least loss, and only as safetensors.
     public struct Selection: Sendable {
         /// Files that are fetched as they are.
         public let files: [String]
@@ -49,7 +49,8 @@ public enum ModelFiles {
         /// - Throws: ``ModelError`` naming a file that is missing.
         public init(among names: Set<String>, precision: ModelPrecision, needsVariant: Bool, model: String) throws {
             for name in ModelFiles.needed where !names.contains(name) {
-                throw ModelError(path: model, "no Stable Diffusion in diffusers layout: it has no \(name); name another")
+                throw ModelError(
+                    path: model, "no Stable Diffusion in diffusers layout: it has no \(name); name another")
             }
             var chosen: [String] = []
             for (part, stems) in ModelFiles.weights {
@@ -59,7 +60,8 @@ public enum ModelFiles {
                     throw ModelError(
                         path: model,
                         "\(part) has no weights as safetensors"
-                            + (others.first.map { ", only \($0), which may run code in Python and is not fetched" } ?? "")
+                            + (others.first.map { ", only \($0), which may run code in Python and is not fetched" }
+                                ?? "")
                             + "; name another model or revision")
                 }
                 chosen.append(name)
@@ -69,7 +71,8 @@ public enum ModelFiles {
                 throw ModelError(
                     path: model, "has no weights of the variant \(mark.dropFirst().dropLast()); leave --variant out")
             }
-            files = ModelFiles.needed + ModelFiles.optional.filter(names.contains)
+            files =
+                ModelFiles.needed + ModelFiles.optional.filter(names.contains)
                 + chosen.filter { $0.hasSuffix(".safetensors") }
             indices = chosen.filter { $0.hasSuffix(".json") }
         }
