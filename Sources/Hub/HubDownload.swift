@@ -15,7 +15,8 @@ import Foundation
 public struct HubDownload: Sendable {
     /// What happens meanwhile.
     public enum Event: Sendable {
-        /// Once, when small lists have shown what is missing, before the rest is fetched: how many files are missing, and how many bytes of them.
+        /// Once, when small lists have shown what is missing, before the rest is fetched: how many files are missing, and
+        /// how many bytes are still to come.
         case begins(files: Int, bytes: Int)
         /// A line about a difficulty that is being dealt with.
         case note(String)
@@ -89,10 +90,10 @@ public struct HubDownload: Sendable {
         let missing = wanted.filter {
             !folder.has($0, at: folder.pointer($0, commit)) && !folder.has($0, at: folder.blob($0))
         }
-        let bytes = missing.reduce(0) { $0 + $1.size }
+        let bytes = missing.reduce(0) { $0 + max(0, $1.size - Self.partial(folder.blob($1))) }
         if !missing.isEmpty {
             report(.begins(files: missing.count, bytes: bytes))
-            try checkSpace(bytes - missing.reduce(0) { $0 + Self.partial(folder.blob($1)) }, folder)
+            try checkSpace(bytes, folder)
         }
         try fetch(wanted, commit, folder, client, isTold: true)
         if !id.isCommit { try folder.note(id.revision, is: commit) }

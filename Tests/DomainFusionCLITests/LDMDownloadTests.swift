@@ -46,10 +46,13 @@ final class LDMDownloadTests {
         String(decoding: program.contents("served/org/tiny/.requests") ?? Data(), as: UTF8.self).split(separator: "\n")
     }
 
-    private func isFetched(_ name: String) -> Bool {
+    /// Sizes of the blobs that are not finished.
+    private var incomplete: [Int] {
         let blobs = "\(program.folder)/hf/hub/models--org--tiny/blobs"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: blobs)) ?? []
-        return names.contains { $0.hasSuffix(name) }
+        return names.filter { $0.hasSuffix(".incomplete") }.compactMap {
+            (try? FileManager.default.attributesOfItem(atPath: "\(blobs)/\($0)")[.size] as? NSNumber)?.intValue
+        }
     }
 
     @Test func downloadsPrintTheFolder() throws {
@@ -110,27 +113,26 @@ final class LDMDownloadTests {
             "2",
             "--steps", "1", "--threads", "1", "--run-dir", "run", "--algorithm", "MODE-A", "--set",
             "algorithm.hyperparameters.ldm=org/tiny")
-        #expect(isFetched("") && result.errors.contains("org/tiny: fetching 11 files"), "\(result.errors)")
+        #expect(result.errors.contains("org/tiny: fetching 11 files"), "\(result.errors)")
         #expect(result.status == 0, "\(result.errors)")
     }
 
     @Test func interruptedDownloadsGoOn() throws {
         try program.write(
-            #"[{"match": "/unet/diff", "times": 1, "do": "stall", "after": 100000}]"#, to: "served/org/tiny/.faults")
+            #"[{"match": "/unet/diff", "times": 1, "do": "stall", "after": 100000, "seconds": 60}]"#,
+            to: "served/org/tiny/.faults")
         let stopped = try run("ldm", "download", "org/tiny") { [self] process in
-            let end = Date(timeIntervalSinceNow: 20)
-            while Date() < end, !requests.contains(where: { $0.contains("/cdn/") && $0.contains("/unet/") }) {
-                usleep(20_000)
-            }
-            usleep(300_000)
+            let end = Date(timeIntervalSinceNow: 30)
+            while Date() < end, incomplete != [100_000] { usleep(20_000) }
             process.interrupt()
         }
         #expect(stopped.status == 130, "\(stopped.errors)")
         #expect(stopped.errors.hasSuffix("interrupted: what has come is kept; the same command goes on from there\n"))
-        #expect(isFetched(".incomplete"))
+        #expect(incomplete == [100_000])
         let result = try run("ldm", "download", "org/tiny")
         #expect(result.status == 0, "\(result.errors)")
-        #expect(!isFetched(".incomplete"))
+        #expect(result.errors.hasPrefix("org/tiny: fetching 2 files, 300 kB, from "), "\(result.errors)")
+        #expect(incomplete.isEmpty)
         #expect(requests.contains { $0.contains("/cdn/") && $0.contains(#""range": "bytes=100000-""#) })
     }
 }
