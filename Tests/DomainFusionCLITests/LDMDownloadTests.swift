@@ -119,7 +119,7 @@ final class LDMDownloadTests {
 
     @Test func interruptedDownloadsGoOn() throws {
         try program.write(
-            #"[{"match": "/unet/diff", "times": 1, "do": "stall", "after": 100000, "seconds": 60}]"#,
+            #"[{"match": "/cdn/.*/unet/diff", "times": 1, "do": "stall", "after": 100000, "seconds": 60}]"#,
             to: "served/org/tiny/.faults")
         let stopped = try run("ldm", "download", "org/tiny") { [self] process in
             let end = Date(timeIntervalSinceNow: 30)
