@@ -275,6 +275,19 @@ struct SchedulersTests {
             try config.write(to: path)
             #expect(try SchedulerConfig(path: path) == config)
         }
+        // No settings of other samplers.
+        var embedded = SchedulerConfig()
+        embedded.betaSchedule = .squaredCosine
+        embedded.clipSample = false
+        embedded.disableCorrector = [1]
+        try embedded.write(to: path)
+        let written = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
+        #expect(
+            (written as? [String: Any])?.keys.sorted() == [
+                "_class_name", "beta_schedule", "clip_sample", "disable_corrector", "num_train_timesteps",
+                "prediction_type",
+            ])
+
         // All that diffusers writes of each class, its infinities too, is understood and changes nothing.
         for name in schedulerNames where name != "PNDMScheduler" {
             let saved = try SchedulerConfig(path: fixture("schedulers/saved/\(name).json"))

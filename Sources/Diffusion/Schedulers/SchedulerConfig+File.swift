@@ -95,12 +95,22 @@ extension SchedulerConfig {
         }
     }
 
-    /// Writes the settings as diffusers reads them.
+    /// Writes the settings as diffusers reads them: those that are not the defaults, which other samplers may not know.
     ///
     /// - Throws: `FileFormatError` if the file cannot be written.
     public func write(to path: String) throws {
-        let json = JSONEncoder()
-        json.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try AtomicFile.write(String(decoding: json.encode(self), as: UTF8.self) + "\n", to: path)
+        let defaults = try SchedulerConfig().json
+        let always = [CodingKeys.className, .trainTimesteps, .predictionType].map(\.rawValue)
+        let changed = try json.filter { key, value in
+            always.contains(key) || defaults[key].map { "\($0)" } != "\(value)"
+        }
+        try ModelFolder.write(changed, to: path)
+    }
+
+    private var json: [String: Any] {
+        get throws {
+            let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self))
+            return object as? [String: Any] ?? [:]
+        }
     }
 }
