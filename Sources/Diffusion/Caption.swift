@@ -12,6 +12,12 @@ public enum Caption {
         return template.replacing("{a class}", with: withArticle(readable)).replacing("{class}", with: readable)
     }
 
+    /// A prompt for a domain of a data set: `{domain}` becomes its name, `{a domain}` its name with an article.
+    public static func prompt(_ template: String, domain name: String) -> String {
+        let readable = name.replacing("_", with: " ")
+        return template.replacing("{a domain}", with: withArticle(readable)).replacing("{domain}", with: readable)
+    }
+
     /// A prompt in a style: `{style}` becomes its words, `{a style}` its words with an article.
     public static func prompt(_ template: String, style words: String) -> String {
         template.replacing("{a style}", with: withArticle(words)).replacing("{style}", with: words)

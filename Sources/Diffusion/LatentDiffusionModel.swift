@@ -8,7 +8,7 @@ import Torch
 /// let images = try model.textToImage(["a cartoon emoji of a lion"], seeds: [0])
 /// ```
 ///
-/// The weights are frozen. Used by one thread at a time.
+/// The weights are frozen, but for ``merge(_:scale:)`` and ``FineTuner``. Used by one thread at a time.
 public final class LatentDiffusionModel {
     /// The folder it was read from.
     public let path: String
@@ -102,6 +102,9 @@ public final class LatentDiffusionModel {
             return .stacked(prompts.compactMap { embeddings[$0] })
         }
     }
+
+    /// Forgets what prompts were encoded to, after a change of the text encoder.
+    func forgetPrompts() { embeddings = [:] }
 
     private static let promptBatch = 64
 }

@@ -8,9 +8,10 @@ import Torch
 
 struct LDMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ldm", abstract: "Download or train a latent diffusion model, or make images with one.",
+        commandName: "ldm", abstract: "Download, train or fine-tune a latent diffusion model, or make images with one.",
         subcommands: [
-            LDMDownload.self, LDMTrain.self, LDMSample.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self,
+            LDMDownload.self, LDMTrain.self, LDMFinetune.self, LDMMerge.self, LDMSample.self, LDMEvaluate.self,
+            LDMSheet.self, LDMPlot.self,
         ])
 }
 

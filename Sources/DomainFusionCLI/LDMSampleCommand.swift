@@ -30,6 +30,8 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
     var ldmDtype = ModelPrecision.float32
 
+    @OptionGroup var lora: LoRAOptions
+
     @Option(help: "What the image shows; may be given several times.")
     var prompt: [String]
 
@@ -128,7 +130,9 @@ struct LDMSample: AsyncParsableCommand {
         // Files are read before the model: a mistake in them is told at once.
         let source = try image.map(ImageFile.decode)
         let given = try latents.map(Self.readNoise)
+        let adapters = try lora.read()
         let ldm = try ModelDownload.load(model, device: Device(parsing: device), precision: ldmDtype)
+        if let adapters { try ldm.merge(adapters, scale: lora.loraScale) }
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {
                 printError(

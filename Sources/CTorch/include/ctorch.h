@@ -83,6 +83,12 @@ ct_status ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph);
 /// Gradients of the outputs with respect to the inputs; an input that was not used gives null.
 ct_status ct_grad(const ct_tensor *outputs, size_t output_count, const ct_tensor *gradients, const ct_tensor *inputs,
                   size_t input_count, bool retain_graph, bool create_graph, ct_tensor *out);
+/// A tensor made of `inputs` by a body that has no graph: its gradient runs the body once more. `parameters` are the
+/// leaves that the body uses beside its inputs. `run(context, inputs, count)` borrows its inputs and returns an owned
+/// tensor, or null after a failure; `release(context)` is called once, also when this fails.
+ct_status ct_recomputed(const ct_tensor *inputs, size_t count, const ct_tensor *parameters, size_t parameter_count,
+                        ct_tensor (*run)(void *, const ct_tensor *, size_t), void (*release)(void *), void *context,
+                        ct_tensor *out);
 bool ct_grad_mode(void);
 void ct_set_grad_mode(bool on);
 void *ct_inference_mode_enter(bool on);
@@ -106,6 +112,10 @@ int32_t ct_device_count(int32_t type);
 /// Loads libtorch_cuda when it lies beside libtorch_cpu; false when it does not load (the reason in `message`).
 ct_status ct_synchronize(int32_t device);
 ct_status ct_memory(int32_t device, int64_t *allocated, int64_t *peak);
+/// Counts, from now on, the memory of CPU tensors that this thread allocates; nests.
+ct_status ct_memory_watch_begin(void);
+/// The largest sum of it since.
+ct_status ct_memory_watch_end(int64_t *peak);
 void ct_flush_denormals(bool on);
 /// Tells glibc's allocator not to give freed memory back to the system; nothing elsewhere.
 void ct_keep_freed_memory(void);

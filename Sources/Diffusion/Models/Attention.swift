@@ -72,8 +72,10 @@ struct Transformer2D {
     private let linearIn, linearOut: Linear?
     private let convIn, convOut: Conv2d?
     private let blocks: [TransformerBlock]
+    private let scope: Scope
 
     init(_ scope: Scope, channels: Int, context: Int, heads: Int, layers: Int, groups: Int, linear: Bool) {
+        self.scope = scope
         norm = GroupNorm(scope / "norm", groups: groups, channels: channels, epsilon: 1e-6)
         linearIn = linear ? Linear(scope / "proj_in", in: channels, out: channels) : nil
         convIn = linear ? nil : Conv2d(scope / "proj_in", in: channels, out: channels, kernel: 1)
@@ -82,6 +84,11 @@ struct Transformer2D {
         }
         linearOut = linear ? Linear(scope / "proj_out", in: channels, out: channels) : nil
         convOut = linear ? nil : Conv2d(scope / "proj_out", in: channels, out: channels, kernel: 1)
+    }
+
+    /// As a layer of a network, which may be computed again for the gradient.
+    func layer(_ x: Tensor, _ context: Tensor) -> Tensor {
+        scope.layer(x, context) { self($0[0], context: $0[1]) }
     }
 
     func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {

@@ -114,7 +114,11 @@ public final class CLIPTextModel {
 
     public func callAsFunction(_ ids: Tensor) -> Tensor {
         var hidden = tokens(ids) + positions.weight[0..<ids.size(1)]
-        for layer in layers { hidden = layer(hidden, heads: config.heads, quick: config.activation == "quick_gelu") }
+        let (heads, isQuick) = (config.heads, config.activation == "quick_gelu")
+        for (index, layer) in layers.enumerated() {
+            let scope = store.root / "text_model" / "encoder" / "layers" / index
+            hidden = scope.layer(hidden) { layer($0[0], heads: heads, quick: isQuick) }
+        }
         return finalNorm(hidden)
     }
 }

@@ -3,12 +3,14 @@ import Torch
 
 /// One level on the way down: per layer a resnet and, where the level attends, a transformer.
 private struct DownBlock {
+    let scope: Scope
     let resnets: [ResnetBlock2D]
     let attentions: [Transformer2D]
     let downsample: Downsample2D?
 
     init(_ scope: Scope, level: Int, config: UNet2DConditionConfig, timeWidth: Int) {
         let channels = config.blockOutChannels
+        self.scope = scope
         resnets = (0..<config.layersPerBlock[level]).map { layer in
             ResnetBlock2D(
                 scope / "resnets" / layer, in: layer == 0 ? channels[max(0, level - 1)] : channels[level],
@@ -23,8 +25,8 @@ private struct DownBlock {
     func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
         var hidden = x
         for (layer, resnet) in resnets.enumerated() {
-            hidden = resnet(hidden, time: time)
-            if !attentions.isEmpty { hidden = attentions[layer](hidden, context: context) }
+            hidden = (scope / "resnets" / layer).layer(hidden, time) { resnet($0[0], time: $0[1]) }
+            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context) }
             skips.append(hidden)
         }
         if let downsample {
@@ -37,6 +39,7 @@ private struct DownBlock {
 
 /// One level on the way up: each layer takes a skip connection of the way down.
 private struct UpBlock {
+    let scope: Scope
     let resnets: [ResnetBlock2D]
     let attentions: [Transformer2D]
     let upsample: Upsample2D?
@@ -46,6 +49,7 @@ private struct UpBlock {
         let level = channels.count - 1 - index
         let previous = channels[min(channels.count - 1, level + 1)]
         let layers = config.layersPerBlock[level] + 1
+        self.scope = scope
         resnets = (0..<layers).map { layer in
             let skip = layer == layers - 1 ? channels[max(0, level - 1)] : channels[level]
             return ResnetBlock2D(
@@ -60,8 +64,10 @@ private struct UpBlock {
     func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
         var hidden = x
         for (layer, resnet) in resnets.enumerated() {
-            hidden = resnet(.concatenated([hidden, skips.removeLast()], dimension: 1), time: time)
-            if !attentions.isEmpty { hidden = attentions[layer](hidden, context: context) }
+            hidden = (scope / "resnets" / layer).layer(hidden, skips.removeLast(), time) {
+                resnet(.concatenated([$0[0], $0[1]], dimension: 1), time: $0[2])
+            }
+            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context) }
         }
         // An odd size was rounded up on the way down: the next skip says what to come back to.
         return upsample.map { up in up(hidden, size: skips.last.map { ($0.size(2), $0.size(3)) }) } ?? hidden
@@ -169,9 +175,10 @@ public final class UNet2DConditionModel {
         var hidden = convIn(latents)
         var skips = [hidden]
         for block in down { hidden = block(hidden, time: time, context: context, skips: &skips) }
-        hidden = midFirst(hidden, time: time)
-        hidden = midAttention(hidden, context: context)
-        hidden = midSecond(hidden, time: time)
+        let mid = store.root / "mid_block" / "resnets"
+        hidden = (mid / 0).layer(hidden, time) { [midFirst] in midFirst($0[0], time: $0[1]) }
+        hidden = midAttention.layer(hidden, context)
+        hidden = (mid / 1).layer(hidden, time) { [midSecond] in midSecond($0[0], time: $0[1]) }
         for block in up { hidden = block(hidden, time: time, context: context, skips: &skips) }
         return convOut(norm(hidden).silu())
     }

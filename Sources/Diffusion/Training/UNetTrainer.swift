@@ -62,8 +62,7 @@ public final class UNetTrainer: ModelTrainer {
     public var batchSize: Int { options.batchSize }
     private let data: CaptionedLatents
     private let tokens: Tensor
-    private let signal, noise: Tensor
-    private let isVelocity: Bool
+    private let denoising: DenoisingLoss
     /// Logits of the kinds from a prompt state; only training needs it.
     private let kindHead: Linear
     private let kindStore: ParameterStore
@@ -84,10 +83,9 @@ public final class UNetTrainer: ModelTrainer {
         self.data = data
         self.tokens = tokens
         self.options = options
-        self.isVelocity = isVelocity
-        let alphas = Tensor(alphasCumprod, device: unet.store.device)
-        signal = alphas.sqrt()
-        noise = (1 - alphas).sqrt()
+        denoising = DenoisingLoss(
+            alphasCumprod: alphasCumprod, predictionType: isVelocity ? .velocity : .epsilon, minSNR: options.minSNR,
+            device: unet.store.device)
         unet.store.useChannelsLast()
         unet.store.setRequiresGrad(true)
         textEncoder.store.setRequiresGrad(true)
@@ -118,7 +116,9 @@ public final class UNetTrainer: ModelTrainer {
         let epsilon = Tensor.randn(clean.shape, generator: generator).to(device: device)
         let text = tokens.indexSelect(0, Tensor(captions, device: device))
         let context = textEncoder(text)
-        let error = self.loss(clean, context: context, timesteps: timesteps, epsilon: epsilon, weighted: true).mean()
+        let error = denoising(
+            unet, clean, context: context, timesteps: timesteps, epsilon: epsilon, weighted: true
+        ).mean()
         let kinds = zip(numbers, captions).map { $1 == 0 ? ignoredLabel : data.kinds[$0] }
         let kindLoss = self.kindLoss(text, context, kinds: kinds)
         let loss = options.kindWeight > 0 ? error + options.kindWeight * kindLoss : error
@@ -155,23 +155,7 @@ public final class UNetTrainer: ModelTrainer {
     func stratifiedTimesteps(_ count: Int, _ generator: Generator, bias: Double) -> Tensor {
         let uniform = (Tensor.arange(to: Double(count)) + Tensor.rand([count], generator: generator)) / Double(count)
         let parts = bias == 0 ? uniform : uniform.pow(1 / (1 + bias))
-        return (parts * Double(signal.count)).clamp(max: Double(signal.count - 1)).to(dtype: .int64)
-    }
-
-    /// The squared error per image [N].
-    private func loss(
-        _ clean: Tensor, context: Tensor, timesteps: Tensor, epsilon: Tensor, weighted: Bool
-    ) -> Tensor {
-        let a = signal.indexSelect(0, timesteps).reshaped(-1, 1, 1, 1)
-        let s = noise.indexSelect(0, timesteps).reshaped(-1, 1, 1, 1)
-        let noisy = (a * clean + s * epsilon).contiguous(.channelsLast)
-        let prediction = unet(noisy, timesteps: timesteps, context: context)
-        let target = isVelocity ? a * epsilon - s * clean : epsilon
-        let error = (prediction - target).squared().mean([1, 2, 3])
-        guard weighted, options.minSNR > 0 else { return error }
-        let snr = (a * a / (s * s)).reshaped(-1)
-        let clamped = snr.clamp(max: options.minSNR)
-        return error * (isVelocity ? clamped / (snr + 1) : clamped / snr)
+        return (parts * Double(denoising.steps)).clamp(max: Double(denoising.steps - 1)).to(dtype: .int64)
     }
 
     /// Mean squared error of the averaged model on other latents, unweighted, at fixed noise and time steps.
@@ -183,8 +167,8 @@ public final class UNetTrainer: ModelTrainer {
                 let timesteps = stratifiedTimesteps(count, generator, bias: 0).to(device: unet.store.device)
                 let epsilon = Tensor.randn(latents.shape, generator: generator).to(device: unet.store.device)
                 let text = tokens.indexSelect(0, Tensor(captions, device: unet.store.device))
-                return loss(
-                    latents, context: textEncoder(text), timesteps: timesteps, epsilon: epsilon, weighted: false
+                return denoising(
+                    unet, latents, context: textEncoder(text), timesteps: timesteps, epsilon: epsilon, weighted: false
                 ).mean().item()
             }
         }

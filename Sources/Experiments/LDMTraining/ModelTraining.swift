@@ -36,6 +36,7 @@ public struct ModelTraining {
         var order: [String] = []
         var since = ContinuousClock.now
         var counted = 0
+        var saved: Int?
         while trainer.step < steps, !shouldStop() {
             let result = try trainer.advance()
             if order.isEmpty { order = result.values.map(\.name) }
@@ -52,13 +53,14 @@ public struct ModelTraining {
             }
             if trainer.step % evaluateEvery == 0 || trainer.step == steps {
                 try trainer.save(to: checkpoint)
+                saved = trainer.step
                 try log(trainer, try evaluate(trainer.step))
                 since = .now
                 counted = 0
                 sums = [:]
             }
         }
-        try trainer.save(to: checkpoint)
+        if saved != trainer.step { try trainer.save(to: checkpoint) }
         return trainer.step >= steps
     }
 

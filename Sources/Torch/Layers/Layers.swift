@@ -1,7 +1,10 @@
 /// `y = x · Wᵀ + b` over the last dimension. Keys: `weight` [out, in], `bias` [out].
+///
+/// Its store's ``ParameterStore/adapters`` join in.
 public struct Linear {
     public let weight: Tensor
     public let bias: Tensor?
+    private let scope: Scope
 
     public init(
         _ scope: Scope, in inputs: Int, out outputs: Int, bias: Bool = true, weightInit: Initialiser? = nil,
@@ -9,9 +12,14 @@ public struct Linear {
     ) {
         weight = scope.parameter("weight", [outputs, inputs], weightInit ?? .fanIn(inputs))
         self.bias = bias ? scope.parameter("bias", [outputs], biasInit ?? .fanIn(inputs)) : nil
+        self.scope = scope
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias) }
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        let y = x.linear(weight, bias)
+        guard let adapter = scope.store.adapters?[scope.path] else { return y }
+        return y + adapter(x)
+    }
 }
 
 /// Two-dimensional convolution of [N, C, H, W]. Keys: `weight` [out, in / groups, k, k], `bias` [out].

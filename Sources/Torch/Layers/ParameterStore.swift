@@ -45,6 +45,11 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public let dtype: DType
     /// Whether batch-norm and dropout behave as in training.
     public var isTraining = false
+    /// Adapters of linear layers, which join in while they are set.
+    public var adapters: LowRankAdapters?
+    /// Whether models that can (U-Net, text encoder) keep only their layers' inputs for the gradient and compute the rest
+    /// again: ``recomputed(_:parameters:_:)``.
+    public var recomputesLayers = false
     /// Weight of a batch in batch norm's running statistics, in the place of the layers' own while it is set.
     public var batchNormMomentum: Double?
 
@@ -212,6 +217,20 @@ public struct Scope {
     /// A trainable tensor called `path.name`.
     public func parameter(_ name: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
         store.make((self / name).path, shape, isParameter: true, dtype: nil, initialise: initialiser.fill)
+    }
+
+    /// The tensors at this place and below, and those of adapters of layers there.
+    public var parameters: [Tensor] {
+        func inside(_ store: ParameterStore) -> [Tensor] {
+            store.entries.filter { $0.isParameter && (path.isEmpty || $0.name.hasPrefix(path + ".")) }.map(\.tensor)
+        }
+        return inside(store) + (store.adapters.map { inside($0.store) } ?? [])
+    }
+
+    /// Runs a layer whose parameters are at this place, computing it again for the gradient where its store says so.
+    public func layer(_ inputs: Tensor..., body: @escaping ([Tensor]) -> Tensor) -> Tensor {
+        guard store.recomputesLayers else { return body(inputs) }
+        return recomputed(inputs, parameters: parameters.filter(\.requiresGrad), body)
     }
 
     /// A tensor that is saved but not trained.

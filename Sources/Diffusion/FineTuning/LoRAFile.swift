@@ -1,0 +1,182 @@
+import Foundation
+import Torch
+
+/// Low-rank adapters (LoRA, Hu et al. 2021) of a latent diffusion model in one `.safetensors` file.
+///
+/// Read are diffusers' names (`unet.….to_q.lora.down.weight`, `text_encoder.….q_proj.lora_linear_layer.up.weight`), peft's
+/// (`….lora_A.weight`) and those of kohya's scripts (`lora_unet_…_to_q.lora_down.weight`, with `alpha`); written are
+/// diffusers'.
+///
+/// ```swift
+/// try model.merge(LoRAFile(path: "style.safetensors"), scale: 0.8)
+/// ```
+public struct LoRAFile {
+    /// The part of the model that an adapter belongs to; its name in keys and of its folder.
+    public enum Part: String, Sendable, CaseIterable {
+        case unet
+        case textEncoder = "text_encoder"
+    }
+
+    /// The adapter of one layer: W becomes W + α/r · up · down.
+    public struct Layer {
+        public let part: Part
+        /// The layer's name in the file, without its part.
+        public let name: String
+        /// Whether the name has underscores for dots, as kohya's have.
+        let isFlat: Bool
+        /// A: [r, in], or [r, in, k, k] of a convolution.
+        public let down: Tensor
+        /// B: [out, r], or [out, r, 1, 1].
+        public let up: Tensor
+        /// α/r, or what the file's settings have in its place.
+        public let scale: Double
+    }
+
+    public let path: String
+    public let layers: [Layer]
+
+    /// The name that diffusers looks for in a folder.
+    public static let fileName = "pytorch_lora_weights.safetensors"
+    /// Where diffusers keeps the adapters' settings among the file's metadata.
+    private static let metadataKey = "lora_adapter_metadata"
+
+    /// - Parameter path: a file, or a folder with ``fileName`` in it.
+    /// - Throws: `FileFormatError` or ``ModelError``, one line naming the file and what is wrong.
+    public init(path: String) throws {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        let file = exists && isFolder.boolValue ? "\(path)/\(Self.fileName)" : path
+        let state = try StateDict(safetensors: file)
+        let settings = try AdapterSettings(SafetensorsHeader.parse(MappedFile(path: file)).metadata[Self.metadataKey], file)
+        var found: [LoRAKey.Layer: [LoRAKey.Role: Tensor]] = [:]
+        var order: [LoRAKey.Layer] = []
+        var unknown: [String] = []
+        for name in state.names {
+            guard let key = LoRAKey(name), let tensor = state[name], tensor.dtype.isFloatingPoint else {
+                unknown.append(name)
+                continue
+            }
+            if found[key.layer] == nil { order.append(key.layer) }
+            found[key.layer, default: [:]][key.role] = tensor
+        }
+        guard unknown.isEmpty else {
+            throw ModelError(path: file, "not adapters of Stable Diffusion: \(Self.list(unknown)); name a LoRA of diffusers")
+        }
+        guard !order.isEmpty else { throw ModelError(path: file, "holds no adapters; name a LoRA of diffusers") }
+        layers = try order.map { layer in
+            guard let down = found[layer]?[.down], let up = found[layer]?[.up] else {
+                throw ModelError(path: file, "\(layer): one half of the adapter is missing; fetch the file again")
+            }
+            guard down.rank >= 2, up.rank >= 2, down.size(0) == up.size(1), down.size(0) > 0 else {
+                throw ModelError(
+                    path: file, "\(layer): halves of shapes \(down.shape) and \(up.shape) do not fit; fetch it again")
+            }
+            let alpha = found[layer]?[.alpha].flatMap { $0.count == 1 ? $0.item() : nil }
+            return Layer(
+                part: layer.part, name: layer.name, isFlat: layer.isFlat, down: down, up: up,
+                scale: alpha.map { $0 / Double(down.size(0)) } ?? settings.scale(layer, rank: down.size(0)))
+        }
+        self.path = file
+    }
+
+    /// A few names of many.
+    static func list(_ names: [String]) -> String {
+        names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
+    }
+
+    /// Writes adapters as diffusers' `save_lora_weights` does, with its names and settings.
+    /// - Throws: `FileFormatError`.
+    static func write(_ parts: [(part: Part, adapters: LowRankAdapters)], to path: String) throws {
+        var state = StateDict()
+        var settings: [String: Any] = [:]
+        for (part, adapters) in parts {
+            let infix = part == .unet ? "lora" : "lora_linear_layer"
+            for layer in adapters.layers {
+                state["\(part.rawValue).\(layer.name).\(infix).down.weight"] = layer.down
+                state["\(part.rawValue).\(layer.name).\(infix).up.weight"] = layer.up
+            }
+            // What peft's LoraConfig needs to be made again; all else has its defaults.
+            let values: [String: Any] = [
+                "peft_type": "LORA", "r": adapters.rank, "lora_alpha": adapters.alpha == adapters.alpha.rounded()
+                    ? Int(adapters.alpha) as Any : adapters.alpha, "lora_dropout": 0.0, "bias": "none",
+                "target_modules": adapters.targets, "rank_pattern": [String: Int](), "alpha_pattern": [String: Int](),
+                "use_dora": false, "use_rslora": false,
+            ]
+            for (key, value) in values { settings["\(part.rawValue).\(key)"] = value }
+        }
+        guard let json = try? JSONSerialization.data(withJSONObject: settings, options: [.prettyPrinted, .sortedKeys])
+        else { throw FileFormatError(path: path, problem: "alpha is not finite", remedy: "choose another") }
+        try state.write(
+            safetensors: path, metadata: ["format": "pt", metadataKey: String(decoding: json, as: UTF8.self)])
+    }
+}
+
+/// A key of a file of adapters.
+struct LoRAKey {
+    enum Role { case down, up, alpha }
+
+    struct Layer: Hashable, CustomStringConvertible {
+        let part: LoRAFile.Part
+        let name: String
+        let isFlat: Bool
+
+        var description: String { isFlat ? name : "\(part.rawValue).\(name)" }
+    }
+
+    let layer: Layer
+    let role: Role
+
+    private static let endings: [(String, Role)] = [
+        (".lora.down.weight", .down), (".lora.up.weight", .up), (".lora_A.weight", .down), (".lora_B.weight", .up),
+        (".lora_linear_layer.down.weight", .down), (".lora_linear_layer.up.weight", .up),
+        (".lora_down.weight", .down), (".lora_up.weight", .up), (".alpha", .alpha),
+    ]
+    private static let prefixes: [(String, LoRAFile.Part, isFlat: Bool)] = [
+        ("unet.", .unet, false), ("text_encoder.", .textEncoder, false),
+        ("lora_unet_", .unet, true), ("lora_te_", .textEncoder, true), ("lora_te1_", .textEncoder, true),
+    ]
+
+    /// Nil for any other key.
+    init?(_ key: String) {
+        guard let (prefix, part, isFlat) = Self.prefixes.first(where: { key.hasPrefix($0.0) }),
+            let (ending, role) = Self.endings.first(where: { key.hasSuffix($0.0) }),
+            key.count > prefix.count + ending.count
+        else { return nil }
+        layer = Layer(part: part, name: String(key.dropFirst(prefix.count).dropLast(ending.count)), isFlat: isFlat)
+        self.role = role
+    }
+}
+
+/// peft's settings of the adapters in a file, as diffusers writes them: `unet.lora_alpha`.
+private struct AdapterSettings {
+    private let values: [String: Any]
+
+    /// - Throws: ``ModelError`` for settings that are not understood, by name.
+    init(_ json: String?, _ path: String) throws {
+        guard let json else {
+            values = [:]
+            return
+        }
+        guard let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+            throw ModelError(path: path, "the adapters' settings in its header are no JSON object; fetch it again")
+        }
+        values = object
+        for part in LoRAFile.Part.allCases {
+            for key in ["use_dora", "lora_bias"] where object["\(part.rawValue).\(key)"] as? Bool == true {
+                throw ModelError(path: path, "\(key) is not supported; name a plain LoRA")
+            }
+        }
+    }
+
+    /// α/r; 1 where the file says nothing, as diffusers takes it.
+    func scale(_ layer: LoRAKey.Layer, rank: Int) -> Double {
+        func setting(_ key: String) -> Any? { values["\(layer.part.rawValue).\(key)"] }
+        guard var alpha = (setting("lora_alpha") as? NSNumber)?.doubleValue else { return 1 }
+        for (pattern, value) in setting("alpha_pattern") as? [String: NSNumber] ?? [:] {
+            let end = pattern.hasPrefix("^") ? String(pattern.dropFirst()) : pattern
+            if layer.name == end || layer.name.hasSuffix("." + end) { alpha = value.doubleValue }
+        }
+        let isRankStabilised = setting("use_rslora") as? Bool == true
+        return alpha / (isRankStabilised ? Double(rank).squareRoot() : Double(rank))
+    }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Pixels
+import Testing
+import Torch
+
+/// `domainfusion ldm finetune` on the tiny model of the diffusion tests.
+struct LDMFinetuneTests {
+    /// Tests/DiffusionTests/Fixtures/sd1 of this repository.
+    private let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("DiffusionTests/Fixtures/sd1").path
+
+    private func finetune(
+        _ program: Program, _ output: String, _ arguments: [String], end: ((Process) throws -> Void)? = nil
+    ) throws -> ProgramResult {
+        try program.run(
+            ["ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1"] + arguments,
+            end: end)
+    }
+
+    private func sample(_ program: Program, _ arguments: [String]) throws -> Data {
+        let result = try program.run(
+            ["ldm", "sample", "--prompt", "a photo of a dog", "--steps", "3", "--output", "x.png"] + arguments)
+        #expect(result.status == 0, "\(result.errors)")
+        return try #require(program.contents("x.png"))
+    }
+
+    private func makeImages(_ program: Program) throws {
+        for index in 0..<3 {
+            try program.write(Program.png(seed: index), to: "foxes/\(index).png")
+            try program.write("a photo of fox \(index)", to: "foxes/\(index).txt")
+        }
+    }
+
+    private let lora = ["--lora-rank", "4", "--learning-rate", "0.05", "--train-text-encoder"]
+
+    @Test func adaptersAreTrainedUsedAndMerged() throws {
+        let program = try Program()
+        try makeImages(program)
+        let result = try finetune(
+            program, "fox", lora + ["--steps", "3", "--batch-size", "2", "--gradient-checkpointing"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.hasSuffix("fox/pytorch_lora_weights.safetensors: written\n"))
+        #expect(result.output.contains("3 images, "))
+        let log = String(decoding: program.contents("fox/training/log.jsonl") ?? Data(), as: UTF8.self)
+        #expect(log.split(separator: "\n").count == 3 && log.contains("\"learning_rate\": 0.05"))
+
+        let plain = try sample(program, ["--model", model])
+        let changed = try sample(program, ["--model", model, "--lora", "fox"])
+        #expect(plain != changed)
+        #expect(try sample(program, ["--model", model, "--lora", "fox", "--lora-scale", "0"]) == plain)
+        let merged = try program.run(["ldm", "merge", "--model", model, "--lora", "fox", "--output", "merged"])
+        #expect(merged.status == 0, "\(merged.errors)")
+        #expect(try sample(program, ["--model", "merged"]) == changed)
+    }
+
+    @Test func theSameCommandGoesOn() throws {
+        let program = try Program()
+        try makeImages(program)
+        let result = try finetune(program, "whole", lora + ["--steps", "4"])
+        #expect(result.status == 0, "\(result.errors)")
+        for steps in ["2", "4"] {
+            let result = try finetune(program, "parts", lora + ["--steps", steps])
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.output.contains("going on from step 2") == (steps == "4"))
+        }
+        let name = "pytorch_lora_weights.safetensors"
+        #expect(program.contents("whole/\(name)") == program.contents("parts/\(name)"))
+        // With other settings it would be another training.
+        let other = try finetune(program, "parts", ["--lora-rank", "8", "--steps", "4"])
+        #expect(other.isPlainError)
+        #expect(other.errors.contains("parts/training: the training there has other settings ("), "\(other.errors)")
+    }
+
+    @Test func aSignalSavesTheState() throws {
+        let program = try Program()
+        try makeImages(program)
+        let folder = program.folder
+        let stopped = try finetune(program, "fox", lora + ["--steps", "100000"]) { process in
+            let log = "\(folder)/fox/training/log.jsonl"
+            for _ in 0..<600 where !FileManager.default.fileExists(atPath: log) { usleep(100_000) }
+            process.terminate()
+        }
+        #expect(stopped.status == 143, "\(stopped.status) \(stopped.errors)")
+        #expect(stopped.errors.contains("terminated"))
+        let state = try StateDict(safetensors: "\(folder)/fox/training/checkpoint.safetensors")
+        let step = Int(try #require(state["step"]).item())
+        #expect(step > 0)
+        let resumed = try finetune(program, "fox", lora + ["--steps", "\(step + 1)"])
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(resumed.output.contains("going on from step \(step)"))
+        let whole = try finetune(program, "whole", lora + ["--steps", "\(step + 1)"])
+        #expect(whole.status == 0, "\(whole.errors)")
+        let name = "pytorch_lora_weights.safetensors"
+        #expect(program.contents("whole/\(name)") == program.contents("fox/\(name)"))
+    }
+
+    @Test func theWholeUNetOnADataset() throws {
+        let program = try Program()
+        try program.makeDataset()
+        let result = try program.run([
+            "ldm", "finetune", "--model", model, "--data", "set", "--domains", "a,b", "--prompt", "a {domain} {class}",
+            "--steps", "3", "--learning-rate", "0.01", "--schedule", "cosine", "--warmup", "1", "--snr-gamma", "5",
+            "--ema-decay", "0.9", "--crop", "random", "--flip", "--resolution", "32", "--accumulation", "2",
+            "--output", "tuned",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("16 images, ") && result.output.hasSuffix("tuned: written\n"))
+        #expect(program.exists("tuned/model_index.json") && program.exists("tuned/tokenizer/vocab.json"))
+        #expect(try sample(program, ["--model", "tuned"]) != sample(program, ["--model", model]))
+    }
+
+    @Test func mistakesAreToldInOneLine() throws {
+        let program = try Program()
+        try makeImages(program)
+        try program.write("no tensors", to: "text.safetensors")
+        try program.write("no image", to: "broken/1.png")
+        try program.write("a fox", to: "broken/1.txt")
+        try program.write(Program.png(seed: 1), to: "lacking/1.png")
+        for (arguments, part) in [
+            (["--data", "nowhere"], "nowhere: no such folder"), (["--data", "broken"], "broken/1.png"),
+            (["--data", "lacking"], "lacking/1.png: has no caption"), (["--model", "nowhere"], "nowhere: no such model"),
+            (["--lora-rank", "0"], "--lora-rank"), (["--lora-alpha", "3"], "--lora-alpha goes with --lora-rank"),
+            (["--resolution", "17"], "a resolution of 17 pixels: choose a multiple of 2"),
+            (["--precision", "float16"], "float16 is too narrow"), (["--learning-rate", "0"], "learning rate"),
+            (["--steps", "0"], "0 steps"), (["--schedule", "wavy"], "wavy"), (["--ema-decay", "1"], "averaging decay"),
+            (["--prompt", "{class}"], "has captions of its own"), (["--caption-dropout", "2"], "empty captions"),
+        ] {
+            let result = try finetune(program, "out", ["--steps", "1"] + arguments)
+            #expect(result.isPlainError, "\(arguments): \(result.errors)")
+            #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+            #expect(!program.exists("out/model_index.json"))
+        }
+        for (arguments, part) in [
+            (["--lora", "text.safetensors"], "text.safetensors"), (["--lora", "none"], "none"),
+            (["--lora-scale", "nan", "--lora", "x"], "--lora-scale"),
+        ] {
+            let result = try program.run(
+                ["ldm", "sample", "--model", model, "--prompt", "a", "--output", "x.png"] + arguments)
+            #expect(result.isPlainError, "\(arguments): \(result.errors)")
+            #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+        }
+    }
+}
