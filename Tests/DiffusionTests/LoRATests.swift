@@ -115,7 +115,7 @@ import Torch
         #expect(own.count == 20)
         for (key, value) in own {
             func text(_ value: Any?) -> String {
-                ((value as? [String])?.sorted()).map { "\($0)" } ?? (value as? NSObject)?.description ?? "none"
+                ((value as? [String])?.sorted()).map { "\($0)" } ?? value.map { "\($0)" } ?? "none"
             }
             #expect(text(value) == text(other[key]), "\(key)")
         }

@@ -162,12 +162,11 @@ public final class FineTuner: ModelTrainer {
         options.precision.dtype == model.dtype ? nil : options.precision.dtype
     }
 
-    /// Prompt states [N, tokens, width]; those of a frozen encoder are computed once for each prompt.
+    /// Prompt states [N, tokens, width]; not kept, since a large data set has more captions than memory holds.
     private func context(_ captions: [String]) -> Tensor {
-        guard options.trainsTextEncoder else { return model.embed(captions) }
         let ids = captions.flatMap { model.tokenizer.encode($0).map(Int64.init) }
-        return model.textEncoder(
-            Tensor(ids, shape: [captions.count, ids.count / captions.count]).to(device: model.device))
+        let tokens = Tensor(ids, shape: [captions.count, ids.count / captions.count]).to(device: model.device)
+        return options.trainsTextEncoder ? model.textEncoder(tokens) : noGrad { model.textEncoder(tokens) }
     }
 
     /// Runs `body` with the averaged weights, if there are such.
