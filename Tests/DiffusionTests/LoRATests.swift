@@ -115,7 +115,8 @@ import Torch
         #expect(own.count == 20)
         for (key, value) in own {
             func text(_ value: Any?) -> String {
-                ((value as? [String])?.sorted()).map { "\($0)" } ?? value.map { "\($0)" } ?? "none"
+                if let number = value as? NSNumber { return "\(number.doubleValue)" }
+                return ((value as? [String])?.sorted()).map { "\($0)" } ?? value.map { "\($0)" } ?? "none"
             }
             #expect(text(value) == text(other[key]), "\(key)")
         }

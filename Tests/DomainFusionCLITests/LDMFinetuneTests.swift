@@ -13,7 +13,8 @@ struct LDMFinetuneTests {
         _ program: Program, _ output: String, _ arguments: [String], end: ((Process) throws -> Void)? = nil
     ) throws -> ProgramResult {
         try program.run(
-            ["ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1"] + arguments,
+            ["ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1", "--threads", "1"]
+                + arguments,
             end: end)
     }
 
@@ -101,7 +102,7 @@ struct LDMFinetuneTests {
             "ldm", "finetune", "--model", model, "--data", "set", "--domains", "a,b", "--prompt", "a {domain} {class}",
             "--steps", "3", "--learning-rate", "0.01", "--schedule", "cosine", "--warmup", "1", "--snr-gamma", "5",
             "--ema-decay", "0.9", "--crop", "random", "--flip", "--resolution", "32", "--accumulation", "2",
-            "--output", "tuned",
+            "--threads", "1", "--output", "tuned",
         ])
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("16 images, ") && result.output.hasSuffix("tuned: written\n"))

@@ -82,7 +82,7 @@ public struct FineTuning {
         }
         report(
             "\(images.entries.count) images, \(tuner.parameterCount) trained parameters, "
-                + "\(tuner.batchSize) images in a step")
+                + "images in a step: \(tuner.batchSize)")
         var loop = ModelTraining(folder: work, steps: options.steps)
         loop.logEvery = logEvery
         loop.evaluateEvery = saveEvery
