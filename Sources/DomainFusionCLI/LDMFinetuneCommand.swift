@@ -19,24 +19,24 @@ struct LDMFinetune: AsyncParsableCommand {
               DIR/<domain>/<class>/<image> a data set; captions are made of --prompt. Leave the held-out domain out with
                                            --domains, or the model will have seen it
 
-            With --lora-rank, low-rank adapters of the attention layers are trained beside the frozen model: a tenth of \
-            the memory for the optimiser, and a file of a few megabytes, OUTPUT/pytorch_lora_weights.safetensors, that \
-            'ldm sample --lora' and diffusers' load_lora_weights read. Without, the U-Net itself is trained in float32, \
-            and OUTPUT becomes a whole model folder for --ldm and for diffusers. A good learning rate is 1e-4 for \
-            adapters and 1e-5 for the whole U-Net.
+            With --lora-rank, low-rank adapters of the attention layers are trained beside the frozen model: little \
+            memory, and a file of a few megabytes, OUTPUT/pytorch_lora_weights.safetensors, that 'ldm sample --lora' \
+            and diffusers' load_lora_weights read. Without, the U-Net itself is trained in float32, and OUTPUT becomes \
+            a whole model folder for --ldm and for diffusers. A good learning rate is 1e-4 for adapters and 1e-5 for \
+            the whole U-Net.
 
-            Out of memory? --gradient-checkpointing halves it for a third more time; --precision bfloat16 halves \
-            it again on processors that can; a smaller --batch-size with a larger --accumulation gives the same step.
+            Out of memory? --gradient-checkpointing takes less for a third more time; --precision bfloat16 halves what \
+            is left on processors that can; a smaller --batch-size with a larger --accumulation gives the same step.
 
-            Stopped by Ctrl-C or SIGTERM, it saves its state into OUTPUT/training; the same command goes on to the same \
-            numbers as if it had not been stopped.
+            Stopped by Ctrl-C or SIGTERM, it saves its state into OUTPUT/training; the same command goes on to the \
+            same numbers as if it had not been stopped.
 
             Examples:
               domainfusion ldm finetune --model stable-diffusion-v1-5 --data foxes --lora-rank 8 --output fox-lora
               domainfusion ldm sample --model stable-diffusion-v1-5 --lora fox-lora --prompt "a fox at sea" -o fox.png
-              domainfusion ldm finetune --model stable-diffusion-v1-5 --data PACS --domains photo,art_painting,cartoon \\
-                --prompt "{a domain} of {a class}" --resolution 512 --learning-rate 1e-5 --steps 5000 --ema-decay 0.9999 \\
-                --gradient-checkpointing --output sd-pacs
+              domainfusion ldm finetune --model stable-diffusion-v1-5 --data PACS \\
+                --domains photo,art_painting,cartoon --prompt "{a domain} of {a class}" --learning-rate 1e-5 \\
+                --steps 5000 --ema-decay 0.9999 --gradient-checkpointing --output sd-pacs
             """)
 
     @Option(help: "The model to begin with: a folder in diffusers layout, or ORG/NAME in the Hugging Face cache.")
@@ -52,7 +52,8 @@ struct LDMFinetune: AsyncParsableCommand {
     var loraRank: Int?
 
     @Option(
-        help: "The adapters' output is multiplied by alpha/rank; the rank by default. Old programs take it for the rank.")
+        help:
+            "The adapters' output is multiplied by alpha/rank; the rank by default. Old programs take it for the rank.")
     var loraAlpha: Double?
 
     @Flag(help: "Train the text encoder, too.")
@@ -88,7 +89,8 @@ struct LDMFinetune: AsyncParsableCommand {
     @Option(help: "Limit of the gradient's norm.")
     var maxGradientNorm = FineTuningOptions().maximumNorm
 
-    @Option(help: "Weights of the noise levels by their signal-to-noise ratio, cut off here (min-SNR); 5 is usual, 0 none.")
+    @Option(
+        help: "Weights of the noise levels by their signal-to-noise ratio, cut off here (min-SNR); 5 is usual, 0 none.")
     var snrGamma = FineTuningOptions().minSNR
 
     @Option(help: "Share of captions that are left empty, which classifier-free guidance needs.")
@@ -109,7 +111,8 @@ struct LDMFinetune: AsyncParsableCommand {
     @Option(help: "float32, or bfloat16 for what is computed; weights that are trained stay in float32.")
     var precision = ModelPrecision.float32
 
-    @Flag(help: "Compute layers again for the gradient rather than keep what they gave: less memory, a third more time.")
+    @Flag(
+        help: "Compute layers again for the gradient rather than keep what they gave: less memory, a third more time.")
     var gradientCheckpointing = false
 
     @Option(help: "Updates between two checkpoints.")

@@ -184,7 +184,8 @@ import Torch
         for _ in 0..<2 { _ = try tuner.advance() }
         try tuner.writeModel(to: folder)
         let model = try LatentDiffusionModel(path: folder)
-        for (index, (written, trained)) in zip(model.unet.store.parameters, tuner.average?.averages ?? []).enumerated() {
+        for (index, (written, trained)) in zip(model.unet.store.parameters, tuner.average?.averages ?? []).enumerated()
+        {
             #expect(written.scalars(Float.self) == trained.scalars(), "\(model.unet.store.entries[index].name)")
         }
         let source = try fixture("sd1")
@@ -231,7 +232,8 @@ import Torch
         let before = tuner.trained[0].store.parameters.map { $0.scalars(Float.self) }
         let good = try batch()
         let bad = DenoisingBatch(
-            latents: good.latents * Double.infinity, captions: prompts, timesteps: good.timesteps, epsilon: good.epsilon)
+            latents: good.latents * Double.infinity, captions: prompts, timesteps: good.timesteps, epsilon: good.epsilon
+        )
         #expect(throws: TorchError.self) { try tuner.update { _ in bad } }
         #expect(tuner.trained[0].store.parameters.map { $0.scalars(Float.self) } == before)
         #expect(tuner.step == 0)

@@ -13,7 +13,10 @@ struct LDMFinetuneTests {
         _ program: Program, _ output: String, _ arguments: [String], end: ((Process) throws -> Void)? = nil
     ) throws -> ProgramResult {
         try program.run(
-            ["ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1", "--threads", "1"]
+            [
+                "ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1",
+                "--threads", "1",
+            ]
                 + arguments,
             end: end)
     }
@@ -119,7 +122,8 @@ struct LDMFinetuneTests {
         try program.write(Program.png(seed: 1), to: "lacking/1.png")
         for (arguments, part) in [
             (["--data", "nowhere"], "nowhere: no such folder"), (["--data", "broken"], "broken/1.png"),
-            (["--data", "lacking"], "lacking/1.png: has no caption"), (["--model", "nowhere"], "nowhere: no such model"),
+            (["--data", "lacking"], "lacking/1.png: has no caption"),
+            (["--model", "nowhere"], "nowhere: no such model"),
             (["--lora-rank", "0"], "--lora-rank"), (["--lora-alpha", "3"], "--lora-alpha goes with --lora-rank"),
             (["--resolution", "17"], "a resolution of 17 pixels: choose a multiple of 2"),
             (["--precision", "float16"], "float16 is too narrow"), (["--learning-rate", "0"], "learning rate"),

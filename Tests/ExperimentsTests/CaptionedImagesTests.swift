@@ -107,6 +107,9 @@ import Torch
                 "sketch/dog/1.png: a sketch of a dog", "sketch/elephant/1.png: a sketch of an elephant",
             ])
         #expect(try captions(template: "{class} ({domain})").first == "art_painting/dog/1.png: dog (art painting)")
+        try image("sketch/dog/2.png", 2)
+        try write("{\"path\": \"sketch/dog/1.png\", \"unseen\": true}", to: "manifest.jsonl")
+        #expect(try captions(domains: ["sketch"]).map { $0.prefix(12) } == ["sketch/dog/2", "sketch/eleph"])
         #expect(refusal(domains: ["scetch"]).contains("no domain 'scetch'; did you mean sketch?"))
         try FileManager.default.removeItem(atPath: at("photo"))
         try FileManager.default.removeItem(atPath: at("sketch"))

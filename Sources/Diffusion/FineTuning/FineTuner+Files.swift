@@ -33,7 +33,8 @@ extension LatentDiffusionModel {
     /// - Throws: `FileFormatError` naming a file that cannot be read or written.
     public func write(to folder: String, dtype: DType, changed: Set<LoRAFile.Part>) throws {
         func same(_ a: String, _ b: String) -> Bool {
-            URL(fileURLWithPath: a).resolvingSymlinksInPath().path == URL(fileURLWithPath: b).resolvingSymlinksInPath().path
+            URL(fileURLWithPath: a).resolvingSymlinksInPath().path
+                == URL(fileURLWithPath: b).resolvingSymlinksInPath().path
         }
         guard !same(folder, path) else {
             throw FileFormatError(

@@ -34,7 +34,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     public var trainsTextEncoder = false
     /// Type of what is computed; weights that are trained stay in float32.
     public var precision = ModelPrecision.float32
-    /// Whether layers are computed again for the gradient rather than kept: half the memory or less, a third more time.
+    /// Whether layers are computed again for the gradient rather than kept: less memory, a third more time.
     public var recomputesLayers = false
     public var seed: UInt64 = 0
 
@@ -58,9 +58,11 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
         try require(minSNR >= 0 && minSNR.isFinite, "a min-SNR gamma of \(minSNR); choose 0 (none) or more")
         try require((0...1).contains(emptyCaptions), "a share of \(emptyCaptions) empty captions; choose 0 to 1")
         try require(
-            averageDecay >= 0 && averageDecay < 1, "an averaging decay of \(averageDecay); choose 0 (none) up to below 1")
+            averageDecay >= 0 && averageDecay < 1,
+            "an averaging decay of \(averageDecay); choose 0 (none) up to below 1")
         try require(loraRank >= 0, "a LoRA rank of \(loraRank); choose 0 (none) or more")
-        try require(loraRank == 0 || loraAlpha > 0, "a LoRA alpha of \(loraAlpha); choose one above 0, such as the rank")
+        try require(
+            loraRank == 0 || loraAlpha > 0, "a LoRA alpha of \(loraAlpha); choose one above 0, such as the rank")
         try require(
             precision != .float16, "float16 is too narrow for gradients; choose bfloat16 or float32 as the precision")
     }

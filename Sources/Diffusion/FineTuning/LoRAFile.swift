@@ -47,7 +47,8 @@ public struct LoRAFile {
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         let file = exists && isFolder.boolValue ? "\(path)/\(Self.fileName)" : path
         let state = try StateDict(safetensors: file)
-        let settings = try AdapterSettings(SafetensorsHeader.parse(MappedFile(path: file)).metadata[Self.metadataKey], file)
+        let settings = try AdapterSettings(
+            SafetensorsHeader.parse(MappedFile(path: file)).metadata[Self.metadataKey], file)
         var found: [LoRAKey.Layer: [LoRAKey.Role: Tensor]] = [:]
         var order: [LoRAKey.Layer] = []
         var unknown: [String] = []
@@ -60,7 +61,8 @@ public struct LoRAFile {
             found[key.layer, default: [:]][key.role] = tensor
         }
         guard unknown.isEmpty else {
-            throw ModelError(path: file, "not adapters of Stable Diffusion: \(Self.list(unknown)); name a LoRA of diffusers")
+            throw ModelError(
+                path: file, "not adapters of Stable Diffusion: \(Self.list(unknown)); name a LoRA of diffusers")
         }
         guard !order.isEmpty else { throw ModelError(path: file, "holds no adapters; name a LoRA of diffusers") }
         layers = try order.map { layer in
@@ -97,7 +99,8 @@ public struct LoRAFile {
             }
             // What peft's LoraConfig needs to be made again; all else has its defaults.
             let values: [String: Any] = [
-                "peft_type": "LORA", "r": adapters.rank, "lora_alpha": adapters.alpha == adapters.alpha.rounded()
+                "peft_type": "LORA", "r": adapters.rank,
+                "lora_alpha": adapters.alpha == adapters.alpha.rounded()
                     ? Int(adapters.alpha) as Any : adapters.alpha, "lora_dropout": 0.0, "bias": "none",
                 "target_modules": adapters.targets, "rank_pattern": [String: Int](), "alpha_pattern": [String: Int](),
                 "use_dora": false, "use_rslora": false,

@@ -147,7 +147,9 @@ public struct CaptionedImages: Sendable, Equatable {
                 "\(error); or give captions: a metadata.jsonl with file_name and text, or a .txt beside each image")
         }
         let chosen = try domains.map { try Set($0.map(dataset.environment(named:))) }
-        return dataset.items.filter { chosen?.contains($0.environment) ?? true }.map { item in
+        // Images that are in no split of the data set are not for training here, either.
+        let items = dataset.items.filter { !$0.isUnseen && chosen?.contains($0.environment) ?? true }
+        return items.map { item in
             Entry(
                 path: item.path,
                 caption: Caption.prompt(
@@ -175,7 +177,9 @@ enum CSV {
         var isQuoted = false
         var wasQuoted = false
         func finish() {
-            if !fields.isEmpty || !field.isEmpty || wasQuoted { rows.append(Row(line: start, fields: fields + [field])) }
+            if !fields.isEmpty || !field.isEmpty || wasQuoted {
+                rows.append(Row(line: start, fields: fields + [field]))
+            }
             (fields, field, wasQuoted) = ([], "", false)
         }
         for character in text.trimmingPrefix("\u{FEFF}") {
