@@ -39,7 +39,7 @@ struct LDMFinetune: AsyncParsableCommand {
                 --steps 5000 --ema-decay 0.9999 --gradient-checkpointing --output sd-pacs
             """)
 
-    @Option(help: "The model to begin with: a folder in diffusers layout, or ORG/NAME in the Hugging Face cache.")
+    @Option(help: "The model to begin with: a folder in diffusers layout, or ORG/NAME of the Hugging Face hub.")
     var model: String
 
     @Option(help: "The folder of images with captions, or a data set.")
@@ -183,6 +183,7 @@ struct LDMFinetune: AsyncParsableCommand {
         tuning.outputType = outputDtype
         tuning.threads = threads
         Interruption.watch()
+        try ModelDownload.fetchIfMissing(model, precision: loraRank == nil ? .float32 : precision)
         let progress = Progress("reading images", unit: "images")
         let result = try tuning.run(
             model: model, images: images, output: output, device: Device(parsing: device)

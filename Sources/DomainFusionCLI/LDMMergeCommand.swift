@@ -52,7 +52,7 @@ struct LDMMerge: AsyncParsableCommand {
 
     func run() async throws {
         let adapters = try lora.read()
-        let ldm = try LatentDiffusionModel(path: model)
+        let ldm = try ModelDownload.load(model)
         if let adapters { try ldm.merge(adapters, scale: lora.loraScale) }
         try ldm.write(
             to: output, dtype: outputDtype.dtype, changed: Set(adapters?.layers.map(\.part) ?? []))
