@@ -70,8 +70,8 @@ struct LDStepBenchmark {
         let model = try LatentDiffusionModel(path: Self.model)
         var ledger = Ledger()
         let term = try LatentDistillationTerm(
-            distillation, model: model, context: run.context, store: ContentStore(run.context.storeDirectory),
-            ledger: &ledger)
+            distillation, styles: DomainStyles([:], context: run.context), model: model, context: run.context,
+            store: ContentStore(run.context.storeDirectory), ledger: &ledger)
         let items = run.minibatches[0].flatMap(\.items)
         let labels = run.minibatches[0].labels.scalars(Int.self)
         let generator = Generator(seed: 0)

@@ -12,6 +12,9 @@ public final class DomainFusionAlgorithm: Algorithm {
         public var ldm = "Models/emoji-ldm"
         /// Precision of the latent diffusion model.
         public var ldmDtype = ModelPrecision.float32
+        /// Domains and the words for their styles, for prompts with `{style}` or `{a style}` in them. The held-out
+        /// domains' are never used.
+        public var styles: [String: String] = [:]
         public var distillation = LatentDistillationSettings()
         public var posterior = PosteriorDistillationSettings()
         public var augmentation = AugmentationSettings()
@@ -21,6 +24,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         public static let help = [
             "ldm": "folder of the latent diffusion model, in diffusers layout",
             "ldmDtype": "its precision: float32, bfloat16 or float16",
+            "styles": "domains and the words for their styles, for prompts with {style}; never the held-out ones'",
             "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
             "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
             "augmentation": "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
@@ -30,6 +34,10 @@ public final class DomainFusionAlgorithm: Algorithm {
             try distillation.validate(path: "algorithm.hyperparameters.distillation")
             try posterior.validate(path: "algorithm.hyperparameters.posterior")
             try augmentation.validate(path: "algorithm.hyperparameters.augmentation")
+            let prompts = [distillation.prompt, posterior.prompt] + augmentation.prompts
+            if styles.isEmpty, let prompt = prompts.first(where: Caption.namesStyle) {
+                throw UserError("algorithm.hyperparameters.styles: must have a style for each domain, for \"\(prompt)\"")
+            }
         }
     }
 
@@ -72,6 +80,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
         let model = try LatentDiffusionModel(
             path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype)
+        let styles = DomainStyles(settings.styles, context: context)
         let store = ContentStore(context.storeDirectory, logger: context.logger)
         let path = "\(context.runDirectory)/ledger.json"
         ledgerPath = path
@@ -82,18 +91,19 @@ public final class DomainFusionAlgorithm: Algorithm {
             settings.distillation.mode == .off
             ? nil
             : try LatentDistillationTerm(
-                settings.distillation, model: model, context: context, store: store, ledger: &ledger)
+                settings.distillation, styles: styles, model: model, context: context, store: store, ledger: &ledger)
         posterior =
             settings.posterior.weight == 0
             ? nil
             : try PosteriorDistillationTerm(
-                settings.posterior, model: model, context: context, store: store, ledger: &ledger)
+                settings.posterior, styles: styles, model: model, context: context, store: store, ledger: &ledger)
         augmentation =
             settings.augmentation.weight == 0
             ? nil
             : AugmentationTerm(
                 try OnlineAugmentation(
-                    settings.augmentation, model: model, context: context, store: store, judge: judge),
+                    settings.augmentation, styles: settings.styles, model: model, context: context, store: store,
+                    judge: judge),
                 context: context)
         self.ledger = ledger
     }

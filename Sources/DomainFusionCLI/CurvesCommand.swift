@@ -71,14 +71,14 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         let model = try ModelDownload.load(ldm, precision: ldmDtype)
         let classes = [label] + (wrong.map { [$0] } ?? [])
         let library = try DistillationLibrary(
-            LatentDistillation(FrozenDenoiser(model), settings), classes: classes, store: ContentStore(store))
+            LatentDistillation(FrozenDenoiser(model), settings), store: ContentStore(store))
         var ledger = Ledger()
         let grid = ChebyshevGrid(nodes)
         var series: [LineChart.Series] = []
         var records: [JSONValue] = []
         for (path, image) in zip(images, decoded) {
-            for (index, name) in classes.enumerated() {
-                let curve = try library.curve(image, label: index, ledger: &ledger)
+            for name in classes {
+                let curve = try library.curve(image, prompt: Caption.prompt(prompt, class: name), ledger: &ledger)
                 let title = "\((path as NSString).lastPathComponent), \(name)"
                 let points = zip(grid.nodes, curve.values).map { (x: $0, y: Double($1)) }
                 series.append(LineChart.Series(title, points: points))

@@ -87,6 +87,34 @@ struct DomainFusionTrainTests {
         #expect(seconds == (try json("whole/ledger.json")["seconds"]?["curves"]?.double))
     }
 
+    /// The prompts are in the styles of the images' own domains.
+    @Test func promptsNameTheSourceDomainsStyles() throws {
+        func run(_ folder: String, styles: [String], _ more: String...) throws -> ProgramResult {
+            try train(
+                folder,
+                [
+                    "distillation.nodes=2", "distillation.draws=1", "augmentation.weight=0",
+                    #"distillation.prompt="{a style} picture of {a class}""#,
+                ] + styles.map { "styles.\($0)" }, more.first ?? "--restart")
+        }
+        let missing = try run("missing", styles: ["a=ink"])
+        #expect(missing.isPlainError)
+        #expect(missing.errorLines.first?.contains("styles: no style for the source domain 'b'; add it") == true)
+
+        let first = try run("run", styles: ["a=ink", "b=pencil"])
+        #expect(first.status == 0, "\(first.errors)")
+        let count = stored("curve", "run")
+        #expect(count > 1)
+        // Another style for one of the two domains: its curves anew, the other's from the store.
+        #expect(try run("run", styles: ["a=ink", "b=crayon"]).status == 0)
+        #expect(stored("curve", "run") == count + count / 2)
+
+        // It would tell of the held-out domain.
+        let oracle = try run("oracle", styles: ["a=ink", "b=ink", "c=ink"], "--oracle")
+        #expect(oracle.isPlainError)
+        #expect(oracle.errorLines.first?.contains("would name the style of the held-out domain 'c'") == true)
+    }
+
     @Test func goesOnWithARoundAfterASignal() throws {
         var first = 0
         try interrupt(rounds, SIGINT) {

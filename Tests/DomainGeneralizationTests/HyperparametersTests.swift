@@ -10,6 +10,7 @@ struct HyperparametersTests {
         var count = 4
         var mode = Mode.online
         var isOn = false
+        var words: [String: String] = [:]
 
         init() {}
 
@@ -28,9 +29,16 @@ struct HyperparametersTests {
         #expect(try made(.object([:])) == Example())
     }
 
+    /// A table takes any names, the group of all settings does not.
+    @Test func fillsTables() throws {
+        let table = JSONValue.object(["ink": .string("black ink"), "pixel": .string("pixel art")])
+        #expect(try made(.object(["words": table])).words == ["ink": "black ink", "pixel": "pixel art"])
+        #expect(throws: UserError.self) { try made(.object(["words": .object(["ink": .int(1)])])) }
+    }
+
     @Test(arguments: [
         (JSONValue.object(["strenght": .int(1)]), "here: unknown setting 'strenght'; did you mean strength?"),
-        (.object(["zzz": .int(1)]), "here: unknown setting 'zzz'; known: count, isOn, mode, strength"),
+        (.object(["zzz": .int(1)]), "here: unknown setting 'zzz'; known: count, isOn, mode, strength, words"),
         (.object(["strength": .string("much")]), "here.strength: takes a number, not \"much\""),
         (.object(["isOn": .int(1)]), "here.isOn: takes true or false, not 1"),
         (.object(["count": .int(0)]), "count: 0 is not above 0"),

@@ -46,10 +46,9 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
     /// What the candidates are asked for, one after the other; `{a class}` stands for the label with its article. They
     /// name styles of the sources, or none, and never the unseen domain's.
     ///
-    /// `{style}` and `{a style}` stand for the style of each source domain in turn, as ``styles`` says.
+    /// `{style}` and `{a style}` stand for the style of each source domain in turn, as
+    /// ``DomainFusionAlgorithm/Settings/styles`` says.
     public var prompts = ["an emoji of {a class}"]
-    /// Domains and the words for their styles. The held-out domains' are never used.
-    public var styles: [String: String] = [:]
     public var start = Start.previous
     public var composition = Composition.fourier
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
@@ -69,23 +68,6 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// These settings with one prompt for each source domain in place of one with `{style}`.
-    /// - Throws: `UserError` for a domain without a style.
-    func prompting(domains: [String]) throws -> AugmentationSettings {
-        var result = self
-        result.prompts = try prompts.flatMap { prompt in
-            guard Caption.namesStyle(prompt) else { return [prompt] }
-            return try domains.map { domain in
-                guard let style = styles[domain] else {
-                    throw UserError("augmentation.styles: no style for the source domain '\(domain)'; add it")
-                }
-                return Caption.prompt(prompt, style: style)
-            }
-        }
-        result.styles = [:]
-        return result
-    }
-
     /// - Throws: `UserError` naming a value out of range.
     public func validate(path: String) throws {
         func require(_ holds: Bool, _ name: String, _ wanted: String) throws {
@@ -102,9 +84,6 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
         try require(
             !prompts.isEmpty && prompts.allSatisfy { $0.contains("{class}") || $0.contains("{a class}") }, "prompts",
             "texts with {class} or {a class} in them")
-        try require(
-            !styles.isEmpty || !prompts.contains(where: Caption.namesStyle), "styles",
-            "a style for each domain where a prompt has {style} in it")
         try require((0...1).contains(fourierRadius), "fourierRadius", "in 0…1")
         try require((0...1).contains(judgeThreshold), "judgeThreshold", "in 0…1")
         try require(

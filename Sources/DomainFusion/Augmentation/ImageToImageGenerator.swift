@@ -52,13 +52,14 @@ extension AugmentationSettings {
 
 extension OnlineAugmentation {
     /// Augmentation of a run's training images by a latent diffusion model.
+    /// - Parameter styles: domains and the words for their styles, for prompts with `{style}` in them.
     /// - Throws: a one-line error for settings that cannot be, or model files that cannot be read for their hash.
     public convenience init(
-        _ settings: AugmentationSettings, model: LatentDiffusionModel, context: AlgorithmContext, store: ContentStore,
-        judge: CandidateJudge? = nil
+        _ settings: AugmentationSettings, styles: [String: String] = [:], model: LatentDiffusionModel,
+        context: AlgorithmContext, store: ContentStore, judge: CandidateJudge? = nil
     ) throws {
-        let sources = context.sourceEnvironments.filter { !context.testEnvironments.contains($0) }
-        let settings = try settings.prompting(domains: sources.map { context.dataset.environments[$0] })
+        var settings = settings
+        settings.prompts = try DomainStyles(styles, context: context).prompts(settings.prompts)
         let (generator, space) = try settings.parts(model)
         try self.init(
             settings, sources: AugmentationSource.all(of: context), generator: generator, space: space, store: store,

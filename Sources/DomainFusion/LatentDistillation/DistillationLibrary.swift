@@ -8,30 +8,25 @@ import Torch
 /// Computes LD curves and LDM posteriors of images once and keeps them in the store.
 public final class DistillationLibrary {
     public let distillation: LatentDistillation
-    public let classes: [String]
     private let store: ContentStore
-    private let contexts: Tensor
-    private let prompts: [String]
     private let fingerprint: String
 
-    /// - Parameter classes: names for the prompts, in the order of labels.
     /// - Throws: what reading the model's files for their hash throws.
-    public init(_ distillation: LatentDistillation, classes: [String], store: ContentStore) throws {
+    public init(_ distillation: LatentDistillation, store: ContentStore) throws {
         self.distillation = distillation
-        self.classes = classes
         self.store = store
-        prompts = classes.map { Caption.prompt(distillation.settings.prompt, class: $0) }
-        contexts = distillation.denoiser.model.embed(prompts)
         fingerprint = try distillation.denoiser.model.fingerprint()
     }
 
-    /// The curve of an image under the prompt of a class.
-    public func curve(_ image: RGBImage, label: Int, ledger: inout Ledger) throws -> LDCurve {
+    private var model: LatentDiffusionModel { distillation.denoiser.model }
+
+    /// The curve of an image under a prompt.
+    public func curve(_ image: RGBImage, prompt: String, ledger: inout Ledger) throws -> LDCurve {
         let settings = distillation.settings
         let key = StoreKey(
             .curve,
             [
-                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)), "prompt": .string(prompts[label]),
+                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)), "prompt": .string(prompt),
                 "guidance": .double(settings.guidanceScale), "low": .double(settings.lowestTime),
                 "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
                 "scaling": .string(settings.scaling.rawValue), "objective": .string(settings.objective.rawValue),
@@ -43,7 +38,7 @@ public final class DistillationLibrary {
                 ledger.vaePasses += 2 * settings.nodes
                 let curve = try withTorchErrors {
                     distillation.curve(
-                        image.modelInput(distillation.denoiser.model)[0], context: contexts[label], seed: key.seed)
+                        image.modelInput(model)[0], context: model.embed([prompt])[0], seed: key.seed)
                 }
                 var state = StateDict()
                 state["values"] = Tensor(curve.values)
@@ -54,8 +49,8 @@ public final class DistillationLibrary {
         return LDCurve(values: state["values"]?.scalars() ?? [], deviations: state["deviations"]?.scalars() ?? [])
     }
 
-    /// The LDM's errors for an image under the prompts of all classes.
-    public func posterior(_ image: RGBImage, ledger: inout Ledger) throws -> LDMPosterior {
+    /// The LDM's errors for an image under prompts, one for each class.
+    public func posterior(_ image: RGBImage, prompts: [String], ledger: inout Ledger) throws -> LDMPosterior {
         let settings = distillation.settings
         let key = StoreKey(
             .posterior,
@@ -67,11 +62,11 @@ public final class DistillationLibrary {
             ])
         let state = try store.tensors(for: key) {
             try ledger.time("posteriors") { ledger in
-                ledger.unetEvaluations += classes.count * settings.draws
+                ledger.unetEvaluations += prompts.count * settings.draws
                 ledger.vaePasses += 1
                 let posterior = try withTorchErrors {
                     distillation.posterior(
-                        image.modelInput(distillation.denoiser.model)[0], contexts: contexts, seed: key.seed)
+                        image.modelInput(model)[0], contexts: model.embed(prompts), seed: key.seed)
                 }
                 var state = StateDict()
                 state["errors"] = Tensor(posterior.errors)

@@ -36,19 +36,22 @@ struct LatentCurveTable {
 struct DistillationTables {
     let distillation: LatentDistillation
     let context: AlgorithmContext
+    let prompts: ImagePrompts
     let store: ContentStore
 
     private var model: LatentDiffusionModel { distillation.denoiser.model }
 
     /// The curves of all training items. A signal ends the work between two images; those done are in the store.
     func curves(ledger: inout Ledger) throws -> LDCurveTable {
-        let library = try DistillationLibrary(distillation, classes: context.classes, store: store)
+        let library = try DistillationLibrary(distillation, store: store)
         let items = context.trainingItems
         var values: [Float] = []
         for (done, item) in items.enumerated() {
             try Interruption.poll()
             let entry = context.dataset.items[item]
-            values += try library.curve(try context.images.image(entry), label: entry.label, ledger: &ledger).values
+            values += try library.curve(
+                try context.images.image(entry), prompt: prompts(entry.environment)[entry.label], ledger: &ledger
+            ).values
             library.report(done + 1, of: items.count, "LD curves", context.logger)
         }
         return LDCurveTable(

@@ -59,7 +59,7 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     public var scaling = Scaling.black
     public var objective = Objective.distillation
     public var control = Control.none
-    /// `{a class}` stands for the label with its article.
+    /// `{a class}` stands for the label with its article, `{a style}` for the style of the image's own domain.
     public var prompt = "an emoji of {a class}"
     /// Chebyshev nodes in p of a curve.
     public var nodes = 7

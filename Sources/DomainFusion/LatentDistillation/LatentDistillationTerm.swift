@@ -8,7 +8,8 @@ public final class LatentDistillationTerm {
     public let settings: LatentDistillationSettings
     private let distillation: LatentDistillation
     private let source: Source
-    private let prompts: [String]
+    private let prompts: ImagePrompts
+    private let items: [ImageFolder.Item]
     private let seed: UInt64
 
     /// Where g comes from.
@@ -20,18 +21,20 @@ public final class LatentDistillationTerm {
     }
 
     /// - Parameters:
+    ///   - styles: what `{style}` in the prompt stands for.
     ///   - ledger: counts what the tables of the curve modes take.
     /// - Throws: what reading images or the store throws.
     public init(
-        _ settings: LatentDistillationSettings, model: LatentDiffusionModel, context: AlgorithmContext,
-        store: ContentStore, ledger: inout Ledger
+        _ settings: LatentDistillationSettings, styles: DomainStyles, model: LatentDiffusionModel,
+        context: AlgorithmContext, store: ContentStore, ledger: inout Ledger
     ) throws {
         self.settings = settings
         distillation = LatentDistillation(FrozenDenoiser(model), settings)
-        prompts = context.classes.map { Caption.prompt(settings.prompt, class: $0) }
+        prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
+        items = context.dataset.items
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation")))
         let tables = DistillationTables(
-            distillation: distillation, context: context, store: store)
+            distillation: distillation, context: context, prompts: prompts, store: store)
         source = switch settings.mode {
         case .off, .autograd: .autograd
         case .online: .online
@@ -52,7 +55,7 @@ public final class LatentDistillationTerm {
         let p = confidence.detached()
         let model = distillation.denoiser.model
         let views = images.resizedForModel(model)
-        let context = model.embed(labels.map { prompts[$0] })
+        let context = model.embed(zip(items, labels).map { prompts(self.items[$0].environment)[$1] })
         func draw() -> NoiseDraw {
             let stratified = NoiseDraw.stratified(
                 labels.count, for: distillation.denoiser, settings: settings, generator: generator)

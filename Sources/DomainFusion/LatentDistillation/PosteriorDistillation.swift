@@ -11,6 +11,7 @@ public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
     public var sharpness = 200.0
     /// Only images whose source label the LDM itself gives.
     public var onlyWhereRight = true
+    /// `{a class}` stands for each class with its article, `{a style}` for the style of the image's own domain.
     public var prompt = "an emoji of {a class}"
     /// Stratified draws of (t, ε), the same for all classes.
     public var draws = 8
@@ -48,12 +49,13 @@ public final class PosteriorDistillationTerm {
     public let accuracy: Double
 
     public init(
-        _ settings: PosteriorDistillationSettings, model: LatentDiffusionModel, context: AlgorithmContext,
-        store: ContentStore, ledger: inout Ledger
+        _ settings: PosteriorDistillationSettings, styles: DomainStyles, model: LatentDiffusionModel,
+        context: AlgorithmContext, store: ContentStore, ledger: inout Ledger
     ) throws {
         self.settings = settings
         let library = try DistillationLibrary(
-            LatentDistillation(FrozenDenoiser(model), settings.distillation), classes: context.classes, store: store)
+            LatentDistillation(FrozenDenoiser(model), settings.distillation), store: store)
+        let prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
         let items = context.trainingItems
         var table: [Double] = []
         var takesPart: [Float] = []
@@ -61,7 +63,8 @@ public final class PosteriorDistillationTerm {
         for (done, item) in items.enumerated() {
             try Interruption.poll()
             let entry = context.dataset.items[item]
-            let posterior = try library.posterior(try context.images.image(entry), ledger: &ledger)
+            let posterior = try library.posterior(
+                try context.images.image(entry), prompts: prompts(entry.environment), ledger: &ledger)
             table += posterior.probabilities(sharpness: settings.sharpness).map { Foundation.log(max($0, 1e-8)) }
             let isRight = posterior.prediction == entry.label
             right += isRight ? 1 : 0

@@ -40,7 +40,7 @@ extension Hyperparameters {
 /// `value` with the settings of `changes` in the place of its own.
 /// - Throws: ``UserError`` for an unknown name (with near misses) or a value of the wrong kind.
 public func changed<Value: Codable>(_ value: Value, by changes: JSONValue, path: String) throws -> Value {
-    let merged = try merge(try JSONValue(encoding: value), changes, path: path)
+    let merged = try merge(try JSONValue(encoding: value), changes, path: path, isTable: false)
     do {
         return try merged.decoded()
     } catch let error as DecodingError {
@@ -48,9 +48,11 @@ public func changed<Value: Codable>(_ value: Value, by changes: JSONValue, path:
     }
 }
 
-private func merge(_ base: JSONValue, _ changes: JSONValue, path: String) throws -> JSONValue {
+/// - Parameter isTable: whether an object without members takes any names; the group of all settings does not.
+private func merge(_ base: JSONValue, _ changes: JSONValue, path: String, isTable: Bool = true) throws -> JSONValue {
     switch (base, changes) {
     case (_, .null): return base
+    case (.object(let members), .object) where isTable && members.isEmpty: return changes
     case (.object(var members), .object(let new)):
         for (key, change) in new.sorted(by: { $0.key < $1.key }) {
             guard let old = members[key] else {

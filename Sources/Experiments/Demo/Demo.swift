@@ -46,6 +46,7 @@ public struct Demo: Sendable {
         var settings = DomainFusionAlgorithm.Settings()
         settings.ldm = ldm
         settings.ldmDtype = ldmDtype
+        settings.distillation.prompt = "{a style} emoji of {a class}"
         settings.distillation.guidanceScale = 1
         settings.distillation.nodes = 4
         settings.distillation.draws = 4
@@ -57,7 +58,7 @@ public struct Demo: Sendable {
         settings.augmentation.share = 0.25
         settings.augmentation.contentPool = .candidatesAndSource
         settings.augmentation.prompts = ["{a style} emoji of {a class}"]
-        settings.augmentation.styles = Dictionary(
+        settings.styles = Dictionary(
             uniqueKeysWithValues: Vendor.benchmark.filter { $0.rawValue != target }.map { ($0.rawValue, $0.style) })
         return settings
     }
@@ -102,7 +103,7 @@ public struct Demo: Sendable {
     /// Source, candidates, chosen style and content, composed: `gallery.png`, from what the store holds.
     private func writeGallery(_ context: AlgorithmContext) throws {
         let augmentation = try OnlineAugmentation(
-            settings.augmentation,
+            settings.augmentation, styles: settings.styles,
             model: LatentDiffusionModel(path: ldm, device: context.device, dtype: ldmDtype.dtype), context: context,
             store: ContentStore(store))
         var ledger = Ledger()

@@ -46,19 +46,25 @@ import Torch
     }
 
     @Test func aPromptWithAStyleIsOneForEachSourceDomain() throws {
-        var settings = AugmentationSettings()
-        settings.prompts = ["{a style} emoji of {a class}", "an emoji of {a class}"]
-        #expect(throws: UserError.self) { try settings.validate(path: "augmentation") }
+        var settings = DomainFusionAlgorithm.Settings()
+        settings.augmentation.prompts = ["{a style} emoji of {a class}", "an emoji of {a class}"]
+        #expect(throws: UserError.self) { try settings.validate() }
         settings.styles = ["ink": "ink", "open": "outlined flat", "pixel": "pixel art"]
-        try settings.validate(path: "augmentation")
-        let prompts = try settings.prompting(domains: ["open", "ink"]).prompts
+        try settings.validate()
+        let styles = DomainStyles(settings.styles, domains: ["open", "ink"])
         #expect(
-            prompts == [
+            try styles.prompts(settings.augmentation.prompts) == [
                 "an outlined flat emoji of {a class}", "an ink emoji of {a class}", "an emoji of {a class}",
             ])
-        #expect(throws: UserError("augmentation.styles: no style for the source domain 'photo'; add it")) {
-            try settings.prompting(domains: ["ink", "photo"])
+        #expect(try styles.prompt("{style} {class}", domain: "ink") == "ink {class}")
+        #expect(throws: UserError("styles: no style for the source domain 'photo'; add it")) {
+            try DomainStyles(settings.styles, domains: ["ink", "photo"]).prompts(settings.augmentation.prompts)
         }
+        // The held-out domain's style, which an oracle run would ask for.
+        #expect(throws: UserError.self) { try styles.prompt("{style} {class}", domain: "pixel") }
+        settings = DomainFusionAlgorithm.Settings()
+        settings.distillation.prompt = "{a style} emoji of {a class}"
+        #expect(throws: UserError.self) { try settings.validate() }
     }
 
     @Test func candidatesTakeTurnsWithThePrompts() {
