@@ -17,8 +17,10 @@ public struct LDMEvaluation: Codable, Sendable {
     public let classJudgeOnGenerated: Double
     public let styleJudgeOnReal: Double
     public let styleJudgeOnGenerated: Double
-    /// Share of real held-out images whose class the LDM finds by its noise-prediction error, and the largest class's.
+    /// Share of real held-out images whose class the LDM finds by its noise-prediction error under prompts that name no
+    /// style, and under those that name the image's own; and the largest class's.
     public let ldmAsClassifier: Double
+    public let ldmAsClassifierInStyle: Double
     public let largestClass: Double
     public let generated: Int
     public let heldOut: Int
@@ -89,15 +91,23 @@ public struct LDMEvaluation: Codable, Sendable {
         let distillation = LatentDistillation(FrozenDenoiser(model), settings)
         let contexts = model.embed(classes.map { Caption.prompt(settings.prompt, class: $0) })
         var right = 0
+        var rightInStyle = 0
         for (index, entry) in test.entries.enumerated() {
             let image = (test.images[index].to(dtype: .float32) / 255).to(device: model.device, dtype: model.workingDType)
-            let posterior = distillation.posterior(image, contexts: contexts, seed: options.seed &+ UInt64(index))
-            if posterior.prediction == classOf(entry) { right += 1 }
+            func isRight(_ contexts: Tensor) -> Bool {
+                let seed = options.seed &+ UInt64(index)
+                return distillation.posterior(image, contexts: contexts, seed: seed).prediction == classOf(entry)
+            }
+            if isRight(contexts) { right += 1 }
+            if isRight(model.embed(classes.map(entry.styledCaption))) { rightInStyle += 1 }
         }
         ldmAsClassifier = Double(right) / Double(max(1, test.entries.count))
+        ldmAsClassifierInStyle = Double(rightInStyle) / Double(max(1, test.entries.count))
         let counts = Dictionary(grouping: test.entries, by: classOf).mapValues(\.count)
         largestClass = Double(counts.values.max() ?? 0) / Double(max(1, test.entries.count))
-        report("the LDM as a classifier: \(ldmAsClassifier) (largest class \(largestClass))")
+        report(
+            "the LDM as a classifier: \(ldmAsClassifier), with the style in the prompts \(ldmAsClassifierInStyle) "
+                + "(largest class \(largestClass))")
     }
 }
 
