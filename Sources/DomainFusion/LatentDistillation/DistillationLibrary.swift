@@ -76,9 +76,24 @@ public final class DistillationLibrary {
         return LDMPosterior(errors: state["errors"]?.scalars() ?? [])
     }
 
-    /// A line in the log now and then.
-    func report(_ done: Int, of all: Int, _ what: String, _ logger: Logger) {
-        if done % 200 == 0 || done == all { logger.info("\(what): \(done) of \(all)") }
+    /// A value of each training item, in the items' order. A signal ends the work between two images; those done are in
+    /// the store.
+    ///
+    /// They are worked out in an order of this process's own: of several that share a store, each asks about other images
+    /// than the rest, so that they share the work instead of doing it side by side. No value depends on the order.
+    func values<Value>(
+        _ what: String, context: AlgorithmContext, of value: (ImageFolder.Item) throws -> Value
+    ) throws -> [Value] {
+        let items = context.trainingItems
+        var values = [Value?](repeating: nil, count: items.count)
+        for (done, index) in items.indices.shuffled().enumerated() {
+            try Interruption.poll()
+            values[index] = try value(context.dataset.items[items[index]])
+            if (done + 1) % 200 == 0 || done + 1 == items.count {
+                context.logger.info("\(what): \(done + 1) of \(items.count)")
+            }
+        }
+        return values.compactMap { $0 }
     }
 }
 

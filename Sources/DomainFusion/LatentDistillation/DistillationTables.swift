@@ -41,22 +41,18 @@ struct DistillationTables {
 
     private var model: LatentDiffusionModel { distillation.denoiser.model }
 
-    /// The curves of all training items. A signal ends the work between two images; those done are in the store.
+    /// The curves of all training items.
     func curves(ledger: inout Ledger) throws -> LDCurveTable {
         let library = try DistillationLibrary(distillation, store: store)
         let items = context.trainingItems
-        var values: [Float] = []
-        for (done, item) in items.enumerated() {
-            try Interruption.poll()
-            let entry = context.dataset.items[item]
-            values += try library.curve(
+        let values = try library.values("LD curves", context: context) { entry in
+            try library.curve(
                 try context.images.image(entry), prompt: prompts(entry.environment)[entry.label], ledger: &ledger
             ).values
-            library.report(done + 1, of: items.count, "LD curves", context.logger)
         }
         return LDCurveTable(
             grid: ChebyshevGrid(distillation.settings.nodes),
-            values: Tensor(values, shape: [items.count, distillation.settings.nodes], device: context.device),
+            values: Tensor(values.flatMap { $0 }, shape: [items.count, distillation.settings.nodes], device: context.device),
             rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
     }
 

@@ -57,22 +57,15 @@ public final class PosteriorDistillationTerm {
             LatentDistillation(FrozenDenoiser(model), settings.distillation), store: store)
         let prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
         let items = context.trainingItems
-        var table: [Double] = []
-        var takesPart: [Float] = []
-        var right = 0
-        for (done, item) in items.enumerated() {
-            try Interruption.poll()
-            let entry = context.dataset.items[item]
-            let posterior = try library.posterior(
+        let posteriors = try library.values("posteriors", context: context) { entry in
+            try library.posterior(
                 try context.images.image(entry), prompts: prompts(entry.environment), ledger: &ledger)
-            table += posterior.probabilities(sharpness: settings.sharpness).map { Foundation.log(max($0, 1e-8)) }
-            let isRight = posterior.prediction == entry.label
-            right += isRight ? 1 : 0
-            takesPart.append(isRight || !settings.onlyWhereRight ? 1 : 0)
-            library.report(done + 1, of: items.count, "posteriors", context.logger)
         }
+        let table = posteriors.flatMap { $0.probabilities(sharpness: settings.sharpness).map { log(max($0, 1e-8)) } }
+        let isRight = zip(posteriors, items).map { $0.prediction == context.dataset.items[$1].label }
+        let right = isRight.count { $0 }
         logPosterior = Tensor(table.map(Float.init), shape: [items.count, context.classes.count], device: context.device)
-        mask = Tensor(takesPart, device: context.device)
+        mask = Tensor(isRight.map { $0 || !settings.onlyWhereRight ? 1 : 0 }, device: context.device)
         rows = Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) })
         accuracy = Double(right) / Double(max(1, items.count))
         context.logger.info("the LDM classifies \(right) of \(items.count) training items rightly")
