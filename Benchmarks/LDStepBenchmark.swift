@@ -15,8 +15,8 @@ struct LDStepBenchmark {
     }
 
     static let settings = [
-        Setting(name: "batch32", batchSize: 8, guidanceScale: 7.5, nodes: 7),
-        Setting(name: "demo", batchSize: 16, guidanceScale: 1, nodes: 4),
+        Setting(name: "batch32", batchSize: 8, guidanceScale: 7.5, nodes: 13),
+        Setting(name: "demo", batchSize: 16, guidanceScale: 1, nodes: 8),
     ]
 
     let setting: Setting

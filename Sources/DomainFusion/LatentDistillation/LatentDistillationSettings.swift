@@ -61,10 +61,11 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     public var control = Control.none
     /// `{a class}` stands for the label with its article, `{a style}` for the style of the image's own domain.
     public var prompt = "an emoji of {a class}"
-    /// Chebyshev nodes in p of a curve.
-    public var nodes = 7
+    /// Chebyshev nodes in p of a curve. Curves bend: with the embedded model and guidance 3, 5 nodes miss 66 % of the direct
+    /// value (root mean square), 9 nodes 40 %, 13 nodes 14 %, 17 nodes 16 % (Evidence/embedded/curves).
+    public var nodes = 13
     /// Stratified draws of (t, ε), the same at every node of a curve.
-    public var draws = 8
+    public var draws = 4
     public var seed = 0
 
     public init() {}

@@ -48,8 +48,8 @@ public struct Demo: Sendable {
         settings.ldmDtype = ldmDtype
         settings.distillation.prompt = "{a style} emoji of {a class}"
         settings.distillation.guidanceScale = 1
-        settings.distillation.nodes = 4
-        settings.distillation.draws = 4
+        settings.distillation.nodes = 8
+        settings.distillation.draws = 2
         settings.augmentation.budget = 200
         settings.augmentation.candidates = 2
         settings.augmentation.strength = 0.4
