@@ -17,6 +17,8 @@ public final class LatentDiffusionModel {
     public let textEncoder: CLIPTextModel
     public let tokenizer: CLIPTokenizer
     public let schedulerConfig: SchedulerConfig
+    /// The side of the images that it is given and makes where a call names no other, in pixels.
+    public let imageSize: Int
     private var embeddings: [String: Tensor] = [:]
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
@@ -25,8 +27,10 @@ public final class LatentDiffusionModel {
     ///     (``HubCache``).
     ///   - dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16 is too
     ///     narrow for it.
+    ///   - imageSize: side of the images in pixels, a multiple of the VAE's downsampling; nil is what the U-Net was trained
+    ///     on (`sample_size`).
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
-    public init(path: String, device: Device = .cpu, dtype: DType = .float32) throws {
+    public init(path: String, device: Device = .cpu, dtype: DType = .float32, imageSize: Int? = nil) throws {
         let location = try ModelLocation(path)
         let path = location.folder
         for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
@@ -38,7 +42,12 @@ public final class LatentDiffusionModel {
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
         vae = try withTorchErrors { try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: dtype) }
+        let factor = vae.downsampling
+        if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
+            throw TorchError("images of \(imageSize) pixels for \(path): choose a multiple of \(factor)")
+        }
         unet = try withTorchErrors { try UNet2DConditionModel(folder: "\(path)/unet", device: device, dtype: dtype) }
+        self.imageSize = imageSize ?? unet.config.sampleSize * factor
         textEncoder = try withTorchErrors {
             try CLIPTextModel(folder: "\(path)/text_encoder", device: device, dtype: dtype)
         }
@@ -78,12 +87,6 @@ public final class LatentDiffusionModel {
     /// The type for latents, noise and all that is computed between the networks: float32 where the networks are
     /// narrower, whose three digits would not do to add steps up.
     public var workingDType: DType { dtype == .float64 ? .float64 : .float32 }
-
-    /// The side of the latents that the U-Net was trained on.
-    public var latentSize: Int { unet.config.sampleSize }
-
-    /// The side of the images that the U-Net was trained on, in pixels.
-    public var imageSize: Int { latentSize * vae.downsampling }
 
     /// Text states [prompts.count, tokens, width]; each different prompt is encoded once.
     ///

@@ -12,6 +12,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         public var ldm = "Models/emoji-ldm"
         /// Precision of the latent diffusion model.
         public var ldmDtype = ModelPrecision.float32
+        /// Side of the images that the latent diffusion model is given and makes, in pixels; 0 is what it was trained on.
+        public var ldmImageSize = 0
         /// Domains and the words for their styles, for prompts with `{style}` or `{a style}` in them. The held-out
         /// domains' are never used.
         public var styles: [String: String] = [:]
@@ -24,6 +26,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         public static let help = [
             "ldm": "folder of the latent diffusion model, in diffusers layout",
             "ldmDtype": "its precision: float32, bfloat16 or float16",
+            "ldmImageSize": "side of the images it is given and makes, in pixels; 0: what it was trained on",
             "styles": "domains and the words for their styles, for prompts with {style}; never the held-out ones'",
             "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
             "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
@@ -31,6 +34,9 @@ public final class DomainFusionAlgorithm: Algorithm {
         ]
 
         public func validate() throws {
+            guard ldmImageSize >= 0 else {
+                throw UserError("algorithm.hyperparameters.ldmImageSize: must be at least 0 (0 is the model's own)")
+            }
             try distillation.validate(path: "algorithm.hyperparameters.distillation")
             try posterior.validate(path: "algorithm.hyperparameters.posterior")
             try augmentation.validate(path: "algorithm.hyperparameters.augmentation")
@@ -79,7 +85,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
         let model = try LatentDiffusionModel(
-            path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype)
+            path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype,
+            imageSize: settings.ldmImageSize == 0 ? nil : settings.ldmImageSize)
         let styles = DomainStyles(settings.styles, context: context)
         let store = ContentStore(context.storeDirectory, logger: context.logger)
         let path = "\(context.runDirectory)/ledger.json"

@@ -4,7 +4,7 @@ import Foundation
 
 extension LatentDiffusionModel {
     /// A hash of all that the model's images depend on: configurations and weights, by their files' contents, and the
-    /// precision where it is not float32.
+    /// precision and the images' size where they are not float32 and the model's own.
     /// - Throws: `FileFormatError` for a file that cannot be read.
     public func fingerprint() throws -> String {
         let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
@@ -17,6 +17,7 @@ extension LatentDiffusionModel {
             }
         }
         if dtype != .float32 { hashes.append(.string("\(dtype)")) }
+        if imageSize != unet.config.sampleSize * vae.downsampling { hashes.append(.string("\(imageSize) pixels")) }
         return ContentHash.of(JSONValue.array(hashes).text)
     }
 }

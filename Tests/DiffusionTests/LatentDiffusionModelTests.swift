@@ -44,8 +44,14 @@ struct LatentDiffusionModelTests {
 
     @Test func sizes() throws {
         let model = try LatentDiffusionModel(path: fixture("sd1"))
-        #expect(model.latentSize == 8)
         #expect(model.imageSize == 16)
+        #expect(try model.textToImage(["art"], seeds: [0]).shape == [1, 3, 16, 16])
+        let larger = try LatentDiffusionModel(path: fixture("sd1"), imageSize: 24)
+        #expect(larger.imageSize == 24)
+        #expect(try larger.textToImage(["art"], seeds: [0]).shape == [1, 3, 24, 24])
+        #expect { try LatentDiffusionModel(path: fixture("sd1"), imageSize: 25) } throws: {
+            "\($0)".contains("images of 25 pixels") && "\($0)".contains("choose a multiple of 2")
+        }
         #expect(model.device == .cpu)
         #expect(model.dtype == .float32)
     }

@@ -115,6 +115,34 @@ struct DomainFusionTrainTests {
         #expect(oracle.errorLines.first?.contains("would name the style of the held-out domain 'c'") == true)
     }
 
+    /// Curves and synthetic images of 32 pixels by a model that was trained on 16.
+    @Test func imagesOfAnotherSizeThanTheModels() throws {
+        let settings = [
+            "distillation.nodes=2", "distillation.draws=1", "augmentation.budget=2", "augmentation.candidates=1",
+            "augmentation.steps=2", "augmentation.everyEpochs=10",
+        ]
+        let own = try train("run", settings)
+        #expect(own.status == 0, "\(own.errors)")
+        let count = stored("curve", "run")
+        let larger = try train("run", settings + ["ldmImageSize=32"], "--restart")
+        #expect(larger.status == 0, "\(larger.errors)")
+        // The store does not mix them up.
+        #expect(count > 1)
+        #expect(stored("curve", "run") == 2 * count)
+        let files = try FileManager.default.subpathsOfDirectory(atPath: "\(program.folder)/run/synthetic")
+        let images = files.filter { $0.hasSuffix(".png") }
+        #expect(images.count == 2)
+        for image in images {
+            // Width and height stand in a PNG's header at bytes 16 and 20.
+            let header = try #require(program.contents("run/synthetic/\(image)"))
+            #expect(Array(header[16..<24]) == [0, 0, 0, 32, 0, 0, 0, 32])
+        }
+
+        let odd = try train("odd", settings + ["ldmImageSize=33"])
+        #expect(odd.isPlainError)
+        #expect(odd.errorLines.first?.contains("images of 33 pixels") == true)
+    }
+
     @Test func goesOnWithARoundAfterASignal() throws {
         var first = 0
         try interrupt(rounds, SIGINT) {

@@ -94,9 +94,8 @@ public struct NoiseDraw {
         let parts = (Tensor.arange(to: Double(count)) + Tensor.rand([count], generator: generator)) / Double(count)
         let times = (parts * ((settings.highestTime - settings.lowestTime) * total) + low)
             .clamp(min: 0, max: total - 1).to(dtype: .int64)
-        let config = model.unet.config
-        let noise = Tensor.randn(
-            [count, config.inChannels, config.sampleSize, config.sampleSize], generator: generator)
+        let side = model.imageSize / model.vae.downsampling
+        let noise = Tensor.randn([count, model.unet.config.inChannels, side, side], generator: generator)
         return NoiseDraw(
             times: times.to(device: model.device), noise: noise.to(device: model.device, dtype: model.workingDType))
     }
