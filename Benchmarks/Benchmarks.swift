@@ -18,6 +18,7 @@ struct Benchmarks {
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
         all["loader"] = LoaderBenchmark.run
         all["resnet-step"] = ResNetStepBenchmark.run
+        all["stable-diffusion"] = StableDiffusionBenchmark.run
 
         if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "parity" {
             for row in try ParityCheck.run(folder: CommandLine.arguments[2]) { try printLine(row) }

@@ -218,6 +218,113 @@ def restart_peak():
     return resident("VmRSS")
 
 
+def diffusers_model(row, folder, layout):
+    """A row of StableDiffusionBenchmark.swift: (what to do, warm-up runs)."""
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionImg2ImgPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    part, pixels, batch = (row.split(".") + [512, 1])[:3]
+    pixels, batch = int(pixels), int(batch)
+    latents = torch.randn(batch, 4, pixels // 8, pixels // 8).contiguous(memory_format=layout)
+
+    def pipeline():
+        pipe = StableDiffusionImg2ImgPipeline(
+            vae=AutoencoderKL.from_pretrained(f"{folder}/vae"),
+            unet=UNet2DConditionModel.from_pretrained(f"{folder}/unet"),
+            text_encoder=CLIPTextModel.from_pretrained(f"{folder}/text_encoder"),
+            tokenizer=CLIPTokenizer.from_pretrained(f"{folder}/tokenizer"),
+            scheduler=DDIMScheduler.from_pretrained(f"{folder}/scheduler"), safety_checker=None,
+            feature_extractor=None, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.unet.to(memory_format=layout)
+        pipe.vae.to(memory_format=layout)
+        return pipe
+
+    if part == "load":
+        def load():
+            pipe = pipeline()
+            context, _ = pipe.encode_prompt("a photo of a dog", "cpu", 1, False)
+            pipe.unet(torch.randn(1, 4, 8, 8), torch.tensor([481]), context)
+        return load, 0
+    if part == "unet":
+        unet = UNet2DConditionModel.from_pretrained(f"{folder}/unet").to(memory_format=layout)
+        timesteps, context = torch.full((batch,), 481), torch.randn(batch, 77, unet.config.cross_attention_dim)
+        return lambda: unet(latents, timesteps, context), 1
+    if part in ("vae-encode", "vae-decode"):
+        vae = AutoencoderKL.from_pretrained(f"{folder}/vae").to(memory_format=layout)
+        images = torch.randn(batch, 3, pixels, pixels).contiguous(memory_format=layout)
+        return (lambda: vae.encode(images).latent_dist.mean) if part == "vae-encode" else (
+            lambda: vae.decode(latents).sample), 1
+    pipe = pipeline()
+    images = torch.rand(batch, 3, pixels, pixels)
+    return lambda: pipe(
+        ["a photo of a dog"] * batch, image=images, strength=0.8, num_inference_steps=25, guidance_scale=7.5,
+        generator=[torch.Generator().manual_seed(i) for i in range(batch)], output_type="pt"), 0
+
+
+def openvino_model(row, folder):
+    """As diffusers_model, for the U-Net and the VAE, of the files that `openvino-export` wrote."""
+    import numpy
+    import openvino
+
+    part, pixels, batch = row.split(".")
+    pixels, batch = int(pixels), int(batch)
+    model = openvino.compile_model(
+        f"{folder}/openvino/{part}.xml", "CPU",
+        {"INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"})
+    random = lambda *shape: numpy.random.default_rng(0).standard_normal(shape, dtype=numpy.float32)
+    if part == "unet":
+        width = json.loads(pathlib.Path(f"{folder}/unet/config.json").read_text())["cross_attention_dim"]
+        inputs = (random(batch, 4, pixels // 8, pixels // 8), numpy.full(batch, 481), random(batch, 77, width))
+    else:
+        inputs = (random(batch, 3, pixels, pixels) if part == "vae-encode" else
+                  random(batch, 4, pixels // 8, pixels // 8),)
+    return lambda: model(inputs), 1
+
+
+def openvino_export(folder):
+    """Writes the U-Net and both halves of the VAE in OpenVINO's format beside the model, with its weights in float32."""
+    library = torchvision_operators()
+    import openvino
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    class Call(torch.nn.Module):
+        def __init__(self, model, call):
+            super().__init__()
+            self.model, self.call = model, call
+
+        def forward(self, *inputs):
+            return self.call(self.model, *inputs)
+
+    def export(name, model, call, inputs, shapes):
+        found = openvino.convert_model(Call(model.eval(), call), example_input=inputs, input=shapes)
+        openvino.save_model(found, f"{folder}/openvino/{name}.xml", compress_to_fp16=False)
+
+    any_image = lambda channels: openvino.PartialShape([-1, channels, -1, -1])
+    unet = UNet2DConditionModel.from_pretrained(f"{folder}/unet")
+    width = unet.config.cross_attention_dim
+    export("unet", unet, lambda model, x, t, states: model(x, t, states).sample,
+           (torch.randn(2, 4, 32, 32), torch.full((2,), 481), torch.randn(2, 77, width)),
+           [any_image(4), openvino.PartialShape([-1]), openvino.PartialShape([-1, 77, width])])
+    del unet
+    vae = AutoencoderKL.from_pretrained(f"{folder}/vae")
+    export("vae-encode", vae, lambda model, x: model.encode(x).latent_dist.mean, (torch.randn(1, 3, 256, 256),),
+           [any_image(3)])
+    export("vae-decode", vae, lambda model, x: model.decode(x).sample, (torch.randn(1, 4, 32, 32),), [any_image(4)])
+
+
+@torch.no_grad()
+def stable_diffusion(side, row, folder):
+    library = torchvision_operators()
+    torch.set_num_threads(2)
+    if side == "openvino":
+        body, warmup = openvino_model(row, folder)
+    else:
+        layout = torch.channels_last if side == "diffusers-channels-last" else torch.contiguous_format
+        body, warmup = diffusers_model(row, folder, layout)
+    measure(f"stable-diffusion.{row}", 2, warmup, 1, body, before=0)
+
+
 def loader(folder, size):
     """torchvision's transforms and DataLoader; worker processes where we have threads."""
     library = torchvision_operators()
@@ -273,7 +380,7 @@ def photos(folder):
 BENCHMARKS = {
     "operators": operators, "classifier-step": classifier_step, "resnet-step": resnet_step, "unet-forward": unet_forward,
     "unet-train-step": unet_train_step, "loader": loader,
-    "photos": photos,
+    "photos": photos, "openvino-export": openvino_export, "stable-diffusion": stable_diffusion,
     **{f"ld-step.{setting}.{part}.{mode}": functools.partial(ld_step, setting, part, mode)
        for setting in ("batch32", "demo")
        for part, mode in (("term", "autograd"), ("step", "autograd"), ("step", "off"))},
