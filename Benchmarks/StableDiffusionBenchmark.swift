@@ -6,7 +6,7 @@ import Torch
 ///
 /// The peak of a row is all that is resident, the weights among it: each row runs in a process of its own.
 enum StableDiffusionBenchmark {
-    /// - Parameter arguments: the row, `load`, `unet.PIXELS.BATCH`, `vae-encode.PIXELS.BATCH`, `vae-decode.PIXELS.BATCH` or
+    /// - Parameter arguments: the row, `load`, `load-and-call`, `unet.PIXELS.BATCH`, `vae-encode.PIXELS.BATCH`, `vae-decode.PIXELS.BATCH` or
     ///   `image-to-image.PIXELS.BATCH`; and the model's folder.
     static func run(_ arguments: [String]) throws -> [Measurement] {
         guard arguments.count == 2 else { throw TorchError("usage: Benchmarks stable-diffusion ROW FOLDER") }
@@ -24,7 +24,7 @@ enum StableDiffusionBenchmark {
         func random(_ channels: Int, _ side: Int) -> Tensor {
             Tensor.randn([batch, channels, side, side], generator: generator)
         }
-        func measured(warmup: Int = 1, _ body: () throws -> Void) rethrows -> Measurement {
+        func measured(warmup: Int, _ body: () throws -> Void) rethrows -> Measurement {
             var found = try measure(
                 "stable-diffusion.\(name)", threads: 2, warmup: warmup, repetitions: 1, body)
             found.peakBytes = ResidentMemory.peak
@@ -32,8 +32,9 @@ enum StableDiffusionBenchmark {
         }
         let latents = random(4, pixels / 8)
         switch part {
-        case "load":
-            // With one call of the U-Net, which reads weights that were only mapped.
+        case "load": return try measured(warmup: 0) { _ = try LatentDiffusionModel(path: folder) }
+        case "load-and-call":
+            // A small image: what is read is all, what is computed little.
             return try measured(warmup: 0) {
                 let model = try LatentDiffusionModel(path: folder)
                 let context = model.embed(["a photo of a dog"])
@@ -45,11 +46,11 @@ enum StableDiffusionBenchmark {
             let unet = try UNet2DConditionModel(folder: "\(folder)/unet")
             let context = Tensor.randn([batch, 77, unet.config.crossAttentionWidth], generator: generator)
             let timesteps = Tensor([Int64](repeating: 481, count: batch))
-            return measured { inferenceMode { _ = unet(latents, timesteps: timesteps, context: context) } }
+            return measured(warmup: 2) { inferenceMode { _ = unet(latents, timesteps: timesteps, context: context) } }
         case "vae-encode", "vae-decode":
             let vae = try AutoencoderKL(folder: "\(folder)/vae")
             let images = random(3, pixels)
-            return measured {
+            return measured(warmup: 2) {
                 inferenceMode { _ = part == "vae-encode" ? vae.posterior(images).mean : vae.decodeUnscaled(latents) }
             }
         case "image-to-image":

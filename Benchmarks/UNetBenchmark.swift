@@ -37,6 +37,7 @@ enum UNetBenchmark {
     /// One evaluation without gradients.
     static func forward() -> [Measurement] {
         let (unet, inputs) = (model(), Inputs())
+        unet.store.packsWeights = true  // as a model that was loaded has it
         return [1, 2].map { threads in
             Machine.threads = threads
             return measure("unet-forward.\(threads)", threads: threads, warmup: 3, repetitions: 15) {

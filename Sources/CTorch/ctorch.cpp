@@ -119,6 +119,12 @@ c10::IValue value(const ct_value &v, const Argument *argument) {
         auto items = static_cast<const double *>(v.pointer);
         return c10::List<double>(c10::ArrayRef<double>(items, v.count));
     }
+    case CT_SCALAR_LIST: {
+        auto items = static_cast<const double *>(v.pointer);
+        c10::List<std::optional<at::Scalar>> list;
+        for (int32_t i = 0; i < v.count; i++) list.push_back(at::Scalar(items[i]));
+        return list;
+    }
     case CT_TENSOR_LIST: {
         auto items = static_cast<const ct_tensor *>(v.pointer);
         if (argument && argument->optionalTensors) {
@@ -332,6 +338,7 @@ int32_t ct_tensor_dtype(ct_tensor t) {
 int32_t ct_tensor_device(ct_tensor t) { return code(impl(t)->device()); }
 bool ct_tensor_requires_grad(ct_tensor t) { return borrow(t).requires_grad(); }
 bool ct_tensor_is_contiguous(ct_tensor t) { return impl(t)->is_contiguous(); }
+int64_t ct_tensor_version(ct_tensor t) { return impl(t)->is_inference() ? -1 : borrow(t)._version(); }
 
 ct_status ct_tensor_set_requires_grad(ct_tensor t, bool on) {
     return guarded([&] { borrow(t).set_requires_grad(on); });

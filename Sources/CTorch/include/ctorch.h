@@ -35,6 +35,7 @@ enum {
     CT_DEVICE = 10,     // integer: type << 8 | index + 1 (0: the current one)
     CT_GENERATOR = 11,  // pointer: ct_generator
     CT_BOOL_LIST = 12,  // pointer: int64_t[count]
+    CT_SCALAR_LIST = 13, // pointer: double[count]; a list of optional numbers
 };
 
 typedef struct {
@@ -69,6 +70,8 @@ int32_t ct_tensor_dtype(ct_tensor t);
 int32_t ct_tensor_device(ct_tensor t);
 bool ct_tensor_requires_grad(ct_tensor t);
 bool ct_tensor_is_contiguous(ct_tensor t);
+/// How often the tensor was changed in place; -1 for one that was made in inference mode, which does not count.
+int64_t ct_tensor_version(ct_tensor t);
 ct_status ct_tensor_set_requires_grad(ct_tensor t, bool on);
 /// The address of the first element (CPU tensors).
 ct_status ct_tensor_data(ct_tensor t, void **out);

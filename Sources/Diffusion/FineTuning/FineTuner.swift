@@ -75,7 +75,10 @@ public final class FineTuner: ModelTrainer {
         if options.trainsTextEncoder { parts.append(("text.", model.textEncoder.store, Self.textTargets)) }
         trained = parts.enumerated().map { index, part in
             part.store.recomputesLayers = options.recomputesLayers
-            guard isLoRA else { return (part.prefix, part.store) }
+            guard isLoRA else {
+                part.store.packsWeights = false
+                return (part.prefix, part.store)
+            }
             let adapters = LowRankAdapters(
                 of: part.store, layers: part.targets, rank: options.loraRank, alpha: options.loraAlpha,
                 seed: options.seed &+ UInt64(index))

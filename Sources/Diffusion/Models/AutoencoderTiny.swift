@@ -156,6 +156,6 @@ extension AutoencoderTiny {
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
         self.init(store, config)
         try ModelWeights.verify(store)
-        store.useChannelsLast()
+        ModelWeights.layOut(store)
     }
 }

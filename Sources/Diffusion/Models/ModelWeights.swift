@@ -42,6 +42,16 @@ enum ModelWeights {
         try store.verify(ignoring: ignored)
         try store.verifyFinite()
     }
+
+    /// Chooses the weights' layout. On a CPU in float32 they stay in the file's memory and are packed as they are first
+    /// used; elsewhere convolutions are the faster for channels-last weights.
+    static func layOut(_ store: ParameterStore) {
+        if store.device == .cpu, store.dtype == .float32 {
+            store.packsWeights = true
+        } else {
+            store.useChannelsLast()
+        }
+    }
 }
 
 extension AutoencoderKL {
@@ -56,7 +66,7 @@ extension AutoencoderKL {
             dtype: dtype == .float16 && config.needsFloat32 ? .float32 : dtype, rename: Self.currentName)
         self.init(store, config)
         try ModelWeights.verify(store)
-        store.useChannelsLast()
+        ModelWeights.layOut(store)
     }
 
     /// The checkpoints of Stable Diffusion 1.x call the parts of the attention layer otherwise.
@@ -76,7 +86,7 @@ extension UNet2DConditionModel {
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
         self.init(store, config)
         try ModelWeights.verify(store)
-        store.useChannelsLast()
+        ModelWeights.layOut(store)
     }
 }
 
@@ -91,5 +101,6 @@ extension CLIPTextModel {
         ) { $0.hasPrefix("text_model.") ? $0 : "text_model." + $0 }
         self.init(store, config)
         try ModelWeights.verify(store, ignoring: Self.isIgnorable)
+        ModelWeights.layOut(store)
     }
 }

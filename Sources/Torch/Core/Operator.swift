@@ -33,6 +33,7 @@ public struct Value {
     public static func ints(_ items: [Int]) -> Value { Value(CT_INT_LIST, items) }
     public static func doubles(_ items: [Double]) -> Value { Value(CT_DOUBLE_LIST, items) }
     public static func bools(_ items: [Bool]) -> Value { Value(CT_BOOL_LIST, items.map { $0 ? 1 : 0 }) }
+    public static func scalars(_ items: [Double]) -> Value { Value(CT_SCALAR_LIST, items) }
     public static func tensors(_ items: [Tensor?]) -> Value {
         Value(CT_TENSOR_LIST, items.map { $0?.handle }, keeping: items)
     }
@@ -75,6 +76,14 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         var out: ct_operator?
         check(ct_operator_find(name, overload, &out), name)
         handle = out
+    }
+
+    /// Whether this libtorch was built with an operator.
+    public static func exists(_ name: String, _ overload: String = "") -> Bool {
+        var out: ct_operator?
+        let status = ct_operator_find(name, overload, &out)
+        ct_message_free(status.message)
+        return status.code == 0
     }
 
     /// Calls an operator with one tensor as its result.

@@ -82,4 +82,18 @@ extension Tensor {
         check(ct_tensor_item(handle, &out), "item")
         return out
     }
+
+    /// Where a CPU tensor's first element lies.
+    var address: UnsafeMutableRawPointer? {
+        var out: UnsafeMutableRawPointer?
+        check(ct_tensor_data(handle, &out), "data")
+        return out
+    }
+
+    /// Gives the memory of a frozen tensor back to the system where that is a mapped file's, unchanged; it is read again when
+    /// it is next used.
+    func releasePages() {
+        guard device == .cpu, isContiguous, !requiresGrad, ct_tensor_version(handle) == 0 else { return }
+        MappedFile.releasePages(UnsafeRawBufferPointer(start: address, count: count * dtype.byteCount))
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A whole file mapped into memory for as long as the object lives.
 ///
@@ -46,6 +47,25 @@ public final class MappedFile: @unchecked Sendable {
                 path: path, problem: "cannot map \(size) bytes: \(systemMessage())", remedy: "free some address space")
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
+        Self.mapped.withLock { $0[UInt(bitPattern: start)] = size }
+    }
+
+    /// Start and size of the mappings there are.
+    private static let mapped = Mutex<[UInt: Int]>([:])
+
+    /// Gives the pages inside `range` back to the system, if they are part of a mapped file: they no longer count as this
+    /// process's memory and are read again when they are touched.
+    /// - Precondition: they are as they are in the file; what was changed in place would be lost.
+    static func releasePages(_ range: UnsafeRawBufferPointer) {
+        let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+        guard let base = range.baseAddress else { return }
+        let (low, high) = (UInt(bitPattern: base), UInt(bitPattern: base) + UInt(range.count))
+        let (first, end) = ((low + page - 1) / page * page, high / page * page)
+        guard first < end, let start = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        mapped.withLock { mappings in
+            guard mappings.contains(where: { $0.key <= low && high <= $0.key + UInt($0.value) }) else { return }
+            _ = madvise(start, Int(end - first), MADV_DONTNEED)
+        }
     }
 
     /// Calls `body` with the file's bytes, which stay mapped until it returns.
@@ -55,6 +75,7 @@ public final class MappedFile: @unchecked Sendable {
 
     deinit {
         if let start = bytes.baseAddress {
+            Self.mapped.withLock { _ = $0.removeValue(forKey: UInt(bitPattern: start)) }
             munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
         }
     }

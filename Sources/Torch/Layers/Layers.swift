@@ -5,6 +5,7 @@ public struct Linear {
     public let weight: Tensor
     public let bias: Tensor?
     private let scope: Scope
+    private let packed = PackedWeight()
 
     public init(
         _ scope: Scope, in inputs: Int, out outputs: Int, bias: Bool = true, weightInit: Initialiser? = nil,
@@ -16,7 +17,7 @@ public struct Linear {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        let y = x.linear(weight, bias)
+        let y = scope.store.packs(weight, for: x) ? packed.linear(x, weight, bias) : x.linear(weight, bias)
         guard let adapter = scope.store.adapters?[scope.path] else { return y }
         return y + adapter(x)
     }
@@ -29,6 +30,8 @@ public struct Conv2d {
     let stride: Int
     let padding: Int
     let groups: Int
+    private let store: ParameterStore
+    private let packed = PackedWeight()
 
     public init(
         _ scope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
@@ -40,10 +43,14 @@ public struct Conv2d {
         self.stride = stride
         self.padding = padding
         self.groups = groups
+        store = scope.store
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        x.conv2d(weight, bias, stride: stride, padding: padding, groups: groups)
+        guard store.packs(weight, for: x) else {
+            return x.conv2d(weight, bias, stride: stride, padding: padding, groups: groups)
+        }
+        return packed.conv2d(x, weight, bias, stride: stride, padding: padding, groups: groups)
     }
 }
 

@@ -50,6 +50,10 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     /// Whether models that can (U-Net, text encoder) keep only their layers' inputs for the gradient and compute the rest
     /// again: ``recomputed(_:parameters:_:)``.
     public var recomputesLayers = false
+    /// Whether linear layers and convolutions keep their weights in the order of the CPU's kernels, beside the weights
+    /// themselves, for calls without gradients. For frozen models: changes in place by an operator are seen, but not those by
+    /// a fused optimiser, which does not count them.
+    public var packsWeights = false
     /// Weight of a batch in batch norm's running statistics, in the place of the layers' own while it is set.
     public var batchNormMomentum: Double?
 
