@@ -3,6 +3,7 @@ import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Logging
 
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,6 +55,7 @@ struct DemoCommand: AsyncParsableCommand {
         Interruption.watch()
         try ModelDownload.fetchIfMissing(ldm, precision: ldmDtype)
         let training = Progress("step", unit: "steps")
+        LoggingSystem.bootstrap { _ in LineLog(progress: training) }
         let summary: Demo.Summary
         do {
             summary = try await demo.run(threads: threads) { name, event in

@@ -7,8 +7,9 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
     private let label: String
     private let unit: String
     private let isTerminal = isatty(STDERR_FILENO) != 0
-    private let start = Date()
-    private var first: Int?
+    /// The first call: what came before it, such as work that precedes a training's steps, says nothing of the rate.
+    private var first: (done: Int, at: Date)?
+    private var last = 0
     private var shown = Date.distantPast
     private var width = 0
 
@@ -18,12 +19,12 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
         self.unit = unit
     }
 
-    /// Shows that `done` of `total` are done.
+    /// Shows that `done` of `total` are done. Fewer than before are another piece of work's.
     func show(_ done: Int, of total: Int, note: String = "") {
         lock.withLock {
-            let base = first ?? done - 1
-            first = base
             let now = Date()
+            let start = first.flatMap { done < last ? nil : $0 } ?? (done: done, at: now)
+            (first, last) = (start, done)
             // Quiet work that ends within the first seconds stays quiet where there is no terminal.
             guard now.timeIntervalSince(shown) >= (isTerminal ? 0.1 : 15) || isTerminal && done == total else { return }
             if !isTerminal, shown == .distantPast {
@@ -31,10 +32,10 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
                 return
             }
             shown = now
-            let elapsed = max(now.timeIntervalSince(start), 1e-6)
-            let rate = Double(done - base) / elapsed
+            let elapsed = max(now.timeIntervalSince(start.at), 1e-6)
+            let rate = Double(done - start.done) / elapsed
             var parts = ["\(label) \(done)/\(total)"]
-            if rate > 0, done > base {
+            if rate > 0 {
                 parts.append("\(Self.number(rate)) \(unit)/s")
                 parts.append("\(Self.duration(Double(total - done) / rate)) left")
             }
