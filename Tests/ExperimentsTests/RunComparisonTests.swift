@@ -14,26 +14,27 @@ struct RunComparisonTests {
     /// A run that has ended, as its files tell.
     /// - Parameter right: whether the class was found, of images 0, 1, …; the last two show unseen items.
     private func run(
-        _ variant: String, seed: Int, accuracy: Double, right: [Bool], oracle: Bool = false, isDone: Bool = true
+        _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch", oracle: Bool = false,
+        isDone: Bool = true
     ) throws {
-        let path = "\(folder.path)/\(variant)-\(seed)"
+        let path = "\(folder.path)/\(variant)-\(domain)-\(seed)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         func write(_ text: String, _ name: String) throws {
             try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
         }
         try write("variant: \(variant)\nalgorithm: {name: ERM}\n", "config.yaml")
         let result = """
-            {"step": 5, "sourceValidation": 0.5, "sourceUnseenItems": 0.25, "targets": {"sketch": {
+            {"step": 5, "sourceValidation": 0.5, "sourceUnseenItems": 0.25, "targets": {"\(domain)": {
             "accuracy": \(accuracy), "domainBedAccuracy": 0.1, "meanClassAccuracy": 0.2, "unseenItems": 0.5}}}
             """
         try write(
             """
-            {"algorithm": "ERM", "data": "x", "testDomains": ["sketch"], "oracle": \(oracle), "seed": \(seed),
+            {"algorithm": "ERM", "data": "x", "testDomains": ["\(domain)"], "oracle": \(oracle), "seed": \(seed),
             "steps": 5, "selected": \(result), "last": \(result), "totals": {}}
             """, "summary.json")
         let lines = right.enumerated().map { index, isRight in
             """
-            {"image": "\(index).png", "domain": "sketch", "unseen": \(index >= right.count - 2), "class": "dog", \
+            {"image": "\(domain)/\(index).png", "domain": "\(domain)", "unseen": \(index >= right.count - 2), "class": "dog", \
             "predicted": "\(isRight ? "dog" : "cat")", "loss": 1}
             """
         }
@@ -78,6 +79,33 @@ struct RunComparisonTests {
         #expect(text[2].contains("3   50.0 ± 11.8     +37.5 ± 46.9") && text[3].contains("–"))
     }
 
+    @Test func averagesOverHeldOutDomains() throws {
+        for (domain, shift) in [("sketch", 0.0), ("ink", 0.25)] {
+            try run("base", seed: 0, accuracy: 0.5 + shift, right: [true, false, false, false], domain: domain)
+            try run("base", seed: 1, accuracy: 0.25, right: [true, false, false, false], domain: domain)
+            let right = domain == "ink" ? [true, true, true, false] : [true, true, false, false]
+            try run("better", seed: 0, accuracy: 0.75, right: right, domain: domain)
+            try run("better", seed: 1, accuracy: 0.75 + shift, right: right, domain: domain)
+        }
+        // Not on every domain.
+        try run("partial", seed: 0, accuracy: 1, right: [true, true, true, true], domain: "ink")
+
+        let comparison = try RunComparison(folder: folder.path, baseline: "base")
+        #expect(comparison.targets.map(\.domains) == ["ink", "sketch"])
+        let average = try #require(comparison.average)
+        #expect(average.domains == "mean of 2" && average.rows.map(\.method) == ["base", "better"])
+        // Seed 0: (0.5 + 0.75)/2; seed 1: 0.25. Deviation of the two over √2.
+        let base = try #require(average.rows[0].unseenDomain)
+        #expect(abs(base.value - 0.4375) < 1e-12 && abs(base.error - 0.1875 / 2.0.squareRoot()) < 1e-12)
+        // Of the two images of each that are no unseen items one was gained: 1/2 ± 1.96·√(1/2 / 2) on both domains.
+        let gain = try #require(average.rows[1].gain)
+        #expect(abs(gain.value - 0.5) < 1e-12 && gain.images == 4 && gain.seeds == 2)
+        #expect(abs(gain.margin - 1.96 * 0.5 / 2.0.squareRoot()) < 1e-12)
+        // 1/2 ± … on ink, 0 on sketch.
+        #expect(average.rows[1].gainOnUnseenItems?.value == 0.25 && average.rows[0].gain == nil)
+        #expect(comparison.text().contains("unseen: mean of 2"))
+    }
+
     @Test func saysWhatIsMissing() throws {
         func message(_ path: String, _ baseline: String) -> String? {
             #expect(throws: UserError.self) { try RunComparison(folder: path, baseline: baseline) }
@@ -88,7 +116,7 @@ struct RunComparisonTests {
         #expect(message(folder.path, "ERM")?.hasPrefix("\(folder.path): no run in it has ended") == true)
         try run("base", seed: 0, accuracy: 0.5, right: [true, false])
         #expect(message(folder.path, "ERM") == "\(folder.path): no finished run of ERM; there are base")
-        let predictions = "\(folder.path)/base-0/predictions.jsonl"
+        let predictions = "\(folder.path)/base-sketch-0/predictions.jsonl"
         try "{\"image\": ".write(toFile: predictions, atomically: true, encoding: .utf8)
         #expect(message(folder.path, "base")?.hasPrefix("\(predictions): missing or unreadable") == true)
     }

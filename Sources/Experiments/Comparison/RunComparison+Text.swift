@@ -2,10 +2,10 @@ import DomainGeneralization
 import Foundation
 
 extension RunComparison {
-    /// One table a held-out domain, in percent, with a legend.
+    /// One table a held-out domain and one of their mean, in percent, with a legend.
     public func text() -> String {
         var lines: [String] = []
-        for target in targets {
+        for target in targets + (average.map { [$0] } ?? []) {
             let heads = [
                 "unseen: \(target.domains)", "seeds", "accuracy", "gain over \(baseline)", "unseen items", "gain",
                 "validation",

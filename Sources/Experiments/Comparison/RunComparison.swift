@@ -55,6 +55,17 @@ public struct RunComparison: Codable, Sendable, Equatable {
             images = differences.count
             seeds = pairs.count
         }
+
+        /// The mean of several domains' gains, as those of different images; nil where one has none.
+        init?(meanOf gains: [Gain?]) {
+            let found = gains.compactMap { $0 }
+            guard found.count == gains.count, let seeds = found.map(\.seeds).min() else { return nil }
+            let count = Double(found.count)
+            value = found.reduce(0) { $0 + $1.value } / count
+            margin = found.reduce(0) { $0 + $1.margin * $1.margin }.squareRoot() / count
+            images = found.reduce(0) { $0 + $1.images }
+            self.seeds = seeds
+        }
     }
 
     /// A method on a held-out domain, its models chosen by validation on the training domains.
@@ -79,6 +90,8 @@ public struct RunComparison: Codable, Sendable, Equatable {
 
     public let baseline: String
     public let targets: [Target]
+    /// The mean over the held-out domains, where there are several; without the methods that lack a run on one of them.
+    public let average: Target?
 
     /// - Parameters:
     ///   - folder: that of a sweep.
@@ -93,7 +106,7 @@ public struct RunComparison: Codable, Sendable, Equatable {
         let methods = [baseline] + names.filter { $0 != baseline }
         self.baseline = baseline
         let byTarget = Dictionary(grouping: runs) { $0.summary.testDomains.joined(separator: ", ") }
-        targets = byTarget.sorted { $0.key < $1.key }.map { domains, runs in
+        let targets = byTarget.sorted { $0.key < $1.key }.map { domains, runs in
             let byMethod = Dictionary(grouping: runs, by: \.method)
             return Target(
                 domains: domains,
@@ -101,6 +114,13 @@ public struct RunComparison: Codable, Sendable, Equatable {
                     byMethod[method].map { Row(method, $0, against: byMethod[baseline] ?? [], isBaseline: method == baseline) }
                 })
         }
+        self.targets = targets
+        let means = methods.compactMap { method in
+            Row(
+                meanOf: targets.map { $0.rows.first { $0.method == method } },
+                runs: runs.filter { $0.method == method })
+        }
+        average = targets.count > 1 && !means.isEmpty ? Target(domains: "mean of \(targets.count)", rows: means) : nil
     }
 }
 
@@ -109,19 +129,10 @@ extension RunComparison.Row {
         let runs = runs.sorted { $0.summary.seed < $1.summary.seed }
         self.method = method
         seeds = runs.map(\.summary.seed)
-        func mean(_ value: (RunSummary.Result) -> Double?) -> RunComparison.Mean? {
-            RunComparison.Mean(runs.map { value($0.summary.selected) })
-        }
-        func ofTargets(_ value: @escaping (RunSummary.Target) -> Double?) -> RunComparison.Mean? {
-            mean { result in
-                let values = result.targets.values.compactMap(value)
-                return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
-            }
-        }
-        sourceValidation = mean(\.sourceValidation)
-        unseenDomain = ofTargets(\.accuracy)
-        meanClassAccuracy = ofTargets(\.meanClassAccuracy)
-        unseenItems = ofTargets(\.unseenItems)
+        sourceValidation = Self.mean(runs, \.sourceValidation)
+        unseenDomain = Self.mean(runs) { $0.mean(\.accuracy) }
+        meanClassAccuracy = Self.mean(runs) { $0.mean(\.meanClassAccuracy) }
+        unseenItems = Self.mean(runs) { $0.mean(\.unseenItems) }
         func gain(_ isCounted: (FinishedRun, String) -> Bool) -> RunComparison.Gain? {
             RunComparison.Gain(
                 runs.compactMap { run in
@@ -132,4 +143,41 @@ extension RunComparison.Row {
         self.gain = isBaseline ? nil : gain { !$0.unseenImages.contains($1) }
         gainOnUnseenItems = isBaseline ? nil : gain { $0.unseenImages.contains($1) }
     }
+
+    /// The mean over held-out domains.
+    /// - Parameters:
+    ///   - rows: the method's row of each domain.
+    ///   - runs: the method's runs of all of them.
+    /// - Returns: nil where a domain or a seed of a domain is missing.
+    init?(meanOf rows: [RunComparison.Row?], runs: [FinishedRun]) {
+        let found = rows.compactMap { $0 }
+        guard let first = found.first, found.count == rows.count, found.allSatisfy({ $0.seeds == first.seeds }) else {
+            return nil
+        }
+        method = first.method
+        seeds = first.seeds
+        sourceValidation = Self.mean(runs, \.sourceValidation)
+        unseenDomain = Self.mean(runs) { $0.mean(\.accuracy) }
+        meanClassAccuracy = Self.mean(runs) { $0.mean(\.meanClassAccuracy) }
+        unseenItems = Self.mean(runs) { $0.mean(\.unseenItems) }
+        gain = RunComparison.Gain(meanOf: found.map(\.gain))
+        gainOnUnseenItems = RunComparison.Gain(meanOf: found.map(\.gainOnUnseenItems))
+    }
+
+    /// The mean over seeds of what a seed's runs have in the mean.
+    private static func mean(
+        _ runs: [FinishedRun], _ value: (RunSummary.Result) -> Double?
+    ) -> RunComparison.Mean? {
+        let bySeed = Dictionary(grouping: runs, by: \.summary.seed).sorted { $0.key < $1.key }
+        return RunComparison.Mean(bySeed.map { $0.value.compactMap { value($0.summary.selected) }.mean })
+    }
+}
+
+extension RunSummary.Result {
+    /// A value's mean over the held-out domains.
+    fileprivate func mean(_ value: (RunSummary.Target) -> Double?) -> Double? { targets.values.compactMap(value).mean }
+}
+
+extension [Double] {
+    fileprivate var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
 }
