@@ -1,6 +1,7 @@
 private enum Op {
     static let linear = Operator("aten::linear")
     static let conv2d = Operator("aten::conv2d")
+    static let depthwiseConv2d = Operator("domainfusion::depthwise_conv2d")
     static let groupNorm = Operator("aten::group_norm")
     static let layerNorm = Operator("aten::layer_norm")
     static let batchNorm = Operator("aten::batch_norm")
@@ -36,6 +37,13 @@ extension Tensor {
         Op.conv2d(
             .tensor(self), .tensor(weight), .optional(bias), .ints([stride, stride]), .ints([padding, padding]),
             .ints([dilation, dilation]), .int(groups))
+    }
+    /// Convolution of [N, C, H, W], each channel by a kernel of its own: `weight` [C, 1, k, k].
+    ///
+    /// As ``conv2d(_:_:stride:padding:dilation:groups:)`` with C groups, but on a CPU in float32 and channels-last with a
+    /// gradient of the weight that is several times as fast as libtorch's for kernels above 3×3 and planes of up to 16.
+    public func depthwiseConv2d(_ weight: Tensor, _ bias: Tensor?, stride: Int = 1, padding: Int = 0) -> Tensor {
+        Op.depthwiseConv2d(.tensor(self), .tensor(weight), .optional(bias), .int(stride), .int(padding))
     }
     public func groupNorm(_ groups: Int, _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
         Op.groupNorm(.tensor(self), .int(groups), .optional(weight), .optional(bias), .double(epsilon))
