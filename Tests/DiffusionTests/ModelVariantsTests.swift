@@ -102,10 +102,11 @@ struct ModelVariantsTests {
         let image = try rough.textToImage(["art"], settings: settings, seeds: [0])
         #expect(image.dtype == .float32)
         #expect(relativeError(image, expected) < tolerance)
-        let again = try rough.imageToImage(image, prompts: ["art"], settings: settings, seeds: [0])
+        // From the same image: the rounding of one pass is not fed into the next.
+        let again = try rough.imageToImage(expected, prompts: ["art"], settings: settings, seeds: [0])
         let expectedAgain = try exact.imageToImage(expected, prompts: ["art"], settings: settings, seeds: [0])
         #expect(relativeError(again, expectedAgain) < tolerance)
-        let inverted = try rough.invert(image, prompts: ["art"], steps: 2)
+        let inverted = try rough.invert(expected, prompts: ["art"], steps: 2)
         #expect(try relativeError(inverted, exact.invert(expected, prompts: ["art"], steps: 2)) < tolerance)
     }
 
