@@ -48,10 +48,7 @@ public struct Conv2d {
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
         guard store.packs(weight, for: x) else {
-            guard groups > 1, weight.shape[0] == groups, weight.shape[1] == 1 else {
-                return x.conv2d(weight, bias, stride: stride, padding: padding, groups: groups)
-            }
-            return x.depthwiseConv2d(weight, bias, stride: stride, padding: padding)
+            return x.conv2d(weight, bias, stride: stride, padding: padding, groups: groups)
         }
         return packed.conv2d(x, weight, bias, stride: stride, padding: padding, groups: groups)
     }
