@@ -1,5 +1,5 @@
 // Depthwise convolution with a gradient of its own for the weight. oneDNN's takes many times as long as the rest of the
-// convolution where kernels are larger than 3×3 or planes tiny: a quarter of a training step of EfficientNet-Lite0.
+// convolution where kernels are larger than 3×3 or planes tiny: a fifth of a training step of EfficientNet-Lite0.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
