@@ -17,7 +17,8 @@ import Torch
         Case(channels: 130, size: [2, 2], kernel: 5, stride: 1), Case(channels: 3, size: [4, 4], kernel: 3, stride: 1),
         Case(channels: 5, size: [7, 10], kernel: 7, stride: 1, bias: true),
         // Libtorch's gradient in float32, too.
-        Case(channels: 8, size: [12, 12], kernel: 3, stride: 2), Case(channels: 4, size: [20, 20], kernel: 9, stride: 1),
+        Case(channels: 8, size: [12, 12], kernel: 3, stride: 2),
+        Case(channels: 4, size: [20, 20], kernel: 9, stride: 1),
     ]
 
     /// The output and the gradients of input, weight and bias of a loss that differs from element to element.

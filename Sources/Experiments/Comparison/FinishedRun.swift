@@ -53,7 +53,9 @@ struct FinishedRun {
             throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
         }
         let runs = try names.sorted().compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
-        guard !runs.isEmpty else { throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'") }
+        guard !runs.isEmpty else {
+            throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'")
+        }
         return runs
     }
 }

@@ -111,7 +111,9 @@ public struct RunComparison: Codable, Sendable, Equatable {
             return Target(
                 domains: domains,
                 rows: methods.compactMap { method in
-                    byMethod[method].map { Row(method, $0, against: byMethod[baseline] ?? [], isBaseline: method == baseline) }
+                    byMethod[method].map {
+                        Row(method, $0, against: byMethod[baseline] ?? [], isBaseline: method == baseline)
+                    }
                 })
         }
         self.targets = targets
