@@ -43,7 +43,9 @@ func headers(_ library: String) -> [CSetting] {
         FileHandle.standardError.write(Data("error: pkg-config finds no \(library); run scripts/bootstrap\n".utf8))
     }
     // As system headers, whose warnings are not ours.
-    return [.unsafeFlags(flags.split(whereSeparator: \.isWhitespace).flatMap { ["-isystem", String($0.dropFirst(2))] })]
+    return [
+        .unsafeFlags(flags.split(whereSeparator: \.isWhitespace).flatMap { ["-isystem", String($0.dropFirst(2))] })
+    ]
 }
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -68,7 +70,8 @@ let package = Package(
         .library(
             name: "DomainFusion",
             targets: [
-                "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "DomainFusion", "Experiments",
+                "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "DomainFusion",
+                "Experiments",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -106,7 +109,8 @@ let package = Package(
             name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
-        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("Hub") + tests("DomainGeneralization")
+        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("Hub")
+        + tests("DomainGeneralization")
         + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20

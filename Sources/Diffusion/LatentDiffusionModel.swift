@@ -70,7 +70,8 @@ public final class LatentDiffusionModel {
         guard tokenizer.contextLength <= textEncoder.config.length else {
             throw ModelError(
                 path: "\(path)/tokenizer",
-                "prompts have \(tokenizer.contextLength) tokens, but the text encoder takes \(textEncoder.config.length)")
+                "prompts have \(tokenizer.contextLength) tokens, but the text encoder takes \(textEncoder.config.length)"
+            )
         }
         let lastToken = tokenizer.encoder.vocabulary.values.max() ?? 0
         guard lastToken < textEncoder.config.vocabularySize else {

@@ -30,7 +30,8 @@ public final class DomainFusionAlgorithm: Algorithm {
             "styles": "domains and the words for their styles, for prompts with {style}; never the held-out ones'",
             "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
             "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
-            "augmentation": "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
+            "augmentation":
+                "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
         ]
 
         public func validate() throws {
@@ -42,7 +43,8 @@ public final class DomainFusionAlgorithm: Algorithm {
             try augmentation.validate(path: "algorithm.hyperparameters.augmentation")
             let prompts = [distillation.prompt, posterior.prompt] + augmentation.prompts
             if styles.isEmpty, let prompt = prompts.first(where: Caption.namesStyle) {
-                throw UserError("algorithm.hyperparameters.styles: must have a style for each domain, for \"\(prompt)\"")
+                throw UserError(
+                    "algorithm.hyperparameters.styles: must have a style for each domain, for \"\(prompt)\"")
             }
         }
     }

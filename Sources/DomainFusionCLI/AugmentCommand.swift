@@ -50,7 +50,8 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("prompt"),
-        help: "A prompt; {class} or {a class} stands for the label. Several are asked for one candidate after the other.")
+        help:
+            "A prompt; {class} or {a class} stands for the label. Several are asked for one candidate after the other.")
     var prompts = AugmentationSettings().prompts
 
     @Option(help: "fourier (amplitude and phase) or latent (adaptive instance normalisation).")
@@ -121,7 +122,8 @@ struct AugmentCommand: AsyncParsableCommand {
             }
         }
         try CandidateGallery.sheet(
-            rows.map(\.outcome), names: rows.map(\.name), title: prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
+            rows.map(\.outcome), names: rows.map(\.name),
+            title: prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
         ).write(to: output)
         let seconds = ledger.seconds.values.reduce(0, +)
         print(

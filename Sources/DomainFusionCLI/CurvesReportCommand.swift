@@ -113,7 +113,9 @@ struct CurvesReportCommand: AsyncParsableCommand {
     }
 
     static func table(_ part: PromptReport.Guidance, _ report: PromptReport) -> String {
-        let titles = ["p", "right", "wrong", "correlation", "class share", "image share", "variance 1", "\(report.draws)"]
+        let titles = [
+            "p", "right", "wrong", "correlation", "class share", "image share", "variance 1", "\(report.draws)",
+        ]
         var lines = ["", "guidance \(format(part.scale))", cells(titles)]
         for row in part.rows {
             lines.append(

@@ -106,7 +106,9 @@ struct LDMSample: AsyncParsableCommand {
         }
         guard (0...1).contains(eta) else { throw ValidationError("--eta: \(eta) is not in 0...1") }
         guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
-        guard guidance >= 0, guidance.isFinite else { throw ValidationError("--guidance: \(guidance) is not 0 or more") }
+        guard guidance >= 0, guidance.isFinite else {
+            throw ValidationError("--guidance: \(guidance) is not 0 or more")
+        }
         guard output.lowercased().hasSuffix(".png") else {
             throw ValidationError("--output: '\(output)' is no .png; the result is a PNG file")
         }

@@ -8,7 +8,9 @@ enum SchedulerChoice: String, CaseIterable {
     case unipc, lcm
 
     init?(name: String) {
-        guard let choice = Self.allCases.first(where: { [$0.rawValue, $0.className].contains(name) }) else { return nil }
+        guard let choice = Self.allCases.first(where: { [$0.rawValue, $0.className].contains(name) }) else {
+            return nil
+        }
         self = choice
     }
 

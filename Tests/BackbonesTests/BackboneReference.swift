@@ -35,7 +35,8 @@ struct BackboneReference: Decodable {
     static let all = read(BackboneReference.self) { !$0.hasPrefix("torchvision ") }
     static let torchvision = read(Output.self) { $0.hasPrefix("torchvision ") }
 
-    private static func read<Entry: Decodable>(_ type: Entry.Type, where isWanted: (String) -> Bool) -> [String: Entry] {
+    private static func read<Entry: Decodable>(_ type: Entry.Type, where isWanted: (String) -> Bool) -> [String: Entry]
+    {
         guard let url = Bundle.module.url(forResource: "backbones", withExtension: "json", subdirectory: "Fixtures"),
             let data = try? Data(contentsOf: url),
             let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],

@@ -61,7 +61,8 @@ import Torch
         let reference = try #require(BackboneReference.torchvision["torchvision \(name)"])
         let description = try Backbones.named(name)
         let fresh = try Classifier(description, classCount: Formula.classCount, seed: 0)
-        let weights = Formula.weights(like: fresh.store, name: name == "convnext_tiny" ? Self.convNeXtKey : Self.regNetKey)
+        let weights = Formula.weights(
+            like: fresh.store, name: name == "convnext_tiny" ? Self.convNeXtKey : Self.regNetKey)
         let classifier = try Classifier(description, classCount: Formula.classCount, weights: weights, seed: 0)
         #expect(!classifier.headIsFresh)
         classifier.evaluating {
@@ -89,7 +90,8 @@ import Torch
         var result = key.replacingOccurrences(of: "stem.", with: "features.0.")
             .replacingOccurrences(of: "head.norm", with: "classifier.0")
             .replacingOccurrences(of: "head.fc", with: "classifier.2")
-        if let match = key.firstMatch(of: /^stages\.(\d)\.(blocks|downsample)\.(\d+)\.(.*)$/), let stage = Int(match.1) {
+        if let match = key.firstMatch(of: /^stages\.(\d)\.(blocks|downsample)\.(\d+)\.(.*)$/), let stage = Int(match.1)
+        {
             let place = match.2 == "blocks" ? 2 * stage + 1 : 2 * stage
             result = "features.\(place).\(match.3).\(match.4)"
             for (ours, theirs) in [

@@ -34,7 +34,8 @@ final class HubCacheTests {
             }
             let up = String(repeating: "../", count: name.split(separator: "/").count + 1)
             try FileManager.default.createDirectory(
-                atPath: ("\(snapshot)/\(name)" as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                atPath: ("\(snapshot)/\(name)" as NSString).deletingLastPathComponent, withIntermediateDirectories: true
+            )
             try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(repository)/blobs/\(number)")
             try FileManager.default.createSymbolicLink(
                 atPath: "\(snapshot)/\(name)", withDestinationPath: "\(up)blobs/\(number)")
@@ -76,7 +77,10 @@ final class HubCacheTests {
                 + "cache (ROOT); fetch it with 'domainfusion ldm download org/tiny.sd@\(unknown)'")
         try write("main", "\(repository)/refs/main")
         #expect(refusal("org/tiny.sd").hasPrefix("ROOT/models--org--tiny.sd/refs/main: names no commit"))
-        for name in ["nowhere", "/no/where", "a/b/c", "../x/y", "org/", "Models/x", "org/na--me", "org/name@", "org/name@../../x"] {
+        for name in [
+            "nowhere", "/no/where", "a/b/c", "../x/y", "org/", "Models/x", "org/na--me", "org/name@",
+            "org/name@../../x",
+        ] {
             #expect(refusal(name).hasPrefix("\(name): no such model"), "\(refusal(name))")
         }
     }

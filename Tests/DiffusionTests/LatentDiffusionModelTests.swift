@@ -134,18 +134,24 @@ struct LatentDiffusionModelTests {
         let unknown = try refusal { try edit("\($0)/vae/config.json") { $0["spectral"] = true } }
         #expect(unknown == "vae/config.json: unknown settings spectral: not supported")
 
-        #expect(try refusal { try edit("\($0)/unet/config.json") { $0["block_out_channels"] = [Int]() } }
-            .hasPrefix("unet/config.json: "))
-        #expect(try refusal { try edit("\($0)/unet/config.json") { $0["norm_num_groups"] = 3 } }
-            .contains("are not multiples of norm_num_groups, 3"))
-        #expect(try refusal { try edit("\($0)/unet/config.json") { $0["attention_head_dim"] = 3 } }
-            .contains("does not divide block_out_channels"))
-        #expect(try refusal { try edit("\($0)/text_encoder/config.json") { $0["num_attention_heads"] = 5 } }
-            .contains("hidden_size 32 is not a multiple of num_attention_heads, 5"))
-        #expect(try refusal { try edit("\($0)/vae/config.json") { $0["up_block_types"] = ["UpDecoderBlock2D"] } }
-            .contains("1 up_block_types for 2 block_out_channels"))
-        #expect(try refusal { try edit("\($0)/scheduler/scheduler_config.json") { $0["prediction_type"] = "x" } }
-            .hasPrefix("scheduler/scheduler_config.json: "))
+        #expect(
+            try refusal { try edit("\($0)/unet/config.json") { $0["block_out_channels"] = [Int]() } }
+                .hasPrefix("unet/config.json: "))
+        #expect(
+            try refusal { try edit("\($0)/unet/config.json") { $0["norm_num_groups"] = 3 } }
+                .contains("are not multiples of norm_num_groups, 3"))
+        #expect(
+            try refusal { try edit("\($0)/unet/config.json") { $0["attention_head_dim"] = 3 } }
+                .contains("does not divide block_out_channels"))
+        #expect(
+            try refusal { try edit("\($0)/text_encoder/config.json") { $0["num_attention_heads"] = 5 } }
+                .contains("hidden_size 32 is not a multiple of num_attention_heads, 5"))
+        #expect(
+            try refusal { try edit("\($0)/vae/config.json") { $0["up_block_types"] = ["UpDecoderBlock2D"] } }
+                .contains("1 up_block_types for 2 block_out_channels"))
+        #expect(
+            try refusal { try edit("\($0)/scheduler/scheduler_config.json") { $0["prediction_type"] = "x" } }
+                .hasPrefix("scheduler/scheduler_config.json: "))
         let tokens = try refusal { try edit("\($0)/tokenizer/vocab.json") { $0["extra"] = 100_000 } }
         #expect(tokens == "tokenizer: has a token 100000, but the text encoder's vocab_size is 640")
     }

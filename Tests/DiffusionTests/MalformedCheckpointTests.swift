@@ -142,7 +142,8 @@ struct MalformedCheckpointTests {
             let copy = try ModelCopy()
             try Data(text.utf8).write(to: URL(fileURLWithPath: copy.path("unet/config.json")))
             let message = copy.refusal()
-            #expect(message.hasPrefix("unet/config.json: ") && message.contains(reason), "\(text.prefix(20)): \(message)")
+            #expect(
+                message.hasPrefix("unet/config.json: ") && message.contains(reason), "\(text.prefix(20)): \(message)")
         }
     }
 
@@ -180,7 +181,9 @@ struct MalformedCheckpointTests {
         let length = Int(original[0]) | Int(original[1]) << 8 | Int(original[2]) << 16
         for _ in 0..<60 {
             var bytes = original
-            for _ in 0..<3 { bytes[Int.random(in: 0..<8 + length, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+            for _ in 0..<3 {
+                bytes[Int.random(in: 0..<8 + length, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
             try bytes.write(to: URL(fileURLWithPath: copy.path(unet)))
             let message = copy.refusal()
             #expect(message.hasPrefix(unet) || message == "nothing was thrown", "\(message)")

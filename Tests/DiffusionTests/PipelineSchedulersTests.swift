@@ -118,7 +118,8 @@ struct PipelineSchedulersTests {
 
     /// A walk that is left after any step and gone on with in another object ends as if it had not been left.
     @Test(arguments: forward) func walkGoesOnFromAFile(scheduler: String) throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).safetensors").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).safetensors")
+            .path
         defer { try? FileManager.default.removeItem(atPath: path) }
         let model = try LatentDiffusionModel(path: fixture("sd1"))
         var settings = settings(scheduler)

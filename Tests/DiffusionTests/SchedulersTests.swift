@@ -37,7 +37,8 @@ struct SchedulersTests {
             let start = place
             place += timesteps.count - skip
             return Walk(
-                number: number, className: name, config: String(decoding: text, as: UTF8.self), steps: steps, skip: skip,
+                number: number, className: name, config: String(decoding: text, as: UTF8.self), steps: steps,
+                skip: skip,
                 eta: eta, sigma: sigma, timesteps: timesteps, noises: noises, place: start..<place)
         }
     }()
@@ -129,14 +130,16 @@ struct SchedulersTests {
 
     @Test func drawsNoiseOnlyWhereItSays() throws {
         for walk in Self.walks {
-            var scheduler = try makeScheduler(config(walk.config), name: walk.className, steps: walk.steps, eta: walk.eta)
+            var scheduler = try makeScheduler(
+                config(walk.config), name: walk.className, steps: walk.steps, eta: walk.eta)
             var draws = 0
             var sample = Tensor.zeros([1, 2, 2, 2])
             for index in scheduler.timesteps.indices {
-                sample = scheduler.step(sample, at: index, sample: sample) {
-                    draws += 1
-                    return Tensor.zeros([1, 2, 2, 2])
-                }.sample
+                sample =
+                    scheduler.step(sample, at: index, sample: sample) {
+                        draws += 1
+                        return Tensor.zeros([1, 2, 2, 2])
+                    }.sample
             }
             #expect(scheduler.isStochastic == (draws > 0), "\(walk.testDescription)")
         }
@@ -258,12 +261,14 @@ struct SchedulersTests {
         }
         // What the file's own sampler does not use is no mistake, but one of the samplers that use it.
         let foreign = try self.config("{\"_class_name\": \"DDIMScheduler\", \"use_beta_sigmas\": true}")
-        #expect(message { _ = try makeScheduler(foreign, name: "EulerDiscreteScheduler", steps: 4) }
-            .contains("use_beta_sigmas is true"))
+        #expect(
+            message { _ = try makeScheduler(foreign, name: "EulerDiscreteScheduler", steps: 4) }
+                .contains("use_beta_sigmas is true"))
         #expect(message { _ = try makeScheduler(config, name: "LCMScheduler", steps: 51) }.contains("1 to 50"))
         #expect(message { _ = try makeScheduler(config, name: "PNDMScheduler", steps: 3) }.contains("4 or more"))
-        #expect(message { _ = try makeScheduler(config, name: "UniPCMultistepScheduler", steps: 1000) }
-            .contains("choose fewer steps"))
+        #expect(
+            message { _ = try makeScheduler(config, name: "UniPCMultistepScheduler", steps: 1000) }
+                .contains("choose fewer steps"))
         #expect(message { _ = try makeScheduler(config, name: "LCMScheduler", steps: 4, eta: 1) }.contains("eta"))
     }
 

@@ -19,7 +19,8 @@ struct DomainFusionTrainTests {
         _ folder: String, _ settings: [String], _ more: String..., end: ((Process) throws -> Void)? = nil
     ) throws -> ProgramResult {
         let common = [
-            "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size", "2",
+            "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+            "2",
             "--steps", "6", "--save-every", "6", "--evaluate-every", "6", "--threads", "1", "--device", "cpu",
             "--algorithm", "DomainFusion", "--run-dir", folder, "--store", "\(folder)-store",
         ]
@@ -38,7 +39,8 @@ struct DomainFusionTrainTests {
 
     /// The files of a kind in a run's store.
     private func stored(_ kind: String, _ folder: String) -> Int {
-        let paths = (try? FileManager.default.subpathsOfDirectory(atPath: "\(program.folder)/\(folder)-store/\(kind)")) ?? []
+        let paths =
+            (try? FileManager.default.subpathsOfDirectory(atPath: "\(program.folder)/\(folder)-store/\(kind)")) ?? []
         return paths.filter { $0.hasSuffix(".png") || $0.hasSuffix(".safetensors") }.count
     }
 
@@ -65,7 +67,9 @@ struct DomainFusionTrainTests {
 
         let resumed = try train("parts", settings)
         #expect(resumed.status == 0, "\(resumed.errors)")
-        for file in ["checkpoint/step-6/model.safetensors", "checkpoint/step-6/optimizer.safetensors", "predictions.jsonl"] {
+        for file in [
+            "checkpoint/step-6/model.safetensors", "checkpoint/step-6/optimizer.safetensors", "predictions.jsonl",
+        ] {
             #expect(program.contents("whole/\(file)") != nil)
             #expect(program.contents("parts/\(file)") == program.contents("whole/\(file)"), "\(file)")
         }
@@ -150,7 +154,8 @@ struct DomainFusionTrainTests {
             if first == 0, program.exists("parts/synthetic/manifest.jsonl") { first = stored("candidate", "parts") }
             return first > 0 && stored("candidate", "parts") > first
         }
-        #expect(program.contents("parts/synthetic/manifest.jsonl") == program.contents("whole/synthetic/manifest.jsonl"))
+        #expect(
+            program.contents("parts/synthetic/manifest.jsonl") == program.contents("whole/synthetic/manifest.jsonl"))
         let totals = try ["whole", "parts"].map { try json("\($0)/summary.json")["totals"]?["images_generated"] }
         #expect(totals[0] != nil && totals[0] == totals[1])
     }
@@ -168,7 +173,8 @@ struct DomainFusionTrainTests {
             "judged", quick, "--ola-judge", "judge", "--set", "algorithm.hyperparameters.augmentation.judgeThreshold=1")
         #expect(judged.status == 0, "\(judged.errors)")
         // No candidate is certain to show its class: all images stay as they were.
-        let manifest = String(decoding: try #require(program.contents("judged/synthetic/manifest.jsonl")), as: UTF8.self)
+        let manifest = String(
+            decoding: try #require(program.contents("judged/synthetic/manifest.jsonl")), as: UTF8.self)
         #expect(manifest.split(separator: "\n").count == 4)
         #expect(!manifest.contains("\"style\""))
         let plain = try train("plain", quick)

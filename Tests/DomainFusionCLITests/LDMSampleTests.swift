@@ -10,7 +10,8 @@ struct LDMSampleTests {
         .appendingPathComponent("DiffusionTests/Fixtures/sd1").path
 
     private func sample(_ program: Program, _ arguments: String...) throws -> ProgramResult {
-        try program.run(["ldm", "sample", "--model", model, "--prompt", "a photo of a dog", "--steps", "4"] + arguments)
+        try program.run(
+            ["ldm", "sample", "--model", model, "--prompt", "a photo of a dog", "--steps", "4"] + arguments)
     }
 
     @Test func latentsMakeTheSameImageAgain() throws {
@@ -22,7 +23,8 @@ struct LDMSampleTests {
         #expect(again.status == 0, "\(again.errors)")
         #expect(program.contents("a.png") == program.contents("b.png"))
         let state = try StateDict(safetensors: "\(program.folder)/kept.safetensors")
-        #expect(state["noise"]?.scalars(Float.self) == Tensor.randn([1, 4, 8, 8], generator: Generator(seed: 3)).scalars())
+        #expect(
+            state["noise"]?.scalars(Float.self) == Tensor.randn([1, 4, 8, 8], generator: Generator(seed: 3)).scalars())
         #expect(state["latents"]?.shape == [1, 4, 8, 8])
     }
 

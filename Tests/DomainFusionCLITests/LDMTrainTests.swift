@@ -28,7 +28,8 @@ struct LDMTrainTests {
     private func train(steps: Int, end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
         try program.run(
             [
-                "ldm", "train", "vae", "--corpus", "corpus", "--image-size", "40", "--batch-size", "4", "--work", "work",
+                "ldm", "train", "vae", "--corpus", "corpus", "--image-size", "40", "--batch-size", "4", "--work",
+                "work",
                 "--output", "model", "--steps", "\(steps)", "--threads", "1",
             ], end: end)
     }

@@ -47,7 +47,8 @@ struct ModelFolderTests {
 
     @Test func headerOf200Gigabytes() throws {
         try expectRefusal("\(unet): not a valid safetensors file: header of 200000000000 bytes") { program in
-            try program.write(withUnsafeBytes(of: UInt64(200_000_000_000).littleEndian, Array.init) + [0x7B, 0x7D], to: unet)
+            try program.write(
+                withUnsafeBytes(of: UInt64(200_000_000_000).littleEndian, Array.init) + [0x7B, 0x7D], to: unet)
         }
     }
 
@@ -99,6 +100,7 @@ struct ModelFolderTests {
         let found = try sample(program, "org/tiny", environment: environment)
         #expect(found.status == 0, "\(found.errors)")
         let missing = try sample(program, "org/tiny@v2", environment: environment)
-        #expect(missing.isPlainError && missing.errors.contains("fetch it with 'domainfusion ldm download org/tiny@v2'"))
+        #expect(
+            missing.isPlainError && missing.errors.contains("fetch it with 'domainfusion ldm download org/tiny@v2'"))
     }
 }

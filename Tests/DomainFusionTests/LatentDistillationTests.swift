@@ -49,7 +49,9 @@ private func relativeError(_ a: Tensor, _ b: Tensor) -> Double { ((a - b).norm()
     static let models = ["sd1", "sd2"]
     static let precisions: [(DType, Double)] = [(.float32, 1e-3), (.float64, 1e-6)]
 
-    @Test(arguments: models, precisions) func forwardOnlyEqualsAutograd(_ model: String, _ precision: (DType, Double)) throws {
+    @Test(arguments: models, precisions) func forwardOnlyEqualsAutograd(_ model: String, _ precision: (DType, Double))
+        throws
+    {
         for scaling in LatentDistillationSettings.Scaling.allCases {
             for weight in LatentDistillationSettings.TimeWeight.allCases {
                 let example = try Example(model, dtype: precision.0) {

@@ -91,7 +91,8 @@ import Torch
         settings.draws = 4
         settings.nodes = 3
         settings.prompt = "a photo of {a class}"
-        let probe = try PromptProbe(model, classes: ["lion", "apple", "hot_dog"], settings: settings, points: [0.3, 0.8])
+        let probe = try PromptProbe(
+            model, classes: ["lion", "apple", "hot_dog"], settings: settings, points: [0.3, 0.8])
         #expect(probe.evaluationsPerImage == 4 * (2 * 5 + 2))
         var asked = 0
         let samples = try probe.samples(of: someSources(), count: 5, seed: 3) { done, total in
@@ -124,8 +125,12 @@ import Torch
         let model = try tinyModel("sd1")
         var settings = LatentDistillationSettings()
         #expect(throws: UserError.self) { try PromptProbe(model, classes: ["lion"], settings: settings, points: [0.5]) }
-        #expect(throws: UserError.self) { try PromptProbe(model, classes: ["a", "b"], settings: settings, points: [1.5]) }
+        #expect(throws: UserError.self) {
+            try PromptProbe(model, classes: ["a", "b"], settings: settings, points: [1.5])
+        }
         settings.draws = 3
-        #expect(throws: UserError.self) { try PromptProbe(model, classes: ["a", "b"], settings: settings, points: [0.5]) }
+        #expect(throws: UserError.self) {
+            try PromptProbe(model, classes: ["a", "b"], settings: settings, points: [0.5])
+        }
     }
 }

@@ -58,7 +58,8 @@ struct NonFiniteLossTests {
         poison.isMended.store(true, ordering: .relaxed)
         _ = try run("poisoned", registry).run()
         #expect(bytes("whole/checkpoint/step-4/model.safetensors") != nil)
-        #expect(bytes("poisoned/checkpoint/step-4/model.safetensors") == bytes("whole/checkpoint/step-4/model.safetensors"))
+        #expect(
+            bytes("poisoned/checkpoint/step-4/model.safetensors") == bytes("whole/checkpoint/step-4/model.safetensors"))
         #expect(bytes("poisoned/failed") == nil && bytes("poisoned/failed-batch.txt") == nil)
     }
 }

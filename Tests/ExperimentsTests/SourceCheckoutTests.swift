@@ -29,7 +29,8 @@ struct SourceCheckoutTests {
         _ = try git(folder.path, "init")
         _ = try git(folder.path, "add", "file")
         _ = try git(
-            folder.path, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--no-verify", "-m", "Add a file")
+            folder.path, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--no-verify", "-m",
+            "Add a file")
         let head = try git(folder.path, "rev-parse", "HEAD")
         #expect(head.count == 40)
         #expect(SourceCheckout.commit(of: program) == head)

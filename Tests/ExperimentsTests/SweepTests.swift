@@ -19,7 +19,7 @@ struct SweepTests {
         change: (inout RunConfiguration) -> Void = { _ in }
     ) throws -> SweepPlan {
         try SweepPlan(
-            datasets: datasets, directory: directory ?? folder.path, 
+            datasets: datasets, directory: directory ?? folder.path,
             methods: algorithms.map(SweepMethod.init) + variants, heldOut: held,
             trials: trials,
             draws: 0..<draws, registry: .standard

@@ -61,7 +61,8 @@ import Torch
         #expect(difference(second({ layer($0) }, x), before * 4) < 1e-6)
         // Another shape of inputs, and the first one again.
         let wide = Tensor.concatenated([x, x], dimension: 0)
-        #expect(difference(second({ layer($0) }, wide), Tensor.concatenated([before, before], dimension: 0) * 4) < 1e-6)
+        #expect(
+            difference(second({ layer($0) }, wide), Tensor.concatenated([before, before], dimension: 0) * 4) < 1e-6)
         #expect(difference(second({ layer($0) }, x), before * 4) < 1e-6)
     }
 

@@ -132,7 +132,8 @@ struct ModelLocation {
             return
         }
         guard let id = HubCache.ModelID(name) else {
-            throw ModelError(path: name, "no such model; wanted a folder in diffusers layout (unet/, vae/, …), or ORG/NAME")
+            throw ModelError(
+                path: name, "no such model; wanted a folder in diffusers layout (unet/, vae/, …), or ORG/NAME")
         }
         let found = try cache.snapshot(id)
         folder = found.folder

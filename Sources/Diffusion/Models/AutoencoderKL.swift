@@ -83,7 +83,8 @@ private struct MidBlock {
         let groups = config.normGroups
         first = ResnetBlock2D(
             scope / "resnets" / 0, in: channels, out: channels, timeWidth: nil, groups: groups, epsilon: epsilon)
-        attention = config.midBlockAttention
+        attention =
+            config.midBlockAttention
             ? ImageAttention(scope / "attentions" / 0, channels: channels, heads: 1, groups: groups, epsilon: epsilon)
             : nil
         second = ResnetBlock2D(
@@ -203,9 +204,11 @@ public final class AutoencoderKL {
         let latent = config.latentChannels
         encoder = Encoder(store.root / "encoder", config)
         decoder = Decoder(store.root / "decoder", config)
-        quantConv = config.useQuantConv
+        quantConv =
+            config.useQuantConv
             ? Conv2d(store.root / "quant_conv", in: 2 * latent, out: 2 * latent, kernel: 1) : nil
-        postQuantConv = config.usePostQuantConv
+        postQuantConv =
+            config.usePostQuantConv
             ? Conv2d(store.root / "post_quant_conv", in: latent, out: latent, kernel: 1) : nil
     }
 
@@ -238,7 +241,9 @@ public final class AutoencoderKL {
     ///   - mean: per channel of the posterior mean as it is now [latentChannels].
     ///   - deviation: likewise.
     public func normaliseLatents(mean: Tensor, deviation: Tensor) {
-        guard let quantConv, let postQuantConv, let bias = quantConv.bias, let postBias = postQuantConv.bias else { return }
+        guard let quantConv, let postQuantConv, let bias = quantConv.bias, let postBias = postQuantConv.bias else {
+            return
+        }
         noGrad {
             let scale = 1 / (deviation * config.scalingFactor)
             // mean' = (mean − m) · s and log-variance' = log-variance + 2 ln s

@@ -16,9 +16,11 @@ private struct DownBlock {
                 scope / "resnets" / layer, in: layer == 0 ? channels[max(0, level - 1)] : channels[level],
                 out: channels[level], timeWidth: timeWidth, groups: config.normGroups, epsilon: config.normEpsilon)
         }
-        attentions = config.downAttention[level]
+        attentions =
+            config.downAttention[level]
             ? resnets.indices.map { Transformer2D(scope / "attentions" / $0, level: level, config: config) } : []
-        downsample = level == channels.count - 1
+        downsample =
+            level == channels.count - 1
             ? nil : Downsample2D(scope / "downsamplers" / 0, channels: channels[level], asymmetric: false)
     }
 
@@ -56,7 +58,8 @@ private struct UpBlock {
                 scope / "resnets" / layer, in: (layer == 0 ? previous : channels[level]) + skip,
                 out: channels[level], timeWidth: timeWidth, groups: config.normGroups, epsilon: config.normEpsilon)
         }
-        attentions = config.upAttention[index]
+        attentions =
+            config.upAttention[index]
             ? resnets.indices.map { Transformer2D(scope / "attentions" / $0, level: level, config: config) } : []
         upsample = level == 0 ? nil : Upsample2D(scope / "upsamplers" / 0, channels: channels[level])
     }

@@ -134,7 +134,8 @@ public struct Denoising: Sequence, IteratorProtocol {
             (range.lowerBound...range.upperBound).contains(place), kept.shape == latents.shape,
             generators.indices.allSatisfy({ state["generator.\($0)"] != nil })
         else {
-            throw TorchError("the kept state is not of this walk; begin again, or with the settings that it was kept with")
+            throw TorchError(
+                "the kept state is not of this walk; begin again, or with the settings that it was kept with")
         }
         index = place
         latents = kept.to(device: latents.device, dtype: .float32)
@@ -172,7 +173,8 @@ extension LatentDiffusionModel {
                     + "\(prompts.count) images: give one for each")
         }
         let context = embed(prompts)
-        let guidance = isGuided(settings)
+        let guidance =
+            isGuided(settings)
             ? Denoising.Guidance(
                 negative: embed([settings.negativePrompt]).expanded([prompts.count, -1, -1]),
                 scale: settings.guidanceScale, rescale: settings.guidanceRescale) : nil

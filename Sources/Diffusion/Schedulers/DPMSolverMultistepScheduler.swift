@@ -25,7 +25,8 @@ public struct DPMSolverMultistepScheduler: Scheduler {
         let algorithm = config.algorithmType ?? "dpmsolver++"
         guard ["dpmsolver++", stochastic, "deis"].contains(algorithm) else {
             throw TorchError(
-                "algorithm_type is \(algorithm), which is not supported; \(className) takes dpmsolver++ and \(stochastic)")
+                "algorithm_type is \(algorithm), which is not supported; \(className) takes dpmsolver++ and \(stochastic)"
+            )
         }
     }
 

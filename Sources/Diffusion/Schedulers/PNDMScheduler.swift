@@ -76,7 +76,8 @@ public struct PNDMScheduler: Scheduler {
     public mutating func step(
         _ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor
     ) -> SchedulerStep {
-        let original = schedule.split(modelOutput, sample: sample, alpha: schedule.alphasCumprod[levels[index]]).original
+        let original = schedule.split(modelOutput, sample: sample, alpha: schedule.alphasCumprod[levels[index]])
+            .original
         defer { counter += 1 }
         let result =
             counter < rungeKutta

@@ -25,7 +25,8 @@ public struct UniPCMultistepScheduler: Scheduler {
         try checkSolver(config, types: ["bh1", "bh2", "midpoint", "heun", "logrho"], by: className)
         guard config.lowerOrderFinal || config.finalSigma == .lowest || config.solverOrder == 1 else {
             throw TorchError(
-                "lower_order_final is false, but \(className) of order 2 cannot end without noise (final_sigmas_type zero)")
+                "lower_order_final is false, but \(className) of order 2 cannot end without noise (final_sigmas_type zero)"
+            )
         }
     }
 

@@ -52,7 +52,8 @@ struct DistillationTables {
         }
         return LDCurveTable(
             grid: ChebyshevGrid(distillation.settings.nodes),
-            values: Tensor(values.flatMap { $0 }, shape: [items.count, distillation.settings.nodes], device: context.device),
+            values: Tensor(
+                values.flatMap { $0 }, shape: [items.count, distillation.settings.nodes], device: context.device),
             rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
     }
 

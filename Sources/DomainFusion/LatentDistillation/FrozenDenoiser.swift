@@ -22,10 +22,11 @@ public struct FrozenDenoiser {
     /// Latents of images [N, 3, H, W] in [0, 1] seen with confidences [N]: [N, C, h, w].
     public func latents(_ images: Tensor, confidence: Tensor, scaling: LatentDistillationSettings.Scaling) -> Tensor {
         let p = confidence.reshaped(-1, 1, 1, 1)
-        let view = switch scaling {
-        case .black: 2 * (p * images) - 1
-        case .grey: p * (2 * images - 1)
-        }
+        let view =
+            switch scaling {
+            case .black: 2 * (p * images) - 1
+            case .grey: p * (2 * images - 1)
+            }
         return model.vae.encode(view.contiguous(.channelsLast))
     }
 

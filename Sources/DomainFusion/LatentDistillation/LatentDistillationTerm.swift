@@ -35,12 +35,13 @@ public final class LatentDistillationTerm {
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation")))
         let tables = DistillationTables(
             distillation: distillation, context: context, prompts: prompts, store: store)
-        source = switch settings.mode {
-        case .off, .autograd: .autograd
-        case .online: .online
-        case .latentCurve: .latentCurve(try tables.latentCurves(ledger: &ledger))
-        case .curve: .curve(try tables.curves(ledger: &ledger))
-        }
+        source =
+            switch settings.mode {
+            case .off, .autograd: .autograd
+            case .online: .online
+            case .latentCurve: .latentCurve(try tables.latentCurves(ledger: &ledger))
+            case .curve: .curve(try tables.curves(ledger: &ledger))
+            }
     }
 
     /// The term `λ·mean(g·p)` and what is logged of it.

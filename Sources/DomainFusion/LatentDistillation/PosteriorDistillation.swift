@@ -64,7 +64,8 @@ public final class PosteriorDistillationTerm {
         let table = posteriors.flatMap { $0.probabilities(sharpness: settings.sharpness).map { log(max($0, 1e-8)) } }
         let isRight = zip(posteriors, items).map { $0.prediction == context.dataset.items[$1].label }
         let right = isRight.count { $0 }
-        logPosterior = Tensor(table.map(Float.init), shape: [items.count, context.classes.count], device: context.device)
+        logPosterior = Tensor(
+            table.map(Float.init), shape: [items.count, context.classes.count], device: context.device)
         mask = Tensor(isRight.map { $0 || !settings.onlyWhereRight ? 1 : 0 }, device: context.device)
         rows = Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) })
         accuracy = Double(right) / Double(max(1, items.count))

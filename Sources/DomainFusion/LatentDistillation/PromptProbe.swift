@@ -49,7 +49,9 @@ public struct PromptProbe {
         _ model: LatentDiffusionModel, classes: [String], settings: LatentDistillationSettings, points: [Double]
     ) throws {
         try settings.validate(path: "distillation")
-        guard settings.draws % 2 == 0 else { throw UserError("draws: must be even, so that two halves can be compared") }
+        guard settings.draws % 2 == 0 else {
+            throw UserError("draws: must be even, so that two halves can be compared")
+        }
         guard classes.count > 1 else { throw UserError("a wrong prompt needs at least two classes") }
         guard !points.isEmpty, points.allSatisfy((0...1).contains) else { throw UserError("points: must be in 0…1") }
         var settings = settings

@@ -93,7 +93,8 @@ public struct LDMEvaluation: Codable, Sendable {
         var right = 0
         var rightInStyle = 0
         for (index, entry) in test.entries.enumerated() {
-            let image = (test.images[index].to(dtype: .float32) / 255).to(device: model.device, dtype: model.workingDType)
+            let image = (test.images[index].to(dtype: .float32) / 255).to(
+                device: model.device, dtype: model.workingDType)
             func isRight(_ contexts: Tensor) -> Bool {
                 let seed = options.seed &+ UInt64(index)
                 return distillation.posterior(image, contexts: contexts, seed: seed).prediction == classOf(entry)
@@ -143,7 +144,8 @@ struct CorpusJudge {
         inferenceMode {
             for start in stride(from: 0, to: labels.count, by: 64) {
                 let range = start..<min(start + 64, labels.count)
-                let predicted = classifier(classifier.description.normalisation(images[range])).argmax(1).scalars(Int.self)
+                let predicted = classifier(classifier.description.normalisation(images[range])).argmax(1).scalars(
+                    Int.self)
                 right += zip(predicted, labels[range]).filter { $0 == $1 }.count
             }
         }

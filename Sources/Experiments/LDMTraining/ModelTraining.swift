@@ -71,7 +71,9 @@ public struct ModelTraining {
         report(line)
         let path = "\(folder)/log.jsonl"
         let exists = FileManager.default.fileExists(atPath: path)
-        guard exists || FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
+        guard exists || FileManager.default.createFile(atPath: path, contents: nil),
+            let file = FileHandle(forWritingAtPath: path)
+        else {
             throw FileFormatError(path: path, problem: "cannot be written", remedy: "check its permissions")
         }
         try file.seekToEnd()

@@ -10,7 +10,8 @@ public struct TrainingLog {
     /// - Throws: ``UserError`` for a file that is missing or holds no line of a log.
     public init(path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw UserError("\(path): no such file; name the log.jsonl in the --work folder of 'domainfusion ldm train'")
+            throw UserError(
+                "\(path): no such file; name the log.jsonl in the --work folder of 'domainfusion ldm train'")
         }
         lines = data.split(separator: UInt8(ascii: "\n")).compactMap {
             (try? JSONDecoder().decode(JSONValue.self, from: $0))?.object

@@ -109,11 +109,17 @@ public struct UNetTraining {
                 try write(unetModel, textModel, subset: vocabularySubset, output: output)
             }
             return [
-                ("train_loss", trainer.validationLoss(latents[0..<min(512, latents.size(0))],
-                    captions: training.entries.prefix(512).map { captions.index($0.captions[3]) })),
+                (
+                    "train_loss",
+                    trainer.validationLoss(
+                        latents[0..<min(512, latents.size(0))],
+                        captions: training.entries.prefix(512).map { captions.index($0.captions[3]) })
+                ),
                 ("heldout_loss", trainer.validationLoss(heldOutLatents, captions: heldOutCaptions)),
-                ("heldout_right_class_loss",
-                    trainer.validationLoss(classLatents, captions: ofClasses.map { heldOutCaptions[$0] })),
+                (
+                    "heldout_right_class_loss",
+                    trainer.validationLoss(classLatents, captions: ofClasses.map { heldOutCaptions[$0] })
+                ),
                 ("heldout_wrong_class_loss", trainer.validationLoss(classLatents, captions: wrongCaptions)),
             ]
         }

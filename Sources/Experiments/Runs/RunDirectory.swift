@@ -30,7 +30,8 @@ public final class RunDirectory {
         try takeLock()
         if restart {
             for name in [
-                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json", "done",
+                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json",
+                "done",
                 "failed", RunAverage.file,
             ] {
                 try? FileManager.default.removeItem(atPath: "\(path)/\(name)")

@@ -10,7 +10,8 @@ enum RunJudge {
     static func load(_ path: String, for context: AlgorithmContext) throws -> CandidateJudge {
         let run = try RunDirectory(existing: path)
         guard run.isDone else {
-            throw UserError("\(path): this run is not done; finish it with 'domainfusion train' before it judges another")
+            throw UserError(
+                "\(path): this run is not done; finish it with 'domainfusion train' before it judges another")
         }
         let configuration = try run.configuration()
         guard run.recordedListing == context.dataset.listing else {
@@ -27,7 +28,8 @@ enum RunJudge {
         }
         let model = try TrainedModel(run: path, device: "\(context.device)", threads: Machine.threads)
         guard model.classes == context.classes else {
-            throw UserError("\(path): knows other classes (\(model.classes.joined(separator: ", "))); train another judge")
+            throw UserError(
+                "\(path): knows other classes (\(model.classes.joined(separator: ", "))); train another judge")
         }
         let weights = "\(run.checkpoints.folder(model.step))/model.safetensors"
         return CandidateJudge(fingerprint: try sha256(file: weights)) { images, labels in

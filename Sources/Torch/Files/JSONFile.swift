@@ -13,7 +13,8 @@ public enum JSONFile {
         return try file.withBytes { raw in
             guard raw.count <= longest else {
                 throw FileFormatError(
-                    path: path, problem: "not valid JSON: \(raw.count) bytes are too long", remedy: "fetch the file again")
+                    path: path, problem: "not valid JSON: \(raw.count) bytes are too long",
+                    remedy: "fetch the file again")
             }
             let data = quotingNumbers(Data(raw))
             do {

@@ -67,4 +67,3 @@ extension ParameterStore {
             && x.count > 0 && Op.areThere
     }
 }
-

@@ -8,7 +8,8 @@ import Torch
 @Suite struct AugmenterTests {
     private func request(_ number: Int, seeds: [UInt64] = [1, 2, 3, 4, 5]) -> Augmenter.Request {
         let image = picture(domain: 0, label: 1, number: number).resized(width: 32, height: 32)
-        return Augmenter.Request(start: image, source: image, label: 1,
+        return Augmenter.Request(
+            start: image, source: image, label: 1,
             prompts: seeds.map { _ in "an emoji of an apple" }, seeds: seeds)
     }
 

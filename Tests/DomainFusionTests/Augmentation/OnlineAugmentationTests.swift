@@ -187,7 +187,8 @@ import Torch
     @Test func settingsOutOfRangeAreNamed() throws {
         let wrong: [(String, (inout AugmentationSettings) -> Void)] = [
             ("budget", { $0.budget = -1 }), ("strength", { $0.strength = 0 }), ("steps", { $0.steps = 1 }),
-            ("prompts", { $0.prompts = ["an emoji"] }), ("candidates", { $0.candidates = 0 }), ("share", { $0.share = 1 }),
+            ("prompts", { $0.prompts = ["an emoji"] }), ("candidates", { $0.candidates = 0 }),
+            ("share", { $0.share = 1 }),
             ("guidanceScale", { $0.guidanceScale = .nan }), ("fourierRadius", { $0.fourierRadius = 1.5 }),
             ("judgeThreshold", { $0.judge = "runs/erm" }),
         ]

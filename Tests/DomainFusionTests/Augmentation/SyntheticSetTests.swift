@@ -26,7 +26,8 @@ import Torch
             let line = try JSONDecoder().decode(JSONValue.self, from: Data(lines[0].utf8))
             #expect(
                 Set(try #require(line.object).keys) == [
-                    "path", "sha256", "source", "label", "class", "environment", "round", "prompts", "seeds", "strength",
+                    "path", "sha256", "source", "label", "class", "environment", "round", "prompts", "seeds",
+                    "strength",
                     "style", "content", "style_similarities", "content_similarities", "recipe",
                 ])
             let path = try #require(line["path"]?.string)

@@ -9,7 +9,7 @@ public struct FeatureMatchingSettings: Hyperparameters {
     public init() {}
 
     public static let search = [
-        SearchRange("gamma", as: "mmd_gamma", .power(10, -1, 1)),
+        SearchRange("gamma", as: "mmd_gamma", .power(10, -1, 1))
     ]
 
     public static let help = ["gamma": "weight of the distance between the source domains' features; at least 0"]

@@ -11,7 +11,7 @@ public final class Fish: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("metaRate", as: "meta_lr", .choice([0.05, 0.1, 0.5])),
+            SearchRange("metaRate", as: "meta_lr", .choice([0.05, 0.1, 0.5]))
         ]
 
         public static let help = ["metaRate": "share of the way of the inner steps that is kept; above 0"]

@@ -11,7 +11,7 @@ public final class GroupDRO: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("eta", as: "groupdro_eta", .power(10, -3, -1)),
+            SearchRange("eta", as: "groupdro_eta", .power(10, -3, -1))
         ]
 
         public static let help = ["eta": "step size of the domains' weights; at least 0"]

@@ -11,7 +11,7 @@ public final class SD: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("penaltyWeight", as: "sd_reg", .power(10, -5, -1)),
+            SearchRange("penaltyWeight", as: "sd_reg", .power(10, -5, -1))
         ]
 
         public static let help = ["penaltyWeight": "weight of the mean squared logit; at least 0"]

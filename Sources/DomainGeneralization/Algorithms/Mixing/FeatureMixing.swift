@@ -23,7 +23,7 @@ public struct FeatureMixingSettings: Hyperparameters {
     public init() {}
 
     public static let search = [
-        SearchRange("alpha", .choice([0.1, 0.2, 0.3])),
+        SearchRange("alpha", .choice([0.1, 0.2, 0.3]))
     ]
 
     public static let help = [

@@ -13,7 +13,7 @@ public final class Mixup: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("alpha", as: "mixup_alpha", .power(10, -1, 1)),
+            SearchRange("alpha", as: "mixup_alpha", .power(10, -1, 1))
         ]
 
         public static let help = ["alpha": "the mixing weight is drawn from Beta(alpha, alpha); above 0"]

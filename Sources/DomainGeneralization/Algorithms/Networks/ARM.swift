@@ -11,7 +11,7 @@ public final class ARM: Algorithm {
 
         public static let search = [
             SearchRange("batchSize", of: .run, as: "batch_size", default: .int(8), .constant(.int(8)))
-                .on(.smallImages, default: .int(64), .wholePower(2, 3, 9)),
+                .on(.smallImages, default: .int(64), .wholePower(2, 3, 9))
         ]
     }
 

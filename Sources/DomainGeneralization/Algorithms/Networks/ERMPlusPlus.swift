@@ -18,7 +18,7 @@ public final class ERMPlusPlus: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("linearLearningRate", as: "linear_lr", default: .double(5e-5), .power(10, -5, -3.5)),
+            SearchRange("linearLearningRate", as: "linear_lr", default: .double(5e-5), .power(10, -5, -3.5))
         ]
 
         public static let help = [

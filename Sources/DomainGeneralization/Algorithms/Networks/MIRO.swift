@@ -15,7 +15,7 @@ public final class MIRO: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("penaltyWeight", as: "ld", .choice([0.001, 0.01, 0.1, 1])),
+            SearchRange("penaltyWeight", as: "ld", .choice([0.001, 0.01, 0.1, 1]))
         ]
 
         public static let help = [

@@ -14,7 +14,7 @@ public final class MTL: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("rate", as: "mtl_ema", .choice([0.5, 0.9, 0.99, 1])),
+            SearchRange("rate", as: "mtl_ema", .choice([0.5, 0.9, 0.99, 1]))
         ]
 
         public static let help = ["rate": "weight of the step's own mean features in the moving average; 0…1"]

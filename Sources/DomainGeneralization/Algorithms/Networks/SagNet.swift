@@ -14,7 +14,7 @@ public final class SagNet: Algorithm {
         public init() {}
 
         public static let search = [
-            SearchRange("adversarialWeight", as: "sag_w_adv", .power(10, -2, 1)),
+            SearchRange("adversarialWeight", as: "sag_w_adv", .power(10, -2, 1))
         ]
 
         public static let help = ["adversarialWeight": "weight of the adversarial loss; at least 0"]
@@ -51,7 +51,8 @@ public final class SagNet: Algorithm {
         let head = [classifier.head.weight, classifier.head.bias].compactMap { $0 }
         let body = classifier.parameterGroups.map { group in
             ParameterGroup(
-                group.parameters.filter { parameter in !head.contains { $0 === parameter } }, rateScale: group.rateScale)
+                group.parameters.filter { parameter in !head.contains { $0 === parameter } }, rateScale: group.rateScale
+            )
         }
         training = TrainingStep(groups: body.filter { !$0.parameters.isEmpty }, settings: context.optimizer)
         headTraining = TrainingStep(head, settings: context.optimizer)
