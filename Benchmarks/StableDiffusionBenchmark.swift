@@ -46,11 +46,11 @@ enum StableDiffusionBenchmark {
             let unet = try UNet2DConditionModel(folder: "\(folder)/unet")
             let context = Tensor.randn([batch, 77, unet.config.crossAttentionWidth], generator: generator)
             let timesteps = Tensor([Int64](repeating: 481, count: batch))
-            return measured(warmup: 1) { inferenceMode { _ = unet(latents, timesteps: timesteps, context: context) } }
+            return measured(warmup: 2) { inferenceMode { _ = unet(latents, timesteps: timesteps, context: context) } }
         case "vae-encode", "vae-decode":
             let vae = try AutoencoderKL(folder: "\(folder)/vae")
             let images = random(3, pixels)
-            return measured(warmup: 1) {
+            return measured(warmup: 2) {
                 inferenceMode { _ = part == "vae-encode" ? vae.posterior(images).mean : vae.decodeUnscaled(latents) }
             }
         case "image-to-image":

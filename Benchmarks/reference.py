@@ -251,12 +251,12 @@ def diffusers_model(row, folder, layout):
     if part == "unet":
         unet = UNet2DConditionModel.from_pretrained(f"{folder}/unet").to(memory_format=layout)
         timesteps, context = torch.full((batch,), 481), torch.randn(batch, 77, unet.config.cross_attention_dim)
-        return lambda: unet(latents, timesteps, context), 1
+        return lambda: unet(latents, timesteps, context), 2
     if part in ("vae-encode", "vae-decode"):
         vae = AutoencoderKL.from_pretrained(f"{folder}/vae").to(memory_format=layout)
         images = torch.randn(batch, 3, pixels, pixels).contiguous(memory_format=layout)
         return (lambda: vae.encode(images).latent_dist.mean) if part == "vae-encode" else (
-            lambda: vae.decode(latents).sample), 1
+            lambda: vae.decode(latents).sample), 2
     pipe = pipeline()
     images = torch.rand(batch, 3, pixels, pixels)
     return lambda: pipe(
@@ -281,7 +281,7 @@ def openvino_model(row, folder):
     else:
         inputs = (random(batch, 3, pixels, pixels) if part == "vae-encode" else
                   random(batch, 4, pixels // 8, pixels // 8),)
-    return lambda: model(inputs), 1
+    return lambda: model(inputs), 2
 
 
 def openvino_export(folder):

@@ -15,9 +15,6 @@
 #include <torch/version.h>
 
 #include <cstring>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <string>
 
 namespace {
@@ -492,9 +489,3 @@ ct_status ct_memory_watch_end(int64_t *peak) {
 
 void ct_flush_denormals(bool on) { at::globalContext().setFlushDenormal(on); }
 
-void ct_keep_freed_memory(void) {
-#ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, INT32_MAX);
-#endif
-}

@@ -1,8 +1,9 @@
 // Depthwise convolution with a gradient of its own for the weight. oneDNN's takes many times as long as the rest of the
 // convolution where kernels are larger than 3×3 or planes tiny: a fifth of a training step of EfficientNet-Lite0.
 
+#include "parallel.h"
+
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -63,7 +64,7 @@ at::Tensor weightGradient(
     const auto *in = input.const_data_ptr<float>(), *out = seed.const_data_ptr<float>();
     auto *sums = result.mutable_data_ptr<float>();
     // Each block is one thread's, so that the sums do not depend on the number of threads.
-    at::parallel_for(0, (shape.channels + block - 1) / block, 1, [&](int64_t begin, int64_t end) {
+    parallelFor((shape.channels + block - 1) / block, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; i++)
             weightGradient(shape, in, out, sums, i * block, std::min(block, shape.channels - i * block));
     });

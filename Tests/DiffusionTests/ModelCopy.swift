@@ -20,10 +20,12 @@ final class ModelCopy {
     func path(_ name: String) -> String { "\(folder)/\(name)" }
 
     /// The message with which the model is refused, without the folder's path; one line.
-    func refusal(_ location: SourceLocation = #_sourceLocation) -> String {
+    func refusal(
+        _ location: SourceLocation = #_sourceLocation, using use: (LatentDiffusionModel) throws -> Void = { _ in }
+    ) -> String {
         var message = "nothing was thrown"
         do {
-            _ = try LatentDiffusionModel(path: folder)
+            try use(LatentDiffusionModel(path: folder))
         } catch {
             message = "\(error)".replacingOccurrences(of: folder + "/", with: "")
         }

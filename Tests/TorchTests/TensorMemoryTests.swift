@@ -37,6 +37,19 @@ private final class Memory {
         #expect(!tensor.transposed(0, 1).isContiguous)
     }
 
+    #if os(Linux)
+        /// Blocks that glibc gives back to the system are kept where that is asked for, and counted.
+        @Test func largeBlocksAreUsedAgain() {
+            Machine.keepFreedMemory()
+            func address(_ rows: Int) -> UnsafeMutableRawPointer? {
+                Tensor.zeros([rows, 1_000_000]).withUnsafeMutableBytes { $0.baseAddress }
+            }
+            let (addresses, bytes) = Machine.peakMemory { [11, 10, 11].map(address) }
+            #expect(addresses[0] != nil && Set(addresses).count == 1)
+            #expect(bytes == 44_000_000)
+        }
+    #endif
+
     @Test func borrowedMemoryLivesAsLongAsAView() {
         var freed = 0
         var view: Tensor?

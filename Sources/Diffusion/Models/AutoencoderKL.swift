@@ -214,6 +214,7 @@ public final class AutoencoderKL {
 
     /// The posterior of images in [−1, 1], not scaled.
     public func posterior(_ images: Tensor) -> LatentDistribution {
+        store.verifyBeforeUse()
         let hidden = encoder(images.to(dtype: store.dtype))
         let moments = (quantConv?(hidden) ?? hidden).chunked(2, dimension: 1)
         return LatentDistribution(mean: moments[0], logVariance: moments[1].clamp(min: -30, max: 20))
@@ -231,6 +232,7 @@ public final class AutoencoderKL {
 
     /// Images of latents as ``posterior(_:)`` gives them.
     public func decodeUnscaled(_ latents: Tensor) -> Tensor {
+        store.verifyBeforeUse()
         let latents = latents.to(dtype: store.dtype)
         return decoder(postQuantConv?(latents) ?? latents)
     }

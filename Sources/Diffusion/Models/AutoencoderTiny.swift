@@ -124,6 +124,7 @@ public final class AutoencoderTiny: LatentAutoencoder {
     public var downsampling: Int { config.downsampling }
 
     public func encode(_ images: Tensor) -> Tensor {
+        store.verifyBeforeUse()
         var hidden = (images.to(dtype: store.dtype) + 1) / 2
         for level in encoder {
             hidden = level.convolution(hidden)
@@ -135,6 +136,7 @@ public final class AutoencoderTiny: LatentAutoencoder {
     public func encode(_ images: Tensor, noise: () -> Tensor) -> Tensor { encode(images) }
 
     public func decode(_ latents: Tensor) -> Tensor {
+        store.verifyBeforeUse()
         // Outliers are squeezed into −3 … 3.
         let latents = (latents.to(dtype: store.dtype) / (3 * config.scalingFactor)).tanh() * 3
         var hidden = decoderIn(latents).relu()
@@ -155,7 +157,7 @@ extension AutoencoderTiny {
         let store = try ModelWeights.store(
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
         self.init(store, config)
-        try ModelWeights.verify(store)
+        try store.verify()
         ModelWeights.layOut(store)
     }
 }

@@ -113,6 +113,7 @@ public final class CLIPTextModel {
     static func isIgnorable(_ key: String) -> Bool { key.hasSuffix("position_ids") }
 
     public func callAsFunction(_ ids: Tensor) -> Tensor {
+        store.verifyBeforeUse()
         var hidden = tokens(ids) + positions.weight[0..<ids.size(1)]
         let (heads, isQuick) = (config.heads, config.activation == "quick_gelu")
         for (index, layer) in layers.enumerated() {

@@ -36,13 +36,6 @@ enum ModelWeights {
         return named { ["\($0).\($1)safetensors", "\($0).safetensors.index.\($1)json"] } + named { ["\($0).\($1)bin"] }
     }
 
-    /// What every part does once it is built: compares it with its file and looks for damage.
-    /// - Throws: `TorchError` naming the file and what is wrong.
-    static func verify(_ store: ParameterStore, ignoring ignored: (String) -> Bool = { _ in false }) throws {
-        try store.verify(ignoring: ignored)
-        try store.verifyFinite()
-    }
-
     /// Chooses the weights' layout. On a CPU in float32 they stay in the file's memory and are packed as they are first
     /// used; elsewhere convolutions are the faster for channels-last weights.
     static func layOut(_ store: ParameterStore) {
@@ -65,7 +58,7 @@ extension AutoencoderKL {
             folder: folder, stems: ["diffusion_pytorch_model"], device: device,
             dtype: dtype == .float16 && config.needsFloat32 ? .float32 : dtype, rename: Self.currentName)
         self.init(store, config)
-        try ModelWeights.verify(store)
+        try store.verify()
         ModelWeights.layOut(store)
     }
 
@@ -85,7 +78,7 @@ extension UNet2DConditionModel {
         let store = try ModelWeights.store(
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
         self.init(store, config)
-        try ModelWeights.verify(store)
+        try store.verify()
         ModelWeights.layOut(store)
     }
 }
@@ -100,7 +93,7 @@ extension CLIPTextModel {
             folder: folder, stems: ["model", "pytorch_model"], device: device, dtype: dtype
         ) { $0.hasPrefix("text_model.") ? $0 : "text_model." + $0 }
         self.init(store, config)
-        try ModelWeights.verify(store, ignoring: Self.isIgnorable)
+        try store.verify(ignoring: Self.isIgnorable)
         ModelWeights.layOut(store)
     }
 }

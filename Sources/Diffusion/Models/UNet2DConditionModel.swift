@@ -165,6 +165,7 @@ public final class UNet2DConditionModel {
     public func callAsFunction(
         _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil
     ) -> Tensor {
+        store.verifyBeforeUse()
         let latents = latents.to(dtype: store.dtype)
         let context = context.to(dtype: store.dtype)
         var embedding = timeEmbedding(timesteps).to(dtype: store.dtype)

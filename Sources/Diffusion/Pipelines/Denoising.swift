@@ -172,14 +172,15 @@ extension LatentDiffusionModel {
                 "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
                     + "\(prompts.count) images: give one for each")
         }
-        let context = embed(prompts)
+        let count = prompts.count
+        let states = embed(prompts + (isGuided(settings) ? [settings.negativePrompt] : []))
         let guidance =
             isGuided(settings)
             ? Denoising.Guidance(
-                negative: embed([settings.negativePrompt]).expanded([prompts.count, -1, -1]),
-                scale: settings.guidanceScale, rescale: settings.guidanceRescale) : nil
+                negative: states[count].expanded([count, -1, -1]), scale: settings.guidanceScale,
+                rescale: settings.guidanceRescale) : nil
         return Denoising(
-            unet, latents.to(device: device), scheduler: scheduler, context: context, guidance: guidance,
+            unet, latents.to(device: device), scheduler: scheduler, context: states[0..<count], guidance: guidance,
             guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale,
             range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators)
     }

@@ -14,7 +14,7 @@ extension CLIPTokenizer {
                 remedy: "run scripts/bootstrap, which lays out CLIP's vocabulary for the embedded model, or fetch the "
                     + "model's tokenizer folder again")
         }
-        let vocabulary = try Self.decode([String: Int].self, path("vocab.json"))
+        let vocabulary = try JSONFile.wholeNumbers(path("vocab.json"))
         guard vocabulary.values.allSatisfy({ (0...Int(Int32.max)).contains($0) }) else {
             throw FileFormatError(
                 path: path("vocab.json"), problem: "an id out of range", remedy: "fetch the file again")

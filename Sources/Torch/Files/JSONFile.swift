@@ -17,20 +17,37 @@ public enum JSONFile {
                     remedy: "fetch the file again")
             }
             let data = quotingNumbers(Data(raw))
-            do {
-                try data.withUnsafeBytes { bytes in
-                    var scanner = JSONScanner(bytes)
-                    try scanner.skipValue()
-                    try scanner.end()
-                }
-            } catch let failure as JSONScanner.Failure {
-                throw FileFormatError(
-                    path: path, problem: "not valid JSON: \(failure.problem)", remedy: "fetch the file again")
-            }
+            try data.withUnsafeBytes { try scan($0, path) { try $0.skipValue() } }
             guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
                 throw FileFormatError(path: path, problem: "not a JSON object", remedy: "fetch the file again")
             }
             return object
+        }
+    }
+
+    /// Reads a JSON object of whole numbers, such as a tokenizer's vocabulary, with the same refusals.
+    /// - Throws: ``FileFormatError`` naming the file and what is wrong with it.
+    public static func wholeNumbers(_ path: String) throws -> [String: Int] {
+        var numbers: [String: Int] = [:]
+        try MappedFile(path: path).withBytes { bytes in
+            try scan(bytes, path) { scanner in
+                try scanner.object { scanner, key in numbers[key] = try scanner.wholeNumber() }
+            }
+        }
+        return numbers
+    }
+
+    /// Has `body` read one value, which must be all that there is.
+    private static func scan(
+        _ bytes: UnsafeRawBufferPointer, _ path: String, _ body: (inout JSONScanner) throws -> Void
+    ) throws {
+        do {
+            var scanner = JSONScanner(bytes)
+            try body(&scanner)
+            try scanner.end()
+        } catch let failure as JSONScanner.Failure {
+            throw FileFormatError(
+                path: path, problem: "not valid JSON: \(failure.problem)", remedy: "fetch the file again")
         }
     }
 

@@ -16,6 +16,9 @@ private enum Op {
 /// libtorch brings a weight into that order in every call. Where a call is small beside its weights, as one of Stable
 /// Diffusion's U-Net is, this takes a third of the time. The numbers are the same up to rounding, and the same to the bit
 /// whenever an input has the same shape: what a weight is packed for does not depend on earlier calls.
+///
+/// It is kept from an input shape's second call on, so that what is used once (a prompt's text encoder) costs no memory: of
+/// a mapped file's weight neither the first call nor packing leaves pages resident.
 final class PackedWeight {
     private struct Source: Equatable {
         let address: UnsafeMutableRawPointer?
@@ -24,39 +27,49 @@ final class PackedWeight {
     }
 
     private var source: Source?
-    private var weight: Tensor?
+    private var packed: Tensor?
 
     /// As ``Tensor/linear(_:_:)``.
     func linear(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor {
         let rows = x.count / max(1, x.size(-1))
-        let packed = kept(weight, for: [rows]) { Op.packLinear(.tensor(weight), .int(rows)) }
-        return Op.linear(
-            .tensor(x), .tensor(packed), .optional(bias), .string("none"), .scalars([]), .string(""))
+        return with(weight, for: [rows]) {
+            Op.packLinear(.tensor(weight), .int(rows))
+        } call: { weight in
+            Op.linear(.tensor(x), .tensor(weight), .optional(bias), .string("none"), .scalars([]), .string(""))
+        }
     }
 
     /// As ``Tensor/conv2d(_:_:stride:padding:dilation:groups:)``.
     func conv2d(
         _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, padding: Int, groups: Int
     ) -> Tensor {
-        let shape = x.shape
+        // Packed weights are for channels-last inputs; in that order plain ones have the same kernel.
+        let x = x.contiguous(.channelsLast)
         let (paddings, strides) = (Value.ints([padding, padding]), Value.ints([stride, stride]))
-        let packed = kept(weight, for: shape) {
-            Op.packConvolution(.tensor(weight), paddings, strides, .ints([1, 1]), .int(groups), .ints(shape))
+        return with(weight, for: x.shape) {
+            Op.packConvolution(.tensor(weight), paddings, strides, .ints([1, 1]), .int(groups), .ints(x.shape))
+        } call: { weight in
+            Op.convolution(
+                .tensor(x), .tensor(weight), .optional(bias), paddings, strides, .ints([1, 1]), .int(groups),
+                .string("none"), .scalars([]), .string(""))
         }
-        return Op.convolution(
-            .tensor(x), .tensor(packed), .optional(bias), paddings, strides, .ints([1, 1]), .int(groups),
-            .string("none"), .scalars([]), .string(""))
     }
 
-    /// The packed weight, made anew where the weight or the inputs' shape are not those of the last call.
-    private func kept(_ weight: Tensor, for inputShape: [Int], pack: () -> Tensor) -> Tensor {
+    /// Calls with the packed weight, or with the plain one where the weight or the inputs' shape are new.
+    private func with(
+        _ weight: Tensor, for inputShape: [Int], pack: () -> Tensor, call: (Tensor) -> Tensor
+    ) -> Tensor {
         let source = Source(address: weight.address, version: ct_tensor_version(weight.handle), inputShape: inputShape)
-        if let packed = self.weight, self.source == source { return packed }
-        self.weight = nil  // gives its memory back before the new one is made
-        let packed = ordinaryMode(pack)
-        (self.source, self.weight) = (source, packed)
-        weight.releasePages()
-        return packed
+        if self.source != source {
+            (self.source, packed) = (source, nil)
+            defer { weight.releasePages() }
+            return call(weight)
+        }
+        if packed == nil {
+            packed = ordinaryMode(pack)
+            weight.releasePages()
+        }
+        return call(packed ?? weight)
     }
 }
 

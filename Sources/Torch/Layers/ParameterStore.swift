@@ -61,6 +61,7 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     private let checkpoint: StateDict?
     private let checkpointName: String
     private var mismatches: [String] = []
+    private var isVerified = false
     private var index: [String: Int] = [:]
 
     /// A freshly initialised store.
@@ -154,18 +155,23 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         return nil
     }
 
-    /// Looks at every number.
-    /// - Throws: ``TorchError`` naming the file and the first tensor that holds an infinity or no number at all.
-    public func verifyFinite() throws {
+    /// What a model does when it is first used: looks at every number of its checkpoint. Not when it is loaded, since it may
+    /// never be used, where the results of the diffusion model are stored; then its file is not read.
+    ///
+    /// An infinity or NaN is a failure as an operator's (``withTorchErrors(_:)``); it names the file and the first tensor.
+    public func verifyBeforeUse() {
+        guard checkpoint != nil, !isVerified else { return }
+        isVerified = true
         let damaged = noGrad {
-            // The sum of a tensor is finite where all its elements are; it overflows only if they are absurdly large.
             entries.first { entry in
-                entry.tensor.dtype.isFloatingPoint && !entry.tensor.sum(dtype: .float32).item().isFinite
+                defer { entry.tensor.releasePages() }
+                // The sum of a tensor is finite where all its elements are; it overflows only if they are absurdly large.
+                return entry.tensor.dtype.isFloatingPoint && !entry.tensor.sum(dtype: .float32).item().isFinite
                     && entry.tensor.isFinite().all().item() == 0
             }
         }
         if let damaged {
-            throw TorchError("\(checkpointName): \(damaged.name) holds infinite values or NaN; fetch the file again")
+            fail(TorchError("\(checkpointName): \(damaged.name) holds infinite values or NaN; fetch the file again"))
         }
     }
 

@@ -7,7 +7,8 @@ private enum Op {
     static let batchNorm = Operator("aten::batch_norm")
     static let embedding = Operator("aten::embedding")
     static let dropout = Operator("aten::dropout")
-    static let attention = Operator("aten::scaled_dot_product_attention")
+    static let attention = Operator("domainfusion::attention")
+    static let maskedAttention = Operator("aten::scaled_dot_product_attention")
     static let maxPool = Operator("aten::max_pool2d")
     static let avgPool = Operator("aten::avg_pool2d")
     static let adaptiveAvgPool = Operator("aten::adaptive_avg_pool2d")
@@ -67,7 +68,8 @@ extension Tensor {
     }
     /// Scaled dot-product attention, queries [N, heads, L, width] (`self`), fused where libtorch can.
     public func attention(keys: Tensor, values: Tensor, mask: Tensor? = nil, causal: Bool = false) -> Tensor {
-        Op.attention(
+        guard mask != nil || causal else { return Op.attention(.tensor(self), .tensor(keys), .tensor(values)) }
+        return Op.maskedAttention(
             .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal))
     }
     public func maxPool2d(_ kernel: Int, stride: Int, padding: Int = 0) -> Tensor {

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+import Torch
+
+/// Attention against the softmax written out in float64.
+@Suite struct AttentionTests {
+    private struct Inputs {
+        let queries, keys, values: Tensor
+
+        /// Heads cut out of tokens [N, L, heads · width], as layers do.
+        init(images: Int = 2, heads: Int = 3, length: Int, keys: Int, width: Int) {
+            let generator = Generator(seed: 1)
+            func tokens(_ count: Int) -> Tensor {
+                Tensor.randn([images, count, heads * width], generator: generator)
+                    .reshaped(images, count, heads, width).transposed(1, 2)
+            }
+            queries = tokens(length) * 2
+            self.keys = tokens(keys) * 2
+            values = tokens(keys)
+        }
+
+        var attention: Tensor { queries.attention(keys: keys, values: values) }
+
+        func written() -> Tensor {
+            let (q, k, v) = (queries.to(dtype: .float64), keys.to(dtype: .float64), values.to(dtype: .float64))
+            let scores = q.matmul(k.transposed(2, 3)) / Double(q.size(3)).squareRoot()
+            return scores.softmax(3).matmul(v)
+        }
+    }
+
+    /// Widths and lengths that fill vectors, tiles and blocks and that do not; several blocks of keys.
+    @Test(arguments: [
+        (length: 1, keys: 1, width: 1), (7, 77, 40), (64, 64, 64), (100, 300, 80), (48, 256, 160), (49, 257, 17),
+        (5, 1000, 96), (256, 256, 8), (3, 70, 130),
+    ])
+    func equalsTheFormula(length: Int, keys: Int, width: Int) {
+        let inputs = Inputs(length: length, keys: keys, width: width)
+        let (found, wanted) = (noGrad { inputs.attention }, inputs.written())
+        #expect(found.shape == wanted.shape)
+        #expect((found.to(dtype: .float64) - wanted).abs().max().item() < 2e-6 * wanted.abs().max().item())
+    }
+
+    @Test func threadsDoNotChangeIt() {
+        let inputs = Inputs(length: 130, keys: 90, width: 40)
+        let threads = Machine.threads
+        defer { Machine.threads = threads }
+        let results = [1, 2, 3].map { count in
+            Machine.threads = count
+            return noGrad { inputs.attention }.scalars(Float.self)
+        }
+        #expect(results[0] == results[1] && results[0] == results[2])
+    }
+
+    /// Scores that would overflow an exponential; a NaN stays in its row and its head.
+    @Test func extremes() {
+        let inputs = Inputs(images: 1, heads: 2, length: 60, keys: 300, width: 16)
+        let sharp = noGrad { (inputs.queries * 1000).attention(keys: inputs.keys, values: inputs.values) }
+        #expect(sharp.isFinite().all().item() == 1)
+        noGrad { inputs.queries.selected(1, 0).selected(1, 50).fill_(.nan) }
+        let damaged = noGrad { inputs.attention }.isFinite().to(dtype: .float32)
+        #expect(damaged.sum().item() == Double(2 * 60 * 16 - 16))
+        #expect(damaged.selected(1, 0).selected(1, 50).sum().item() == 0)
+    }
+
+    /// The scores of 2048 queries and keys take 17 MB a head.
+    @Test func memoryIsBounded() {
+        let inputs = Inputs(images: 1, heads: 4, length: 2048, keys: 2048, width: 32)
+        #expect(Machine.peakMemory { _ = noGrad { inputs.attention } }.bytes < 8_000_000)
+    }
+
+    @Test func gradients() {
+        let inputs = Inputs(length: 30, keys: 20, width: 8)
+        let all = [inputs.queries, inputs.keys, inputs.values].map { $0.detached() }
+        for tensor in all { tensor.requiresGrad = true }
+        let found = Torch.gradients(of: [all[0].attention(keys: all[1], values: all[2]).squared().sum()], with: all)
+        let scores = all[0].matmul(all[1].transposed(2, 3)) / 8.0.squareRoot()
+        let wanted = Torch.gradients(of: [scores.softmax(3).matmul(all[2]).squared().sum()], with: all)
+        for (one, other) in zip(found, wanted) {
+            guard let one, let other else {
+                Issue.record("no gradient")
+                continue
+            }
+            #expect((one - other).abs().max().item() < 1e-5 * other.abs().max().item())
+        }
+    }
+}
