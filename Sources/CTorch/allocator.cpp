@@ -67,7 +67,7 @@ class KeepingAllocator final : public c10::Allocator {
             kept.erase(best);
             keptBytes -= block.bytes;
         } else {
-            // What is kept never makes the process larger than its tensors once were together.
+            // What is kept never takes more memory than large tensors once did together.
             trim(std::max(mostUsedBytes, usedBytes + bytes) - bytes);
             block.address = mapped(bytes);
             if (!block.address) {

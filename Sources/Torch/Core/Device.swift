@@ -89,8 +89,9 @@ public enum Machine {
         check(ct_manual_seed(seed), "manual_seed")
     }
 
-    /// Keeps the memory of freed CPU tensors for the next ones in place of giving it back to the system: a training step
-    /// then touches no new pages, which saves a tenth of its time. For programs that mostly train; call it once, first.
+    /// Keeps the memory of freed CPU tensors for the next ones in place of giving it back to the system (on Linux): a training
+    /// step then touches no new pages, which saves a tenth of its time and more with large images. Large blocks that are kept
+    /// never take more memory than large tensors once did together. For programs that mostly train; call it once, first.
     public static func keepFreedMemory() { ct_keep_freed_memory() }
 
     /// The most bytes of CPU tensors that `body` held at a time, of those that it allocated, on this thread.

@@ -133,6 +133,7 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
             let found = checkpoint[name]
             if let found, Self.mismatch(found, shape, type) == nil {
                 tensor = found.to(device: device, dtype: type)
+                if device != .cpu || type != found.dtype { found.releasePages() }  // a copy has been made
             } else {
                 mismatches.append("\(name): " + (found.flatMap { Self.mismatch($0, shape, type) } ?? "missing"))
                 // One zero seen from everywhere: whatever sizes a damaged file asks for, no memory is taken.
