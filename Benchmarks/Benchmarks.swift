@@ -10,12 +10,12 @@ struct Benchmarks {
 
     static func main() throws {
         let simple: [String: () throws -> [Measurement]] = [
-            "operators": OperatorBenchmark.run, "classifier-step": ClassifierStepBenchmark.run,
-            "unet-forward": UNetBenchmark.forward, "unet-train-step": UNetBenchmark.trainStep,
+            "operators": OperatorBenchmark.run, "unet-forward": UNetBenchmark.forward, "unet-train-step": UNetBenchmark.trainStep,
             "ld-overhead": LDOverheadBenchmark.run,
         ]
         var all: [String: Run] = simple.mapValues { run in { _ in try run() } }
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
+        all["classifier-step"] = ClassifierStepBenchmark.run
         all["loader"] = LoaderBenchmark.run
         all["resnet-step"] = ResNetStepBenchmark.run
         all["stable-diffusion"] = StableDiffusionBenchmark.run

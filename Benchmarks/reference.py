@@ -63,13 +63,17 @@ def torchvision_operators():
     return library
 
 
-def classifier_step():
+def classifier_step(checkpointing=None):
     library = torchvision_operators()
     import timm
 
     images, labels = torch.randn(64, 3, 64, 64), torch.randint(0, 10, (64,))
-    for layout, suffix, counts in ((torch.channels_last, "", (1, 2)), (torch.contiguous_format, ".contiguous", (1,))):
+    variants = ((torch.channels_last, "", (1, 2)), (torch.contiguous_format, ".contiguous", (1,)))
+    if checkpointing:
+        variants = ((torch.channels_last, ".checkpointing", (1, 2)),)
+    for layout, suffix, counts in variants:
         model = timm.create_model("tf_efficientnet_lite0", num_classes=10).to(memory_format=layout).train()
+        model.set_grad_checkpointing(bool(checkpointing))
         batch = images.contiguous(memory_format=layout)
         # Fused: PyTorch's fastest on a CPU, and what our optimiser calls.
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
@@ -81,10 +85,10 @@ def classifier_step():
 
         for threads in counts:
             torch.set_num_threads(threads)
-            measure(f"classifier-step.{threads}{suffix}", threads, 2, 7, step)
+            measure(f"classifier-step.{threads}{suffix}", threads, 2, 7, step, before=restart_peak())
 
 
-def resnet_step(name):
+def resnet_step(name, checkpointing=None):
     library = torchvision_operators()
     import timm
 
@@ -92,6 +96,7 @@ def resnet_step(name):
     images = torch.randn(96, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 7, (96,))
     model = timm.create_model(name, num_classes=7).to(memory_format=torch.channels_last).train()
+    model.set_grad_checkpointing(bool(checkpointing))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-5, fused=True)
 
     def step():
@@ -99,7 +104,8 @@ def resnet_step(name):
         torch.nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
 
-    measure(f"resnet-step.{name}", 2, 1, 3, step, before=restart_peak())
+    suffix = ".checkpointing" if checkpointing else ""
+    measure(f"resnet-step.{name}{suffix}", 2, 1, 3, step, before=restart_peak())
 
 
 def unet():

@@ -61,6 +61,7 @@ public struct Classifier {
         backbone = description.make(store.root, options.backbone, generator)
         head = Linear(store.root / description.headKey, in: backbone.featureCount, out: classCount)
         store.useChannelsLast()
+        store.recomputesLayers = options.backbone.gradientCheckpointing
         if let weights {
             let state = description.rename(weights)
             let prefix = description.headKey + "."

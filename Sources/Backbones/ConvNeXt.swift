@@ -71,6 +71,7 @@ public struct ConvNeXt: Backbone {
 
     /// A depthwise 7×7 convolution and a feed-forward layer over the channels, scaled per channel.
     private struct Block {
+        private let scope: Scope
         private let depthwise: Conv2d
         private let norm: LayerNorm
         private let fc1, fc2: Linear
@@ -78,6 +79,7 @@ public struct ConvNeXt: Backbone {
         private let skip: StochasticDepth
 
         init(_ scope: Scope, width: Int, skip: StochasticDepth) {
+            self.scope = scope
             gamma = scope.parameter("gamma", [width], .constant(1e-6))
             depthwise = Conv2d(
                 scope / "conv_dw", in: width, out: width, kernel: 7, padding: 3, groups: width, weightInit: weightInit,
@@ -91,8 +93,11 @@ public struct ConvNeXt: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let hidden = norm(depthwise(x).permuted(0, 2, 3, 1))
-            return x + skip((fc2(fc1(hidden).gelu()) * gamma).permuted(0, 3, 1, 2))
+            let branch = scope.layer(x) { inputs in
+                let hidden = norm(depthwise(inputs[0]).permuted(0, 2, 3, 1))
+                return (fc2(fc1(hidden).gelu()) * gamma).permuted(0, 3, 1, 2)
+            }
+            return x + skip(branch)
         }
     }
 }

@@ -77,6 +77,7 @@ public struct EfficientNetLite: Backbone {
 
     /// Expansion (1×1), depthwise convolution, projection (1×1); the input is added where shapes agree.
     private struct Block {
+        private let scope: Scope
         private let expansion: ConvNorm?
         private let depthwise: ConvNorm
         private let projection: ConvNorm
@@ -86,6 +87,7 @@ public struct EfficientNetLite: Backbone {
             _ scope: Scope, in inputs: Int, out outputs: Int, expansion factor: Int, kernel: Int, stride: Int,
             options: BackboneOptions, skip: StochasticDepth
         ) {
+            self.scope = scope
             let width = inputs * factor
             if factor == 1 {
                 expansion = nil
@@ -107,8 +109,10 @@ public struct EfficientNetLite: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let expanded = expansion.map { $0(x).relu6() } ?? x
-            let branch = projection(depthwise(expanded).relu6())
+            let branch = scope.layer(x) { inputs in
+                let expanded = expansion.map { $0(inputs[0]).relu6() } ?? inputs[0]
+                return projection(depthwise(expanded).relu6())
+            }
             return skip.map { $0(branch) + x } ?? branch
         }
     }

@@ -48,6 +48,7 @@ public struct RegNetY: Backbone {
 
     /// 1×1, grouped 3×3, squeeze and excitation, 1×1; a 1×1 convolution in the shortcut where shapes differ.
     private struct Block {
+        private let scope: Scope
         private let conv1, conv2, conv3: ConvNorm
         private let squeeze, excite: Conv2d
         private let shortcut: ConvNorm?
@@ -57,6 +58,7 @@ public struct RegNetY: Backbone {
             _ scope: Scope, in inputs: Int, out outputs: Int, stride: Int, options: BackboneOptions,
             skip: StochasticDepth
         ) {
+            self.scope = scope
             conv1 = ConvNorm(scope / "conv1", in: inputs, out: outputs, kernel: 1, options: options)
             conv2 = ConvNorm(
                 scope / "conv2", in: outputs, out: outputs, kernel: 3, stride: stride, groups: outputs / groupWidth,
@@ -74,9 +76,13 @@ public struct RegNetY: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let hidden = conv2(conv1(x).relu()).relu()
-            let weights = excite(squeeze(hidden.globalAveragePool2d()).relu()).sigmoid()
-            return (skip(conv3(hidden * weights)) + (shortcut?(x) ?? x)).relu()
+            let branch = scope.layer(x) { inputs in
+                let hidden = conv2(conv1(inputs[0]).relu()).relu()
+                let weights = excite(squeeze(hidden.globalAveragePool2d()).relu()).sigmoid()
+                return conv3(hidden * weights)
+            }
+            let through = shortcut.map { shortcut in scope.layer(x) { shortcut($0[0]) } } ?? x
+            return (skip(branch) + through).relu()
         }
     }
 

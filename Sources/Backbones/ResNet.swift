@@ -66,6 +66,7 @@ public struct ResNet: Backbone {
     /// Two 3×3 convolutions, or 1×1, 3×3, 1×1 around a bottleneck; a 1×1 convolution in the shortcut where shapes differ.
     private struct Block {
         let outputs: Int
+        private let scope: Scope
         private let layers: [(Conv2d, BatchNorm2d)]
         private let shortcut: (Conv2d, BatchNorm2d)?
         private let skip: StochasticDepth
@@ -82,6 +83,7 @@ public struct ResNet: Backbone {
                     weightInit: .fanOut(outputs, kernel: kernel))
                 return (convolution, options.batchNorm(norm, channels: outputs, epsilon: 1e-5))
             }
+            self.scope = scope
             outputs = isBottleneck ? 4 * width : width
             let plan =
                 isBottleneck
@@ -97,13 +99,17 @@ public struct ResNet: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            var branch = x
+            let through = shortcut.map { shortcut in scope.layer(x) { shortcut.1(shortcut.0($0[0])) } } ?? x
+            return (skip(scope.layer(x) { branch($0[0]) }) + through).relu()
+        }
+
+        private func branch(_ x: Tensor) -> Tensor {
+            var x = x
             for (index, (convolution, norm)) in layers.enumerated() {
-                branch = norm(convolution(branch))
-                if index < layers.count - 1 { branch = branch.relu() }
+                x = norm(convolution(x))
+                if index < layers.count - 1 { x = x.relu() }
             }
-            let through = shortcut.map { $1($0(x)) } ?? x
-            return (skip(branch) + through).relu()
+            return x
         }
     }
 }

@@ -87,6 +87,7 @@ public struct VisionTransformer: Backbone {
 
     /// Pre-norm attention and feed-forward layer.
     private struct Block {
+        private let scope: Scope
         private let norm1, norm2: LayerNorm
         private let qkv, projection, fc1, fc2: Linear
         private let scale1, scale2: Tensor?
@@ -95,6 +96,7 @@ public struct VisionTransformer: Backbone {
         private let skip: StochasticDepth
 
         init(_ scope: Scope, variant: Variant, skip: StochasticDepth) {
+            self.scope = scope
             let width = variant.width
             func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int) -> Linear {
                 Linear(scope, in: inputs, out: outputs, weightInit: weightInit, biasInit: .zeros)
@@ -116,14 +118,22 @@ public struct VisionTransformer: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            func scaled(_ branch: Tensor, _ scale: Tensor?) -> Tensor { skip(scale.map { branch * $0 } ?? branch) }
+            let attended = x + skip(scope.layer(x) { scaled(attention(norm1($0[0])), scale1) })
+            return attended + skip(scope.layer(attended) { scaled(feedForward(norm2($0[0])), scale2) })
+        }
+
+        private func scaled(_ branch: Tensor, _ scale: Tensor?) -> Tensor { scale.map { branch * $0 } ?? branch }
+
+        private func attention(_ x: Tensor) -> Tensor {
             // [3, N, heads, tokens, width / heads]
-            let parts = qkv(norm1(x)).reshaped(x.size(0), x.size(1), 3, heads, x.size(2) / heads).permuted(
-                2, 0, 3, 1, 4)
+            let parts = qkv(x).reshaped(x.size(0), x.size(1), 3, heads, x.size(2) / heads).permuted(2, 0, 3, 1, 4)
             let mixed = parts[0].attention(keys: parts[1], values: parts[2])
-            let attended = x + scaled(projection(mixed.transposed(1, 2).flattened(from: 2)), scale1)
-            let hidden = fc1(norm2(attended))
-            return attended + scaled(fc2(quickGELU ? hidden.quickGELU() : hidden.gelu()), scale2)
+            return projection(mixed.transposed(1, 2).flattened(from: 2))
+        }
+
+        private func feedForward(_ x: Tensor) -> Tensor {
+            let hidden = fc1(x)
+            return fc2(quickGELU ? hidden.quickGELU() : hidden.gelu())
         }
     }
 }

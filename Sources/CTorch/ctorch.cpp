@@ -229,7 +229,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
         std::vector<size_t> places;
         at::AutoGradMode recording(true);
         for (size_t i = 0; i < all.size(); i++) {
-            bool wanted = all[i].requires_grad();
+            bool wanted = all[i].requires_grad() && context->needs_input_grad(i);
             if (i < body.inputs) all[i] = all[i].detach().requires_grad_(wanted);
             if (!wanted) continue;
             leaves.push_back(all[i]);

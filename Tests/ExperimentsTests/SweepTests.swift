@@ -80,13 +80,15 @@ struct SweepTests {
 
     @Test func namesARunByWhatItsNumbersDependOn() throws {
         let names = try plan(trials: 1).members.map(\.name)
-        // Where the data, the store and the device are does not matter, nor how often the run saves.
+        // Where the data, the store and the device are does not matter, nor how often the run saves and what it holds in
+        // memory.
         try FileManager.default.createDirectory(atPath: "\(folder.path)/moved", withIntermediateDirectories: true)
         try FileManager.default.moveItem(atPath: data, toPath: "\(folder.path)/moved/set")
         let moved = try plan(trials: 1, directory: "\(folder.path)/moved") {
             $0.device = "cpu"
             $0.store = "elsewhere"
             $0.saveEvery = 7
+            $0.backbone.gradientCheckpointing = true
         }
         #expect(moved.members.map(\.name) == names)
         let other = try plan(trials: 1, directory: "\(folder.path)/moved") { $0.steps = 7 }

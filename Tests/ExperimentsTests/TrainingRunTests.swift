@@ -95,6 +95,7 @@ struct TrainingRunTests {
         var second = first
         second.data = "\(folder.path)/elsewhere/set"
         second.store = "other"
+        second.backbone.gradientCheckpointing = true
         try FileManager.default.createDirectory(
             atPath: "\(folder.path)/elsewhere", withIntermediateDirectories: true)
         try FileManager.default.moveItem(atPath: first.data, toPath: second.data)

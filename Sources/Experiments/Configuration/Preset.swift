@@ -92,8 +92,7 @@ extension RunConfiguration {
         // What a run is about, and where it works, is no deviation.
         let subject: Set<String> = [
             "data", "testDomains", "oracle", "algorithm.name", "seed", "draw", "saveEvery", "device", "skipCorrupt",
-            "store",
-            "backbone.weights", "preset",
+            "store", "backbone.weights", "backbone.gradientCheckpointing", "preset",
         ]
         let standard = flattened(RunConfiguration(preset: preset, dataset: dataset))
         let own = flattened(self)

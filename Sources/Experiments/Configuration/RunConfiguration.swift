@@ -72,6 +72,9 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         public var linearProbe = false
         /// Factor on the learning rate from each layer to the one below it; 1 is one rate for all.
         public var layerDecay = 1.0
+        /// Keeps only what goes into residual branches for the gradient and computes the rest again: less memory, more time,
+        /// the same numbers.
+        public var gradientCheckpointing = false
     }
 
     public init() {}
@@ -141,7 +144,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         Classifier.Options(
             backbone: BackboneOptions(
                 batchNormMomentum: backbone.batchNormMomentum, freezeBatchNorm: backbone.freezeBatchNorm,
-                dropConnect: backbone.dropConnect), dropout: backbone.dropout, linearProbe: backbone.linearProbe,
+                dropConnect: backbone.dropConnect, gradientCheckpointing: backbone.gradientCheckpointing),
+            dropout: backbone.dropout, linearProbe: backbone.linearProbe,
             layerDecay: backbone.layerDecay)
     }
 }

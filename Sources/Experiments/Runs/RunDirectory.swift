@@ -73,13 +73,14 @@ public final class RunDirectory {
         return try RunConfiguration().changed(by: YAML.read(file), source: file)
     }
 
-    /// A run may be resumed on another device, with another store, and when its data set has been moved (the run checks
-    /// that the images are the same); everything else changes what it computes.
+    /// A run may be resumed on another device, with another store, with less memory, and when its data set has been moved
+    /// (the run checks that the images are the same); everything else changes what it computes.
     private func refuseOtherSettings(_ configuration: RunConfiguration) throws {
         var old = try self.configuration()
         old.device = configuration.device
         old.store = configuration.store
         old.data = configuration.data
+        old.backbone.gradientCheckpointing = configuration.backbone.gradientCheckpointing
         guard old != configuration else { return }
         let before = try JSONValue(encoding: old).flattened()
         let after = try JSONValue(encoding: configuration).flattened()

@@ -37,13 +37,14 @@ public struct SweepMember: Sendable {
             .joined()
     }
 
-    /// What the numbers of a run depend on. Where the data lie, the device and the store are no part of it, nor are
-    /// settings at their defaults: a new setting does not make a sweep forget its runs.
+    /// What the numbers of a run depend on. Where the data lie, the device, the store and what saves memory are no
+    /// part of it, nor are settings at their defaults: a new setting does not make a sweep forget its runs.
     static func identity(_ configuration: RunConfiguration, dataset: String, defaults: JSONValue) throws -> JSONValue {
         let standard = try JSONValue(encoding: RunConfiguration()).flattened()
             .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
         var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
-        for key in ["data", "device", "store", "saveEvery", "preset", "variant"] { own[key] = nil }
+        let none = ["data", "device", "store", "saveEvery", "preset", "variant", "backbone.gradientCheckpointing"]
+        for key in none { own[key] = nil }
         own["dataset"] = .string(dataset)
         return .object(own)
     }

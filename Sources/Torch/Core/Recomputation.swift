@@ -3,12 +3,13 @@ import CTorch
 /// Runs `body` without keeping what its gradient needs; the gradient runs it again (gradient checkpointing, Chen et al.
 /// 2016). Less memory, for the time of one more forward pass.
 ///
-/// The gradient is the same as without, to the last bit. It cannot be differentiated once more. Under ``noGrad(_:)`` this
+/// The gradient is the same as without: to the last bit, but for attention on CPUs, which rounds otherwise where no
+/// gradient is recorded, as in the first run. It cannot be differentiated once more. Under ``noGrad(_:)`` this
 /// is `body` alone.
 /// - Parameters:
 ///   - inputs: what `body` is given; one at least.
 ///   - parameters: the leaves that `body` uses beside its inputs; those that require no gradient may be among them.
-///   - body: a function of `inputs` and `parameters` alone: no random numbers, nothing changed.
+///   - body: a function of `inputs` and `parameters` alone: no random numbers, and nothing changed by its second run.
 public func recomputed(
     _ inputs: [Tensor], parameters: [Tensor], _ body: @escaping ([Tensor]) -> Tensor
 ) -> Tensor {

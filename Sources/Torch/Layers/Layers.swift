@@ -117,9 +117,11 @@ public final class BatchNorm2d {
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
         let isTraining = store.isTraining && !frozen
-        if isTraining { batchesTracked.add_(1) }
+        let isCounted = isTraining && store.isRecomputing
+        if isTraining, !isCounted { batchesTracked.add_(1) }
         return x.batchNorm(
-            weight, bias, runningMean: runningMean, runningVariance: runningVariance, training: isTraining,
+            weight, bias, runningMean: isCounted ? nil : runningMean,
+            runningVariance: isCounted ? nil : runningVariance, training: isTraining,
             momentum: store.batchNormMomentum ?? momentum, epsilon: epsilon)
     }
 }

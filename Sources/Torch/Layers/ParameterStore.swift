@@ -47,9 +47,11 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public var isTraining = false
     /// Adapters of linear layers, which join in while they are set.
     public var adapters: LowRankAdapters?
-    /// Whether models that can (U-Net, text encoder) keep only their layers' inputs for the gradient and compute the rest
-    /// again: ``recomputed(_:parameters:_:)``.
+    /// Whether models that can (backbones, U-Net, text encoder) keep only their layers' inputs for the gradient and compute
+    /// the rest again: ``recomputed(_:parameters:_:)``.
     public var recomputesLayers = false
+    /// Whether a layer is computed again for its gradient: batch norm has counted this batch already.
+    private(set) var isRecomputing = false
     /// Whether linear layers and convolutions keep their weights in the order of the CPU's kernels, beside the weights
     /// themselves, for calls without gradients. For frozen models: changes in place by an operator are seen, but not those by
     /// a fused optimiser, which does not count them.
@@ -98,6 +100,14 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         var result = StateDict()
         for entry in entries { result[entry.name] = entry.tensor.detached() }
         return result
+    }
+
+    /// Runs a layer again for its gradient, as it ran when `isTraining` was this.
+    fileprivate func recomputing(isTraining: Bool, _ body: () -> Tensor) -> Tensor {
+        let before = (self.isTraining, isRecomputing)
+        (self.isTraining, isRecomputing) = (isTraining, true)
+        defer { (self.isTraining, isRecomputing) = before }
+        return body()
     }
 
     /// Turns the recording of gradients on or off for all parameters.
@@ -241,7 +251,12 @@ public struct Scope {
     /// Runs a layer whose parameters are at this place, computing it again for the gradient where its store says so.
     public func layer(_ inputs: Tensor..., body: @escaping ([Tensor]) -> Tensor) -> Tensor {
         guard store.recomputesLayers else { return body(inputs) }
-        return recomputed(inputs, parameters: parameters.filter(\.requiresGrad), body)
+        let isTraining = store.isTraining
+        var hasRun = false
+        return recomputed(inputs, parameters: parameters.filter(\.requiresGrad)) { [store] inputs in
+            defer { hasRun = true }
+            return hasRun ? store.recomputing(isTraining: isTraining) { body(inputs) } : body(inputs)
+        }
     }
 
     /// A tensor that is saved but not trained.
