@@ -10,13 +10,13 @@ import Torch
 struct TinyBackbone: Backbone {
     let featureCount = 5
     let levels = 3
-    private let layers: [(convolution: Conv2d, norm: BatchNorm2d?)]
+    private let layers: [(scope: Scope, convolution: Conv2d, norm: BatchNorm2d?)]
 
     init(_ scope: Scope, hasBatchNorm: Bool) {
         let plan = [("stem", 3, 4, 1), ("stage1", 4, 6, 2), ("stage2", 6, 5, 2)]
         layers = plan.map { name, inputs, outputs, stride in
             (
-                Conv2d(scope / name, in: inputs, out: outputs, kernel: 3, stride: stride, padding: 1),
+                scope / name, Conv2d(scope / name, in: inputs, out: outputs, kernel: 3, stride: stride, padding: 1),
                 hasBatchNorm ? BatchNorm2d(scope / name / "norm", channels: outputs) : nil
             )
         }
@@ -25,8 +25,11 @@ struct TinyBackbone: Backbone {
     func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = images
         for (level, layer) in layers.enumerated() {
-            x = layer.convolution(x)
-            x = visit(level, (layer.norm?(x) ?? x).tanh())
+            x = layer.scope.layer(x) { inputs in
+                let y = layer.convolution(inputs[0])
+                return (layer.norm?(y) ?? y).tanh()
+            }
+            x = visit(level, x)
         }
         return x.mean([2, 3])
     }
@@ -48,7 +51,7 @@ struct AlgorithmFixture {
     /// - Parameters:
     ///   - isReference: the network, parameters and optimiser of scripts/fixtures/algorithms.py; otherwise one with batch
     ///     norm and dropout.
-    init(isReference: Bool, layerDecay: Double = 1) throws {
+    init(isReference: Bool, layerDecay: Double = 1, gradientCheckpointing: Bool = false) throws {
         folder = try TemporaryFolder()
         for (domain, name) in ["a", "b", "c"].enumerated() {
             for label in 0..<3 {
@@ -60,6 +63,7 @@ struct AlgorithmFixture {
         }
         let dataset = try ImageFolder("\(folder.path)/set")
         var options = Classifier.Options(layerDecay: layerDecay)
+        options.backbone.gradientCheckpointing = gradientCheckpointing
         if !isReference { options.dropout = 0.2 }
         let (chosen, description) = (options, TinyBackbone.description(hasBatchNorm: !isReference))
         context = AlgorithmContext(
