@@ -194,7 +194,8 @@ import Torch
             let bytes = peak - 4 * made.store.parameterCount
             var values = ["loss": loss.scalars(Float.self)]
             for entry in made.store.entries {
-                values[entry.name] = (entry.isParameter ? entry.tensor.grad : entry.tensor)?.to(dtype: .float32).scalars()
+                values[entry.name] = (entry.isParameter ? entry.tensor.grad : entry.tensor)?.to(dtype: .float32)
+                    .scalars()
             }
             #expect(made.isTraining)
             return (values, bytes)

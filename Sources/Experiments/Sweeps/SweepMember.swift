@@ -43,7 +43,9 @@ public struct SweepMember: Sendable {
         let standard = try JSONValue(encoding: RunConfiguration()).flattened()
             .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
         var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
-        let irrelevant = ["data", "device", "store", "saveEvery", "preset", "variant", "backbone.gradientCheckpointing"]
+        let irrelevant = [
+            "data", "device", "store", "saveEvery", "preset", "variant", "backbone.gradientCheckpointing",
+        ]
         for key in irrelevant { own[key] = nil }
         own["dataset"] = .string(dataset)
         return .object(own)
