@@ -88,7 +88,7 @@ def classifier_step(checkpointing=None):
             measure(f"classifier-step.{threads}{suffix}", threads, 2, 7, step, before=restart_peak())
 
 
-def resnet_step(name, checkpointing=None):
+def resnet_step(name, variant=None):
     library = torchvision_operators()
     import timm
 
@@ -96,7 +96,11 @@ def resnet_step(name, checkpointing=None):
     images = torch.randn(96, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 7, (96,))
     model = timm.create_model(name, num_classes=7).to(memory_format=torch.channels_last).train()
-    model.set_grad_checkpointing(bool(checkpointing))
+    model.set_grad_checkpointing(variant == "checkpointing")
+    if variant == "frozen":
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-5, fused=True)
 
     def step():
@@ -104,8 +108,7 @@ def resnet_step(name, checkpointing=None):
         torch.nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
 
-    suffix = ".checkpointing" if checkpointing else ""
-    measure(f"resnet-step.{name}{suffix}", 2, 1, 3, step, before=restart_peak())
+    measure(".".join(filter(None, ("resnet-step", name, variant))), 2, 1, 3, step, before=restart_peak())
 
 
 def unet():

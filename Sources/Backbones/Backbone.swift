@@ -51,10 +51,17 @@ public struct BackboneOptions: Sendable, Equatable, Codable {
         self.gradientCheckpointing = gradientCheckpointing
     }
 
-    func batchNorm(_ scope: Scope, channels: Int, epsilon: Double) -> BatchNorm2d {
-        let layer = BatchNorm2d(scope, channels: channels, epsilon: epsilon, momentum: batchNormMomentum)
-        layer.frozen = freezeBatchNorm
-        return layer
+    /// A convolution without bias and its batch norm.
+    func convNorm(
+        _ scope: Scope, _ normScope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1,
+        padding: Int, groups: Int = 1, epsilon: Double
+    ) -> ConvNorm2d {
+        let convolution = Conv2d(
+            scope, in: inputs, out: outputs, kernel: kernel, stride: stride, padding: padding, groups: groups,
+            bias: false, weightInit: .fanOut(outputs, kernel: kernel, groups: groups))
+        let norm = BatchNorm2d(normScope, channels: outputs, epsilon: epsilon, momentum: batchNormMomentum)
+        norm.frozen = freezeBatchNorm
+        return ConvNorm2d(convolution, norm)
     }
 }
 

@@ -117,29 +117,25 @@ public struct EfficientNetLite: Backbone {
         }
     }
 
-    /// A convolution without bias, padded as TensorFlow's "SAME", and its batch norm.
+    /// A convolution, padded as TensorFlow's "SAME", and its batch norm.
     private struct ConvNorm {
-        private let weight: Tensor
-        private let norm: BatchNorm2d
+        private let layers: ConvNorm2d
         private let kernel: Int
         private let stride: Int
-        private let groups: Int
 
         init(
             _ scope: Scope, _ normScope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1,
             groups: Int = 1, options: BackboneOptions
         ) {
-            weight = scope.parameter(
-                "weight", [outputs, inputs / groups, kernel, kernel],
-                .fanOut(outputs, kernel: kernel, groups: groups))
-            norm = options.batchNorm(normScope, channels: outputs, epsilon: epsilon)
+            layers = options.convNorm(
+                scope, normScope, in: inputs, out: outputs, kernel: kernel, stride: stride,
+                padding: stride > 1 ? 0 : kernel / 2, groups: groups, epsilon: epsilon)
             self.kernel = kernel
             self.stride = stride
-            self.groups = groups
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            guard stride > 1 else { return norm(x.conv2d(weight, nil, padding: kernel / 2, groups: groups)) }
+            guard stride > 1 else { return layers(x) }
             // The output has ⌈size / stride⌉ places; an odd amount of padding puts the larger half after the image.
             func padding(_ size: Int) -> Int {
                 max(0, ((size + stride - 1) / stride - 1) * stride + kernel - size)
@@ -148,7 +144,7 @@ public struct EfficientNetLite: Backbone {
             let padded = x.padded([
                 horizontal / 2, horizontal - horizontal / 2, vertical / 2, vertical - vertical / 2,
             ])
-            return norm(padded.conv2d(weight, nil, stride: stride, groups: groups))
+            return layers(padded)
         }
     }
 }

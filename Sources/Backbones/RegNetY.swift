@@ -10,12 +10,12 @@ public struct RegNetY: Backbone {
 
     public let featureCount = 3024
     public let levels = 5
-    private let stem: ConvNorm
+    private let stem: ConvNorm2d
     /// By stage.
     private let stages: [[Block]]
 
     init(_ scope: Scope, options: BackboneOptions, generator: Generator) {
-        stem = ConvNorm(scope / "stem", in: 3, out: Self.stemWidth, kernel: 3, stride: 2, options: options)
+        stem = Self.convNorm(scope / "stem", in: 3, out: Self.stemWidth, kernel: 3, stride: 2, options: options)
         let total = Self.depths.reduce(0, +)
         var stages: [[Block]] = []
         var inputs = Self.stemWidth
@@ -49,9 +49,9 @@ public struct RegNetY: Backbone {
     /// 1×1, grouped 3×3, squeeze and excitation, 1×1; a 1×1 convolution in the shortcut where shapes differ.
     private struct Block {
         private let scope: Scope
-        private let conv1, conv2, conv3: ConvNorm
+        private let conv1, conv2, conv3: ConvNorm2d
         private let squeeze, excite: Conv2d
-        private let shortcut: ConvNorm?
+        private let shortcut: ConvNorm2d?
         private let skip: StochasticDepth
 
         init(
@@ -59,18 +59,19 @@ public struct RegNetY: Backbone {
             skip: StochasticDepth
         ) {
             self.scope = scope
-            conv1 = ConvNorm(scope / "conv1", in: inputs, out: outputs, kernel: 1, options: options)
-            conv2 = ConvNorm(
+            conv1 = RegNetY.convNorm(scope / "conv1", in: inputs, out: outputs, kernel: 1, options: options)
+            conv2 = RegNetY.convNorm(
                 scope / "conv2", in: outputs, out: outputs, kernel: 3, stride: stride, groups: outputs / groupWidth,
                 options: options)
             // A quarter of the block's input, not of its width.
             let narrow = inputs / 4
             squeeze = Conv2d(scope / "se" / "fc1", in: outputs, out: narrow, kernel: 1)
             excite = Conv2d(scope / "se" / "fc2", in: narrow, out: outputs, kernel: 1)
-            conv3 = ConvNorm(scope / "conv3", in: outputs, out: outputs, kernel: 1, options: options)
+            conv3 = RegNetY.convNorm(scope / "conv3", in: outputs, out: outputs, kernel: 1, options: options)
             shortcut =
                 stride != 1 || inputs != outputs
-                ? ConvNorm(scope / "downsample", in: inputs, out: outputs, kernel: 1, stride: stride, options: options)
+                ? RegNetY.convNorm(
+                    scope / "downsample", in: inputs, out: outputs, kernel: 1, stride: stride, options: options)
                 : nil
             self.skip = skip
         }
@@ -86,22 +87,14 @@ public struct RegNetY: Backbone {
         }
     }
 
-    /// A convolution without bias and its batch norm: `conv`, `bn`.
-    private struct ConvNorm {
-        private let conv: Conv2d
-        private let norm: BatchNorm2d
-
-        init(
-            _ scope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, groups: Int = 1,
-            options: BackboneOptions
-        ) {
-            conv = Conv2d(
-                scope / "conv", in: inputs, out: outputs, kernel: kernel, stride: stride, padding: kernel / 2,
-                groups: groups, bias: false, weightInit: .fanOut(outputs, kernel: kernel, groups: groups))
-            norm = options.batchNorm(scope / "bn", channels: outputs, epsilon: 1e-5)
-        }
-
-        func callAsFunction(_ x: Tensor) -> Tensor { norm(conv(x)) }
+    /// A convolution and its batch norm: `conv`, `bn`.
+    private static func convNorm(
+        _ scope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, groups: Int = 1,
+        options: BackboneOptions
+    ) -> ConvNorm2d {
+        options.convNorm(
+            scope / "conv", scope / "bn", in: inputs, out: outputs, kernel: kernel, stride: stride,
+            padding: kernel / 2, groups: groups, epsilon: 1e-5)
     }
 }
 

@@ -21,16 +21,13 @@ public struct ResNet: Backbone {
 
     public let featureCount: Int
     public let levels = 5
-    private let stem: Conv2d
-    private let stemNorm: BatchNorm2d
+    private let stem: ConvNorm2d
     /// By stage.
     private let stages: [[Block]]
 
     init(_ scope: Scope, depth: Depth, options: BackboneOptions, generator: Generator) {
-        stem = Conv2d(
-            scope / "conv1", in: 3, out: 64, kernel: 7, stride: 2, padding: 3, bias: false,
-            weightInit: .fanOut(64, kernel: 7))
-        stemNorm = options.batchNorm(scope / "bn1", channels: 64, epsilon: 1e-5)
+        stem = options.convNorm(
+            scope / "conv1", scope / "bn1", in: 3, out: 64, kernel: 7, stride: 2, padding: 3, epsilon: 1e-5)
         var inputs = 64
         var stages: [[Block]] = []
         let total = depth.blocks.reduce(0, +)
@@ -55,7 +52,7 @@ public struct ResNet: Backbone {
     }
 
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
-        var x = visit(0, stemNorm(stem(images)).relu().maxPool2d(3, stride: 2, padding: 1))
+        var x = visit(0, stem(images).relu().maxPool2d(3, stride: 2, padding: 1))
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             x = visit(index + 1, x)
@@ -67,8 +64,8 @@ public struct ResNet: Backbone {
     private struct Block {
         let outputs: Int
         private let scope: Scope
-        private let layers: [(Conv2d, BatchNorm2d)]
-        private let shortcut: (Conv2d, BatchNorm2d)?
+        private let layers: [ConvNorm2d]
+        private let shortcut: ConvNorm2d?
         private let skip: StochasticDepth
 
         init(
@@ -77,11 +74,10 @@ public struct ResNet: Backbone {
         ) {
             func layer(
                 _ conv: Scope, _ norm: Scope, _ inputs: Int, _ outputs: Int, _ kernel: Int, _ stride: Int
-            ) -> (Conv2d, BatchNorm2d) {
-                let convolution = Conv2d(
-                    conv, in: inputs, out: outputs, kernel: kernel, stride: stride, padding: kernel / 2, bias: false,
-                    weightInit: .fanOut(outputs, kernel: kernel))
-                return (convolution, options.batchNorm(norm, channels: outputs, epsilon: 1e-5))
+            ) -> ConvNorm2d {
+                options.convNorm(
+                    conv, norm, in: inputs, out: outputs, kernel: kernel, stride: stride, padding: kernel / 2,
+                    epsilon: 1e-5)
             }
             self.scope = scope
             outputs = isBottleneck ? 4 * width : width
@@ -99,14 +95,14 @@ public struct ResNet: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let through = shortcut.map { shortcut in scope.layer(x) { shortcut.1(shortcut.0($0[0])) } } ?? x
+            let through = shortcut.map { shortcut in scope.layer(x) { shortcut($0[0]) } } ?? x
             return (skip(scope.layer(x) { branch($0[0]) }) + through).relu()
         }
 
         private func branch(_ x: Tensor) -> Tensor {
             var x = x
-            for (index, (convolution, norm)) in layers.enumerated() {
-                x = norm(convolution(x))
+            for (index, layer) in layers.enumerated() {
+                x = layer(x)
                 if index < layers.count - 1 { x = x.relu() }
             }
             return x

@@ -62,10 +62,10 @@ public final class MODEA: Algorithm {
             let styles = bank.map { parts.style.indexSelect(0, Tensor($0, device: images.device)) }
             return (maps, parts, styles)
         }
-        return try exploration.update(images, minibatches.labels, step: step) { weights in
-            let mixed = styles.indices.map { styles[$0] * weights.narrowed(1, start: $0, length: 1) }
-            let changed = AdaIN.compose(style: mixed.dropFirst().reduce(mixed[0], +), content: parts.content)
-            let pixels = vae.decode(gamma * changed + (1 - gamma) * maps) * 0.5 + 0.5
+        return try exploration.update(images, minibatches.labels, step: step) { weights, rows in
+            let mixed = styles.indices.map { styles[$0][rows] * weights.narrowed(1, start: $0, length: 1) }
+            let changed = AdaIN.compose(style: mixed.dropFirst().reduce(mixed[0], +), content: parts.content[rows])
+            let pixels = vae.decode(gamma * changed + (1 - gamma) * maps[rows]) * 0.5 + 0.5
             return (pixels.to(dtype: images.dtype) - mean) / deviation
         }
     }

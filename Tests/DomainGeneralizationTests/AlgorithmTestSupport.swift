@@ -51,7 +51,10 @@ struct AlgorithmFixture {
     /// - Parameters:
     ///   - isReference: the network, parameters and optimiser of scripts/fixtures/algorithms.py; otherwise one with batch
     ///     norm and dropout.
-    init(isReference: Bool, layerDecay: Double = 1, gradientCheckpointing: Bool = false) throws {
+    ///   - learningRate: of the latter.
+    init(
+        isReference: Bool, layerDecay: Double = 1, gradientCheckpointing: Bool = false, learningRate: Double = 0.01
+    ) throws {
         folder = try TemporaryFolder()
         for (domain, name) in ["a", "b", "c"].enumerated() {
             for label in 0..<3 {
@@ -71,7 +74,8 @@ struct AlgorithmFixture {
             images: try ImageCache(dataset, threads: 1), trainingPipeline: .training(size: 8),
             evaluationPipeline: .evaluation(size: 8), imageSize: 8, batchSize: 6, steps: 8,
             optimizer: isReference
-                ? OptimizerSettings(learningRate: 0.05, weightDecay: 0.01) : OptimizerSettings(learningRate: 0.01),
+                ? OptimizerSettings(learningRate: 0.05, weightDecay: 0.01)
+                : OptimizerSettings(learningRate: learningRate),
             device: .cpu, seed: 0, runDirectory: folder.path, storeDirectory: folder.path, logger: Logger(label: "test")
         ) {
             let classifier = try Classifier(description, classCount: 3, options: chosen, seed: 1)

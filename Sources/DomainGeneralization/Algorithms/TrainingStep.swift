@@ -15,6 +15,9 @@ public struct OptimizerSettings: Sendable, Codable, Equatable {
 /// The common part of every algorithm's update: zero the gradients, check the loss, go back through it, step Adam.
 public final class TrainingStep {
     public let optimizer: Optimizer
+    /// Whether a step stops before the gradient: then an update leaves the parameters as they are, and changes only what a
+    /// forward pass changes.
+    public var isHeld = false
 
     /// - Parameters:
     ///   - groups: trainable leaves; recording of their gradients is turned on.
@@ -46,6 +49,7 @@ public final class TrainingStep {
         let optimizers = [optimizer] + others.map(\.optimizer)
         let value = loss.item()
         try check(value, "the loss", step: step)
+        guard !isHeld else { return value }
         for optimizer in optimizers { optimizer.zeroGrad() }
         loss.backward()
         try apply(optimizers, step: step)
@@ -55,6 +59,7 @@ public final class TrainingStep {
     /// One optimiser step along given gradients, one for each parameter; a parameter without one is left alone.
     /// - Throws: ``NonFiniteError`` for a gradient that is not finite; the parameters are then as they were.
     public func apply(_ gradients: [Tensor?], step: Int) throws {
+        guard !isHeld else { return }
         for (parameter, gradient) in zip(optimizer.parameters, gradients) { parameter.grad = gradient }
         try apply([optimizer], step: step)
     }

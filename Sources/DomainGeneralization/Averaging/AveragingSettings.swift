@@ -29,8 +29,8 @@ public struct AveragingSettings: Codable, Sendable, Equatable {
     public var start = 0.5
     /// EMA: the weight of the old average.
     public var decay = 0.999
-    /// Training minibatches over which the averaged model's batch-norm statistics are computed anew; none where batch
-    /// norm is frozen.
+    /// Training steps, the run's last, over which the averaged model's batch-norm statistics are computed anew; none where
+    /// batch norm is frozen.
     public var batchNormBatches = 500
 
     public init(_ method: Method = .none) {

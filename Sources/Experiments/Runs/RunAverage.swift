@@ -56,7 +56,7 @@ final class RunAverage {
         let result = average.result()
         let store = trainer.algorithm.classifier.store
         noGrad { for (parameter, value) in zip(store.parameters, result.weights) { parameter.detached().copy_(value) } }
-        try trainer.refreshBatchNorm(steps..<(steps + settings.batchNormBatches), poll: Interruption.poll)
+        try trainer.refreshBatchNorm(max(0, steps - settings.batchNormBatches)..<steps, poll: Interruption.poll)
         var scores = try trainer.evaluate(includeSources: false, poll: Interruption.poll)
         try store.state.write(safetensors: "\(directory.path)/\(Self.file)")
         if let range = result.steps {

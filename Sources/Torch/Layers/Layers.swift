@@ -115,14 +115,17 @@ public final class BatchNorm2d {
         self.momentum = momentum
     }
 
+    /// Whether the running statistics are used, not the batch's.
+    var usesRunningStatistics: Bool { frozen || !store.isTraining }
+
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        let isTraining = store.isTraining && !frozen
+        let isTraining = !usesRunningStatistics
         let isCounted = isTraining && store.isRecomputing
         if isTraining, !isCounted { batchesTracked.add_(1) }
         return x.batchNorm(
             weight, bias, runningMean: isCounted ? nil : runningMean,
             runningVariance: isCounted ? nil : runningVariance, training: isTraining,
-            momentum: store.batchNormMomentum ?? momentum, epsilon: epsilon)
+            momentum: isTraining && store.averagesBatchNorm ? 1 / batchesTracked.item() : momentum, epsilon: epsilon)
     }
 }
 

@@ -56,8 +56,8 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     /// themselves, for calls without gradients. For frozen models: changes in place by an operator are seen, but not those by
     /// a fused optimiser, which does not count them.
     public var packsWeights = false
-    /// Weight of a batch in batch norm's running statistics, in the place of the layers' own while it is set.
-    public var batchNormMomentum: Double?
+    /// Whether every batch has the same weight in batch norm's running statistics, as with PyTorch's `momentum=None`.
+    private(set) var averagesBatchNorm = false
 
     private let generator: Generator
     private let checkpoint: StateDict?
@@ -100,6 +100,15 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         var result = StateDict()
         for entry in entries { result[entry.name] = entry.tensor.detached() }
         return result
+    }
+
+    /// Runs `body`, after which batch norm's running statistics are the mean of those of the batches that were normalised in
+    /// it with the store training; where there was none, they stay as they are.
+    public func averagingBatchNorm(_ body: () throws -> Void) rethrows {
+        noGrad { for entry in entries where entry.name.hasSuffix("num_batches_tracked") { entry.tensor.fill_(0) } }
+        averagesBatchNorm = true
+        defer { averagesBatchNorm = false }
+        try body()
     }
 
     /// Runs a layer again for its gradient, as it ran when `isTraining` was this.

@@ -33,12 +33,12 @@ public final class MODEF: Algorithm {
             let styles = bank.map { amplitude.indexSelect(0, Tensor($0, device: images.device)) }
             return (amplitude, spectrum.angle(), styles)
         }
-        return try exploration.update(images, minibatches.labels, step: step) { weights in
+        return try exploration.update(images, minibatches.labels, step: step) { weights, rows in
             let mixed = styles.indices.map { index in
-                styles[index] * weights.narrowed(1, start: index, length: 1).reshaped(-1, 1, 1, 1)
+                styles[index][rows] * weights.narrowed(1, start: index, length: 1).reshaped(-1, 1, 1, 1)
             }
             let style = mixed.dropFirst().reduce(mixed[0], +)
-            return ((1 - gamma) * amplitude + gamma * style).polar(phase: phase).irfft2(height, width)
+            return ((1 - gamma) * amplitude[rows] + gamma * style).polar(phase: phase[rows]).irfft2(height, width)
         }
     }
 }

@@ -67,7 +67,7 @@ public final class ERMPlusPlus: Algorithm {
             let features = noGrad { network.features(images) }
             value = try linearTraining.minimise(crossEntropy(network.logits(features), labels), step: step)
         }
-        average(step: step)
+        if !training.isHeld { average(step: step) }
         if !network.options.backbone.freezeBatchNorm { _ = noGrad { classifier(images) } }
         return [Metric("loss", value)]
     }
