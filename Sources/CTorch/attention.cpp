@@ -5,6 +5,7 @@
 // Gimelshein 2018): scores never take more memory than a block. Results do not depend on the number of threads.
 
 #include "parallel.h"
+#include "processor.h"
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
@@ -189,12 +190,6 @@ at::Tensor ownAttention(const at::Tensor &queries, const at::Tensor &keys, const
         }
     });
     return out;
-}
-
-bool hasAVX512() {
-    static const bool found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-    return found;
 }
 
 // What the function above is for: elsewhere libtorch's.

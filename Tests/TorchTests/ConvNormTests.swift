@@ -35,15 +35,15 @@ struct ConvNormTests {
                 padding: test.kernel / 2, groups: test.groups, bias: false)
             norm = BatchNorm2d(store.root / "bn", channels: test.outputs)
             let generator = Generator(seed: 2)
+            images = Tensor.randn([2, test.inputs, test.side, test.side], generator: generator).to(dtype: .float64)
+            images.requiresGrad = true
+            let entries = store.entries.filter { $0.name.hasPrefix("bn.") && $0.tensor.dtype == .float64 }
             noGrad {
-                for entry in store.entries where entry.name.hasPrefix("bn.") && entry.tensor.dtype == .float64 {
-                    let random = Tensor.rand(entry.tensor.shape, generator: generator).to(dtype: .float64)
-                    entry.tensor.detached().copy_(random + 0.5)
+                for tensor in entries.map(\.tensor) {
+                    tensor.detached().copy_(Tensor.rand(tensor.shape, generator: generator).to(dtype: .float64) + 0.5)
                 }
             }
             store.setRequiresGrad(true)
-            images = Tensor.randn([2, test.inputs, test.side, test.side], generator: generator).to(dtype: .float64)
-            images.requiresGrad = true
         }
 
         /// The layers' output, and the gradients of a sum of it in the images and all parameters.

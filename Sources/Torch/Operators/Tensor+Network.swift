@@ -1,5 +1,5 @@
 private enum Op {
-    static let linear = Operator("aten::linear")
+    static let linear = Operator("domainfusion::linear")
     static let conv2d = Operator("aten::conv2d")
     static let depthwiseConv2d = Operator("domainfusion::depthwise_conv2d")
     static let groupNorm = Operator("aten::group_norm")
