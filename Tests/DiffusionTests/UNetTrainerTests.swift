@@ -6,7 +6,7 @@ import Torch
 
 @Suite struct UNetTrainerTests {
     /// Two kinds of latents, all 1 and all −1, called "2 3 kind 4 4 …" and "2 3 kind′ 4 4 …".
-    private func trainer(kindWeight: Double, steps: Int = 80) -> UNetTrainer {
+    private func trainer(kindWeight: Double, steps: Int = 80, batchSize: Int = 8) -> UNetTrainer {
         var unet = UNet2DConditionConfig()
         unet.sampleSize = 4
         unet.blockOutChannels = [8, 16]
@@ -28,7 +28,7 @@ import Torch
         let signs = Tensor(kinds.map { $0 == 0 ? 1 : -1 as Float }, shape: [8, 1, 1, 1])
         var options = UNetTrainingOptions()
         options.steps = steps
-        options.batchSize = 8
+        options.batchSize = batchSize
         options.learningRate = 4e-3
         options.warmup = 10
         options.kindWeight = kindWeight
@@ -83,6 +83,20 @@ import Torch
         try resumed.restore(from: "\(folder)/checkpoint.safetensors")
         #expect(resumed.step == 3)
         for values in expected { #expect(try resumed.advance().values.map(\.value) == values) }
+    }
+
+    /// A batch in parts at the same time is the same batch.
+    @Test func threadsChangeOnlyRounding() throws {
+        let threads = Machine.threads
+        defer { Machine.threads = threads }
+        let runs = try [1, 3].map { count in
+            Machine.threads = count
+            let trainer = trainer(kindWeight: 0.1, batchSize: 56)
+            let values = try (0..<5).map { _ in try trainer.advance().values.map(\.value) }
+            #expect(Machine.threads == count)
+            return values.joined()
+        }
+        for (a, b) in zip(runs[0], runs[1]) { #expect(abs(a - b) < 1e-4 * abs(b)) }
     }
 
     @Test func withoutWeightTheKindsAreLeftAlone() throws {

@@ -115,18 +115,31 @@ public final class UNetTrainer: ModelTrainer {
         let clean = data.latents.indexSelect(0, indices.to(device: device))
         let epsilon = Tensor.randn(clean.shape, generator: generator).to(device: device)
         let text = tokens.indexSelect(0, Tensor(captions, device: device))
-        let context = textEncoder(text)
-        let error = denoising(
-            unet, clean, context: context, timesteps: timesteps, epsilon: epsilon, weighted: true
-        ).mean()
-        let kinds = zip(numbers, captions).map { $1 == 0 ? ignoredLabel : data.kinds[$0] }
-        let kindLoss = self.kindLoss(text, context, kinds: kinds)
-        let loss = options.kindWeight > 0 ? error + options.kindWeight * kindLoss : error
+        let kinds = kindLabels(text, zip(numbers, captions).map { $1 == 0 ? ignoredLabel : data.kinds[$0] })
+        // Not the mean, which is not a number when every caption is empty.
+        let named = max(1, kinds.atLeast(0).sum().item())
 
-        let value = error.item()
+        let parts = partCount
+        let results = try Machine.concurrently(parts) { part in
+            let rows = count * part / parts..<count * (part + 1) / parts
+            let context = textEncoder(text[rows])
+            let error =
+                denoising(
+                    unet, clean[rows], context: context, timesteps: timesteps[rows], epsilon: epsilon[rows],
+                    weighted: true
+                ).sum() / Double(count)
+            let kindLoss =
+                crossEntropy(
+                    kindHead(context).flattened(from: 0, to: 1), kinds[rows].flattened(), reduction: .sum) / named
+            let loss = options.kindWeight > 0 ? error + options.kindWeight * kindLoss : error
+            return (error.item(), kindLoss.item(), gradients(of: [loss], with: optimizer.parameters))
+        }
+        let value = results.reduce(0) { $0 + $1.0 }
         guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
-        optimizer.zeroGrad()
-        loss.backward()
+        for (index, parameter) in optimizer.parameters.enumerated() {
+            let found = results.compactMap { $0.2[index] }
+            parameter.grad = noGrad { found.dropFirst().reduce(found.first) { sum, part in sum.map { $0 + part } } }
+        }
         let norm = clipGradients(optimizer.parameters, maximum: 1).item()
         guard norm.isFinite else {
             throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
@@ -136,19 +149,24 @@ public final class UNetTrainer: ModelTrainer {
         average.update(step: step)
         step += 1
         return TrainingReport(
-            step: step, values: [("loss", value), ("kind_loss", kindLoss.item()), ("gradient", norm)])
+            step: step,
+            values: [("loss", value), ("kind_loss", results.reduce(0) { $0 + $1.1 }), ("gradient", norm)])
     }
 
-    /// Cross-entropy of the kinds at the states from the end token on, which stands for the caption's padding, too.
-    private func kindLoss(_ text: Tensor, _ context: Tensor, kinds: [Int64]) -> Tensor {
+    /// How many parts of a batch are computed at the same time. On a CPU the operators of a small model on a few images are
+    /// too small for several threads: on two threads the embedded model trains on 118 images a second in two parts of 16, on 93
+    /// where the threads share every operator.
+    private var partCount: Int {
+        unet.store.device.kind == .cpu ? max(1, min(Machine.threads, options.batchSize / 16)) : 1
+    }
+
+    /// Labels [N, tokens] of the states that are to name the kind: those from the end token on, which stands for the
+    /// caption's padding, too.
+    private func kindLabels(_ text: Tensor, _ kinds: [Int64]) -> Tensor {
         let (count, length) = (text.size(0), text.size(1))
         let isEnd = text.equal(text.narrowed(1, start: length - 1, length: 1))
-        let labels = Tensor(kinds, shape: [count, 1], device: text.device).expanded([count, length])
+        return Tensor(kinds, shape: [count, 1], device: text.device).expanded([count, length])
             .where(isEnd, else: Tensor([ignoredLabel], shape: [1, 1], device: text.device))
-            .reshaped(count * length)
-        // Not the mean, which is not a number when every caption is empty.
-        return crossEntropy(kindHead(context).flattened(from: 0, to: 1), labels, reduction: .sum)
-            / labels.atLeast(0).sum().clamp(min: 1)
     }
 
     /// One time step from each of `count` equally probable parts of the schedule: less variance than `count` draws.

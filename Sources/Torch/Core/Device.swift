@@ -1,4 +1,5 @@
 import CTorch
+import Dispatch
 
 /// Where a tensor lives: `cpu`, `cuda:0`, `mps`.
 public struct Device: Sendable, Hashable, CustomStringConvertible {
@@ -82,6 +83,29 @@ public enum Machine {
     public static var threads: Int {
         get { Int(ct_threads()) }
         set { ct_set_threads(Int32(max(1, newValue))) }
+    }
+
+    /// Calls `body` for 0 ..< `count` at the same time, with the threads shared out between the calls: for networks whose
+    /// operators are too small for several threads.
+    /// - Returns: the results in order.
+    /// - Throws: the first failure in the order of the calls, an operator's among them.
+    public static func concurrently<Result>(_ count: Int, _ body: (Int) throws -> Result) throws -> [Result] {
+        let all = threads
+        if count == 1 || all == 1 { return try (0..<count).map { number in try withTorchErrors { try body(number) } } }
+        var results = [Swift.Result<Result, any Error>?](repeating: nil, count: count)
+        withoutActuallyEscaping(body) { body in
+            results.withUnsafeMutableBufferPointer { buffer in
+                // Every call has a place of its own; what they share is `body`'s affair.
+                nonisolated(unsafe) let (results, body) = (buffer, body)
+                DispatchQueue.concurrentPerform(iterations: count) { number in
+                    // A setting of the thread; the calling one is among them.
+                    threads = max(1, all / count)
+                    defer { threads = all }
+                    results[number] = Swift.Result { try withTorchErrors { try body(number) } }
+                }
+            }
+        }
+        return try results.compactMap { try $0?.get() }
     }
 
     /// Seeds libtorch's default generators (dropout and other operators without a generator of their own).
