@@ -25,6 +25,9 @@ public protocol Algorithm: AnyObject {
     var training: TrainingStep { get }
 
     /// One optimisation step over one minibatch of each source environment; returns the scalars to log.
+    ///
+    /// The classifier's parameters are moved by ``training``, or put back. What moves them otherwise must not while `training` is
+    /// held (``TrainingStep/isHeld``): an averaged model's batch-norm statistics come from such steps.
     /// - Throws: ``NonFiniteError``, when the loss is no longer finite; ``Interruption``, but only before anything has
     ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
