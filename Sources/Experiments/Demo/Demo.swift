@@ -13,7 +13,7 @@ public struct Demo: Sendable {
     public var packages = "data/packages"
     public var target = "unifont"
     public var seed = 0
-    public var steps = 200
+    public var steps = 600
     public var ldm = "Models/emoji-ldm"
     public var ldmDtype = ModelPrecision.float32
     public var store = "store"
@@ -41,21 +41,25 @@ public struct Demo: Sendable {
         public let timeShares: [String: Double]
     }
 
-    /// DomainFusion's settings for minutes on two cores: short curves, a small synthetic set, few denoising steps.
+    /// DomainFusion's settings in `Evidence/embedded/methods.yaml`, but for LD's curves, which take a sixth of the time: without
+    /// guidance, of 8 nodes and 2 draws.
     public var settings: DomainFusionAlgorithm.Settings {
         var settings = DomainFusionAlgorithm.Settings()
         settings.ldm = ldm
         settings.ldmDtype = ldmDtype
         settings.distillation.prompt = "{a style} emoji of {a class}"
+        settings.distillation.weight = 10
         settings.distillation.guidanceScale = 1
         settings.distillation.nodes = 8
         settings.distillation.draws = 2
-        settings.augmentation.budget = 200
-        settings.augmentation.candidates = 2
-        settings.augmentation.strength = 0.4
-        settings.augmentation.steps = 10
+        settings.augmentation.budget = 400
+        settings.augmentation.redraw = true
+        settings.augmentation.candidates = 3
+        settings.augmentation.everyEpochs = 12
+        settings.augmentation.start = .raw
+        settings.augmentation.strength = 1
+        settings.augmentation.steps = 8
         settings.augmentation.guidanceScale = 3
-        settings.augmentation.share = 0.25
         settings.augmentation.contentPool = .candidatesAndSource
         settings.augmentation.prompts = ["{a style} emoji of {a class}"]
         settings.styles = Dictionary(
