@@ -92,10 +92,13 @@ struct StochasticDepth {
     let store: ParameterStore
     let generator: Generator
 
+    /// Whether branches change; if not, a branch's last norm can add the residual itself, which saves passes over the maps.
+    var isActive: Bool { rate > 0 && store.isTraining }
+
     /// - Parameter branch: [N, …]; an image's branch becomes 0 with probability `rate`, else is scaled by
     ///   1 / (1 − `rate`), so that the expectation stays.
     func callAsFunction(_ branch: Tensor) -> Tensor {
-        guard rate > 0, store.isTraining else { return branch }
+        guard isActive else { return branch }
         let shape = [branch.size(0)] + [Int](repeating: 1, count: branch.rank - 1)
         let kept = Tensor.bernoulli(shape, probability: 1 - rate, generator: generator)
         return branch * (kept / (1 - rate))

@@ -53,12 +53,12 @@ public struct EfficientNetLite: Backbone {
     }
 
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
-        var x = stem(images).relu6()
+        var x = stem(images, .relu6)
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             if let level = Self.lastStages.firstIndex(of: index) { x = visit(level, x) }
         }
-        return head(x).relu6().globalAveragePool2d().flattened(from: 1)
+        return head(x, .relu6).globalAveragePool2d().flattened(from: 1)
     }
 
     /// Blocks of each stage; the first and the last stage are not deepened.
@@ -109,11 +109,14 @@ public struct EfficientNetLite: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let branch = scope.layer(x) { inputs in
-                let expanded = expansion.map { $0(inputs[0]).relu6() } ?? inputs[0]
-                return projection(depthwise(expanded).relu6())
-            }
-            return skip.map { $0(branch) + x } ?? branch
+            guard let skip else { return scope.layer(x) { branch($0[0], adding: nil) } }
+            guard skip.isActive else { return scope.layer(x) { branch($0[0], adding: $0[0]) } }
+            return skip(scope.layer(x) { branch($0[0], adding: nil) }) + x
+        }
+
+        private func branch(_ x: Tensor, adding residual: Tensor?) -> Tensor {
+            let expanded = expansion.map { $0(x, .relu6) } ?? x
+            return projection(depthwise(expanded, .relu6), adding: residual)
         }
     }
 
@@ -134,8 +137,10 @@ public struct EfficientNetLite: Backbone {
             self.stride = stride
         }
 
-        func callAsFunction(_ x: Tensor) -> Tensor {
-            guard stride > 1 else { return layers(x) }
+        func callAsFunction(
+            _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
+        ) -> Tensor {
+            guard stride > 1 else { return layers(x, activation, adding: residual) }
             // The output has ⌈size / stride⌉ places; an odd amount of padding puts the larger half after the image.
             func padding(_ size: Int) -> Int {
                 max(0, ((size + stride - 1) / stride - 1) * stride + kernel - size)
@@ -144,7 +149,7 @@ public struct EfficientNetLite: Backbone {
             let padded = x.padded([
                 horizontal / 2, horizontal - horizontal / 2, vertical / 2, vertical - vertical / 2,
             ])
-            return layers(padded)
+            return layers(padded, activation, adding: residual)
         }
     }
 }

@@ -38,7 +38,7 @@ public struct RegNetY: Backbone {
     }
 
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
-        var x = visit(0, stem(images).relu())
+        var x = visit(0, stem(images, .relu))
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             x = visit(index + 1, x)
@@ -77,13 +77,19 @@ public struct RegNetY: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let branch = scope.layer(x) { inputs in
-                let hidden = conv2(conv1(inputs[0]).relu()).relu()
-                let weights = excite(squeeze(hidden.globalAveragePool2d()).relu()).sigmoid()
-                return conv3(hidden * weights)
+            guard skip.isActive else {
+                return scope.layer(x) { inputs in branch(inputs[0], .relu, adding: through(inputs[0])) }
             }
-            let through = shortcut.map { shortcut in scope.layer(x) { shortcut($0[0]) } } ?? x
-            return (skip(branch) + through).relu()
+            let changed = skip(scope.layer(x) { branch($0[0], .identity, adding: nil) })
+            return (changed + (shortcut == nil ? x : scope.layer(x) { through($0[0]) })).relu()
+        }
+
+        private func through(_ x: Tensor) -> Tensor { shortcut.map { $0(x) } ?? x }
+
+        private func branch(_ x: Tensor, _ activation: Activation, adding residual: Tensor?) -> Tensor {
+            let hidden = conv2(conv1(x, .relu), .relu)
+            let weights = excite(squeeze(hidden.globalAveragePool2d()).relu()).sigmoid()
+            return conv3(hidden * weights, activation, adding: residual)
         }
     }
 

@@ -52,7 +52,7 @@ public struct ResNet: Backbone {
     }
 
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
-        var x = visit(0, stem(images).relu().maxPool2d(3, stride: 2, padding: 1))
+        var x = visit(0, stem(images, .relu).maxPool2d(3, stride: 2, padding: 1))
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             x = visit(index + 1, x)
@@ -95,17 +95,18 @@ public struct ResNet: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            let through = shortcut.map { shortcut in scope.layer(x) { shortcut($0[0]) } } ?? x
-            return (skip(scope.layer(x) { branch($0[0]) }) + through).relu()
+            guard skip.isActive else {
+                return scope.layer(x) { inputs in branch(inputs[0], .relu, adding: through(inputs[0])) }
+            }
+            let changed = skip(scope.layer(x) { branch($0[0], .identity, adding: nil) })
+            return (changed + (shortcut == nil ? x : scope.layer(x) { through($0[0]) })).relu()
         }
 
-        private func branch(_ x: Tensor) -> Tensor {
-            var x = x
-            for (index, layer) in layers.enumerated() {
-                x = layer(x)
-                if index < layers.count - 1 { x = x.relu() }
-            }
-            return x
+        private func through(_ x: Tensor) -> Tensor { shortcut.map { $0(x) } ?? x }
+
+        private func branch(_ x: Tensor, _ activation: Activation, adding residual: Tensor?) -> Tensor {
+            let hidden = layers.dropLast().reduce(x) { $1($0, .relu) }
+            return layers[layers.count - 1](hidden, activation, adding: residual)
         }
     }
 }

@@ -9,11 +9,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <malloc.h>
+#include <map>
 #include <mutex>
 #include <sys/mman.h>
 #include <unordered_map>
-#include <vector>
 
 namespace {
 
@@ -40,64 +41,63 @@ class KeepingAllocator final : public c10::Allocator {
     void copy_data(void *to, const void *from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
   private:
-    struct Block {
-        void *address;
-        size_t bytes;
-    };
-
     std::mutex mutex;
-    std::unordered_map<void *, size_t> used;
-    std::vector<Block> kept; // the longest unused first
+    std::unordered_map<char *, size_t> used;
+    std::map<char *, size_t> kept; // no two of them side by side
     size_t usedBytes = 0, keptBytes = 0, mostUsedBytes = 0;
 
-    // A block of at least so many bytes, or null where the system has none.
+    // A block of so many bytes, or null where the system has none.
     void *take(size_t bytes) {
         if (bytes > SIZE_MAX / 2) return nullptr;
         bytes = (bytes + page - 1) / page * page;
         std::lock_guard lock(mutex);
-        auto best = kept.end();
-        for (auto block = kept.begin(); block != kept.end(); ++block) {
-            if (block->bytes >= bytes && block->bytes <= bytes + bytes / 4
-                && (best == kept.end() || block->bytes <= best->bytes))
-                best = block;
-        }
-        Block block{nullptr, bytes};
-        if (best != kept.end()) {
-            block = *best;
-            kept.erase(best);
-            keptBytes -= block.bytes;
-        } else {
+        char *address = fromKept(bytes);
+        if (!address) {
             // What is kept never takes more memory than large tensors once did together.
             trim(std::max(mostUsedBytes, usedBytes + bytes) - bytes);
-            block.address = mapped(bytes);
-            if (!block.address) {
+            address = mapped(bytes);
+            if (!address) {
                 trim(0);
-                block.address = mapped(bytes);
+                address = mapped(bytes);
             }
-            if (!block.address) return nullptr;
+            if (!address) return nullptr;
         }
-        used[block.address] = block.bytes;
-        usedBytes += block.bytes;
+        used[address] = bytes;
+        usedBytes += bytes;
         mostUsedBytes = std::max(mostUsedBytes, usedBytes);
-        return block.address;
+        return address;
     }
 
-    // Gives the longest unused blocks back until no more than so many bytes are used and kept.
+    // The front of the smallest kept block that is large enough; or null.
+    char *fromKept(size_t bytes) {
+        auto best = kept.end();
+        for (auto block = kept.begin(); block != kept.end(); ++block)
+            if (block->second >= bytes && (best == kept.end() || block->second < best->second)) best = block;
+        if (best == kept.end()) return nullptr;
+        const auto [address, size] = *best;
+        kept.erase(best);
+        if (size > bytes) kept[address + bytes] = size - bytes;
+        keptBytes -= bytes;
+        return address;
+    }
+
+    // Gives kept memory back, the smallest blocks first, until no more than so many bytes are used and kept.
     void trim(size_t bytes) {
-        auto block = kept.begin();
-        for (; block != kept.end() && usedBytes + keptBytes > bytes; ++block) {
-            munmap(block->address, block->bytes);
-            keptBytes -= block->bytes;
+        while (!kept.empty() && usedBytes + keptBytes > bytes) {
+            auto smallest = std::min_element(
+                kept.begin(), kept.end(), [](const auto &a, const auto &b) { return a.second < b.second; });
+            munmap(smallest->first, smallest->second);
+            keptBytes -= smallest->second;
+            kept.erase(smallest);
         }
-        kept.erase(kept.begin(), block);
     }
 
     // New memory, of huge pages where they fit; or null.
-    static void *mapped(size_t bytes) {
+    static char *mapped(size_t bytes) {
         void *address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (address == MAP_FAILED) return nullptr;
         madvise(address, bytes, MADV_HUGEPAGE);
-        return address;
+        return static_cast<char *>(address);
     }
 
     static void release(void *address) {
@@ -111,12 +111,24 @@ class KeepingAllocator final : public c10::Allocator {
     bool keep(void *address) {
         {
             std::lock_guard lock(mutex);
-            auto found = used.find(address);
+            auto found = used.find(static_cast<char *>(address));
             if (found == used.end()) return false;
-            kept.push_back({address, found->second});
-            keptBytes += found->second;
             usedBytes -= found->second;
+            keptBytes += found->second;
+            auto block = kept.insert(*found).first;
             used.erase(found);
+            // One with its neighbours, wherever they were mapped: the system unmaps such ranges, too.
+            if (auto next = std::next(block); next != kept.end() && block->first + block->second == next->first) {
+                block->second += next->second;
+                kept.erase(next);
+            }
+            if (block != kept.begin()) {
+                auto before = std::prev(block);
+                if (before->first + before->second == block->first) {
+                    before->second += block->second;
+                    kept.erase(block);
+                }
+            }
         }
         c10::profiledCPUMemoryReporter().Delete(address);
         return true;

@@ -1,23 +1,15 @@
 #pragma once
 
-#include <ATen/Parallel.h>
+#include <ATen/ATen.h>
+#include <ATen/TensorIterator.h>
 
-#include <algorithm>
-#include <cstdint>
-#include <latch>
-
-// Has body(begin, end) called for parts of 0 ..< count on as many threads as libtorch's operators use. at::parallel_for does
-// not in files that are compiled without libtorch's own OpenMP, as these are. `body` must not throw.
+// Has body(begin, end) called for parts of 0 ..< count, on the threads that libtorch's operators use: others beside them would
+// have to share cores with those that wait. at::parallel_for does not in files that are compiled without libtorch's own
+// OpenMP, as these are; an iterator's loop does, over one byte a number here. `body` must not throw.
 template <typename Body> void parallelFor(int64_t count, const Body &body) {
-    const int64_t threads = std::min<int64_t>(count, at::in_parallel_region() ? 1 : at::get_num_threads());
-    if (threads <= 1) return body(0, count);
-    auto part = [&](int64_t number) { body(count * number / threads, count * (number + 1) / threads); };
-    std::latch others(threads - 1);
-    for (int64_t number = 1; number < threads; number++)
-        at::launch([&, number] {
-            part(number);
-            others.count_down();
-        });
-    part(0);
-    others.wait();
+    if (count <= 1) return body(0, count);
+    auto numbers = at::empty({count}, at::kByte);
+    const auto *first = static_cast<const char *>(numbers.const_data_ptr());
+    at::TensorIterator::nullary_op(numbers).for_each(
+        [&](char **data, const int64_t *, int64_t size) { body(data[0] - first, data[0] - first + size); }, 1);
 }

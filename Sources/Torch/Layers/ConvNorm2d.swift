@@ -13,13 +13,21 @@ public struct ConvNorm2d {
         self.norm = norm
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor {
-        guard norm.usesRunningStatistics, isWorthFolding(x) else { return norm(convolution(x)) }
+    /// `activation` of the norm's output and `residual`.
+    public func callAsFunction(
+        _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
+    ) -> Tensor {
+        guard norm.usesRunningStatistics, isWorthFolding(x) else {
+            return norm(convolution(x), activation, adding: residual)
+        }
         let scale = norm.weight / (norm.runningVariance + norm.epsilon).sqrt()
         let shift = norm.bias - norm.runningMean * scale
-        return x.conv2d(
+        let y = x.conv2d(
             convolution.weight * scale.reshaped(-1, 1, 1, 1), shift, stride: convolution.stride,
             padding: convolution.padding, groups: convolution.groups)
+        if let residual { y.add_(residual) }
+        activation.apply(inPlace: y)
+        return y
     }
 
     /// Whether the maps have more numbers than the weight, which is scaled in every call: not so for a single small image.

@@ -118,14 +118,18 @@ public final class BatchNorm2d {
     /// Whether the running statistics are used, not the batch's.
     var usesRunningStatistics: Bool { frozen || !store.isTraining }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor {
+    /// `activation(norm(x) + residual)` of [N, C, H, W].
+    public func callAsFunction(
+        _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
+    ) -> Tensor {
         let isTraining = !usesRunningStatistics
         let isCounted = isTraining && store.isRecomputing
         if isTraining, !isCounted { batchesTracked.add_(1) }
         return x.batchNorm(
             weight, bias, runningMean: isCounted ? nil : runningMean,
             runningVariance: isCounted ? nil : runningVariance, training: isTraining,
-            momentum: isTraining && store.averagesBatchNorm ? 1 / batchesTracked.item() : momentum, epsilon: epsilon)
+            momentum: isTraining && store.averagesBatchNorm ? 1 / batchesTracked.item() : momentum, epsilon: epsilon,
+            activation: activation, adding: residual)
     }
 }
 

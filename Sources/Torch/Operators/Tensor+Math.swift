@@ -26,6 +26,8 @@ private enum Op {
     static let clamp = Operator("aten::clamp")
     static let relu = Operator("aten::relu")
     static let relu6 = Operator("aten::relu6")
+    static let reluInPlace = Operator("aten::relu_")
+    static let relu6InPlace = Operator("aten::relu6_")
     static let silu = Operator("aten::silu")
     static let gelu = Operator("aten::gelu")
     static let softmax = Operator("aten::softmax", "int")
@@ -143,6 +145,9 @@ extension Tensor {
     public func mul_(_ factor: Double) { Op.mulInPlace.run(.tensor(self), .double(factor)) }
     /// Copies the values of `other`, converting type and device.
     public func copy_(_ other: Tensor) { Op.copyInPlace.run(.tensor(self), .tensor(other)) }
+    /// Its gradient keeps the result, not what was there before.
+    public func relu_() { Op.reluInPlace.run(.tensor(self)) }
+    public func relu6_() { Op.relu6InPlace.run(.tensor(self)) }
     public func zero_() { Op.zeroInPlace.run(.tensor(self)) }
     public func fill_(_ value: Double) { Op.fillInPlace.run(.tensor(self), .double(value)) }
     /// `self += weight · (end − self)`.

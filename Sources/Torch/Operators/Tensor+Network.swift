@@ -1,15 +1,15 @@
 private enum Op {
     static let linear = Operator("domainfusion::linear")
-    static let conv2d = Operator("aten::conv2d")
-    static let depthwiseConv2d = Operator("domainfusion::depthwise_conv2d")
+    static let conv2d = Operator("domainfusion::conv2d")
+    static let dilatedConv2d = Operator("aten::conv2d")
     static let groupNorm = Operator("aten::group_norm")
     static let layerNorm = Operator("aten::layer_norm")
-    static let batchNorm = Operator("aten::batch_norm")
+    static let batchNorm = Operator("domainfusion::batch_norm")
     static let embedding = Operator("aten::embedding")
     static let dropout = Operator("aten::dropout")
     static let attention = Operator("domainfusion::attention")
     static let maskedAttention = Operator("aten::scaled_dot_product_attention")
-    static let maxPool = Operator("aten::max_pool2d")
+    static let maxPool = Operator("domainfusion::max_pool2d")
     static let avgPool = Operator("aten::avg_pool2d")
     static let adaptiveAvgPool = Operator("aten::adaptive_avg_pool2d")
     static let nearest = Operator("aten::upsample_nearest2d")
@@ -38,12 +38,13 @@ extension Tensor {
     public func conv2d(
         _ weight: Tensor, _ bias: Tensor?, stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
     ) -> Tensor {
-        guard groups > 1, dilation == 1, weight.size(0) == groups, weight.size(1) == 1 else {
-            return Op.conv2d(
+        guard dilation == 1 else {
+            return Op.dilatedConv2d(
                 .tensor(self), .tensor(weight), .optional(bias), .ints([stride, stride]), .ints([padding, padding]),
                 .ints([dilation, dilation]), .int(groups))
         }
-        return Op.depthwiseConv2d(.tensor(self), .tensor(weight), .optional(bias), .int(stride), .int(padding))
+        return Op.conv2d(
+            .tensor(self), .tensor(weight), .optional(bias), .int(stride), .int(padding), .int(groups))
     }
     public func groupNorm(_ groups: Int, _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
         Op.groupNorm(.tensor(self), .int(groups), .optional(weight), .optional(bias), .double(epsilon))
@@ -51,14 +52,20 @@ extension Tensor {
     public func layerNorm(_ shape: [Int], _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
         Op.layerNorm(.tensor(self), .ints(shape), .optional(weight), .optional(bias), .double(epsilon))
     }
-    /// Batch normalisation; with `training` the batch's own statistics, and the running ones are updated in place.
+    /// `activation(norm(self) + residual)`, the norm by batch; with `training` by the batch's own statistics, and the running
+    /// ones are updated in place.
+    ///
+    /// With `training`, on a CPU in float32 and channels-last, ``conv2d(_:_:stride:padding:dilation:groups:)`` and
+    /// ``maxPool2d(_:stride:padding:)`` do not keep what they get straight from here for their gradient: they compute it again
+    /// from what the norm keeps. A network of convolution, norm and activation keeps half the maps.
     public func batchNorm(
         _ weight: Tensor?, _ bias: Tensor?, runningMean: Tensor?, runningVariance: Tensor?, training: Bool,
-        momentum: Double, epsilon: Double
+        momentum: Double, epsilon: Double, activation: Activation = .identity, adding residual: Tensor? = nil
     ) -> Tensor {
         Op.batchNorm(
             .tensor(self), .optional(weight), .optional(bias), .optional(runningMean), .optional(runningVariance),
-            .bool(training), .double(momentum), .double(epsilon), .bool(true))
+            .bool(training), .double(momentum), .double(epsilon), .double(activation.range.lowerBound),
+            .double(activation.range.upperBound), .optional(residual))
     }
     /// Rows of `self` [entries, width] at integer `indices` of any shape.
     public func embedding(_ indices: Tensor) -> Tensor { Op.embedding(.tensor(self), .tensor(indices)) }
@@ -73,7 +80,7 @@ extension Tensor {
             .tensor(self), .tensor(keys), .tensor(values), .optional(mask), .double(0), .bool(causal))
     }
     public func maxPool2d(_ kernel: Int, stride: Int, padding: Int = 0) -> Tensor {
-        Op.maxPool(.tensor(self), .ints([kernel, kernel]), .ints([stride, stride]), .ints([padding, padding]))
+        Op.maxPool(.tensor(self), .int(kernel), .int(stride), .int(padding))
     }
     public func averagePool2d(_ kernel: Int, stride: Int) -> Tensor {
         Op.avgPool(.tensor(self), .ints([kernel, kernel]), .ints([stride, stride]))

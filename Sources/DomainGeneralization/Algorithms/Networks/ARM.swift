@@ -69,7 +69,7 @@ public final class ARM: Algorithm {
             var maps = images
             for (index, convolution) in convolutions.enumerated() {
                 maps = convolution(maps)
-                if index < norms.count { maps = norms[index](maps).relu() }
+                if index < norms.count { maps = norms[index](maps, .relu) }
             }
             let count = images.size(0)
             let size = count % batchSize == 0 ? batchSize : count
