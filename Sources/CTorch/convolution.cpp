@@ -51,8 +51,8 @@ at::Tensor convolution(
     const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias, int64_t stride,
     int64_t padding, int64_t groups) {
     const bool own = at::GradMode::is_enabled() && weight.requires_grad()
-        && !at::autocast::is_autocast_enabled(x.device().type())
-        && (saved_input::isComputedAgain(x) || (groups > 1 && depthwise::takesOwnGradient(x, weight)));
+        && (saved_input::isComputedAgain(x) || (groups > 1 && depthwise::takesOwnGradient(x, weight)))
+        && !at::autocast::is_autocast_enabled(at::kCPU);
     if (!own) return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, groups);
     return Convolution::apply(x, weight, bias, stride, padding, groups);
 }
