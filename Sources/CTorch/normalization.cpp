@@ -1,14 +1,17 @@
-// Batch norm in training with what follows it, a residual and an activation, on a CPU in float32 and channels-last: fewer
-// passes over the maps than by libtorch's operators, and as a rule nothing kept for the gradient but the norm's input.
+// Batch norm in training and group norm with what follows them, a residual and an activation, on a CPU in float32 and
+// channels-last: fewer passes over the maps than by libtorch's operators, and as a rule nothing kept for the gradient but the
+// norm's input. Batch norm is group norm of one item, the whole batch, with as many groups as channels.
 
 #include "normalization.h"
 #include "parallel.h"
 #include "vectors.h"
 
 #include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/library.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -21,58 +24,100 @@ using torch::autograd::variable_list;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// The activation clamps to these: 0 and infinity are ReLU, 0 and 6 ReLU6, the infinities none.
-struct Range {
+// SiLU, or a clamp: to 0 and infinity it is ReLU, to 0 and 6 ReLU6, to the infinities none.
+struct Activation {
     float lowest, highest;
+    bool silu;
+
+    bool isIdentity() const { return !silu && lowest == -infinity && highest == infinity; }
+
+    // By libtorch.
+    at::Tensor operator()(const at::Tensor &x) const {
+        if (silu) return at::silu(x);
+        if (isIdentity()) return x;
+        return highest == infinity && lowest == 0 ? at::relu(x) : at::hardtanh(x, lowest, highest);
+    }
 };
 
-inline float clamped(float value, Range range) {
-    const float above = value < range.lowest ? range.lowest : value; // not-a-number stays what it is
-    return above > range.highest ? range.highest : above;
+// 1 / (1 + e^−x), e^x by a polynomial of the fraction of x / ln 2 (as in Cephes), in operations that become vectors.
+inline float sigmoid(float x) {
+    float t = -x;
+    t = t < -87.0f ? -87.0f : t;
+    t = t > 87.0f ? 87.0f : t;
+    constexpr float rounding = 12582912.0f; // 1.5 · 2^23: a sum with it has no fraction
+    const float shifted = t * 1.44269504f + rounding, n = shifted - rounding;
+    const float r = (t - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    // 2^n: the last bits of the sum are n.
+    const auto power = std::bit_cast<float>((std::bit_cast<int32_t>(shifted) << 23) + (127 << 23));
+    return 1.0f / (1.0f + p * power);
 }
 
-// x · scale + shift by channel, clamped, of `rows` rows of channels.
-WIDEST_VECTORS void activate(
-    const float *x, float *y, const float *scale, const float *shift, Range range, int64_t rows, int64_t channels) {
-    for (int64_t row = 0; row < rows; row++, x += channels, y += channels)
-        for (int64_t c = 0; c < channels; c++) y[c] = clamped(x[c] * scale[c] + shift[c], range);
+inline float silu(float x) { return x * sigmoid(x); }
+
+inline float siluGradient(float x) {
+    const float s = sigmoid(x);
+    return s * (1.0f + x * (1.0f - s));
 }
 
-// The same with a residual that is added before it is clamped.
+inline float clamped(float value, Activation to) {
+    const float above = value < to.lowest ? to.lowest : value; // not-a-number stays what it is
+    return above > to.highest ? to.highest : above;
+}
+
+inline float maskedGradient(float gradient, float value, Activation by) {
+    return value <= by.lowest || value >= by.highest ? 0.0f : gradient;
+}
+
+// The activation of x · scale + shift by channel, of `rows` rows of channels.
 WIDEST_VECTORS void activate(
-    const float *x, const float *residual, float *y, const float *scale, const float *shift, Range range, int64_t rows,
+    const float *x, float *y, const float *scale, const float *shift, Activation activation, int64_t rows,
     int64_t channels) {
+    for (int64_t row = 0; row < rows; row++, x += channels, y += channels) {
+        if (activation.silu)
+            for (int64_t c = 0; c < channels; c++) y[c] = silu(x[c] * scale[c] + shift[c]);
+        else
+            for (int64_t c = 0; c < channels; c++) y[c] = clamped(x[c] * scale[c] + shift[c], activation);
+    }
+}
+
+// The same with a residual that is added before a clamp.
+WIDEST_VECTORS void activate(
+    const float *x, const float *residual, float *y, const float *scale, const float *shift, Activation activation,
+    int64_t rows, int64_t channels) {
     for (int64_t row = 0; row < rows; row++, x += channels, residual += channels, y += channels)
-        for (int64_t c = 0; c < channels; c++) y[c] = clamped(x[c] * scale[c] + shift[c] + residual[c], range);
+        for (int64_t c = 0; c < channels; c++)
+            y[c] = clamped(x[c] * scale[c] + shift[c] + residual[c], activation);
 }
 
 // Rows that are summed up in float32 before they go into a double.
 constexpr int64_t block = 128;
 
-// Mean and sum of squared differences from it, by channel, of so many values.
+// Mean and sum of squared differences from it, of so many values.
 struct Moments {
-    double count = 0;
-    double *mean, *squares;
+    double count = 0, mean = 0, squares = 0;
 
-    // With those of `count` other values (Chan et al. 1979).
-    template <typename Mean, typename Squares>
-    void merge(double other, const Mean *means, const Squares *sums, int64_t channels) {
-        const double all = count + other, weight = other / all, product = count * weight;
-        for (int64_t c = 0; c < channels; c++) {
-            const double difference = means[c] - mean[c];
-            mean[c] += difference * weight;
-            squares[c] += sums[c] + difference * difference * product;
-        }
+    // With those of other values (Chan et al. 1979).
+    void merge(const Moments &other) {
+        const double all = count + other.count, difference = other.mean - mean;
+        mean += difference * other.count / all;
+        squares += other.squares + difference * difference * count * other.count / all;
         count = all;
     }
 };
 
-// Of `rows` rows of channels; `floats` has room for two rows. A block is read twice, the second time from the cache.
-WIDEST_VECTORS void addMoments(const float *x, int64_t rows, int64_t channels, float *floats, Moments &moments) {
-    float *mean = floats, *squares = floats + channels;
+// Of each channel of `rows` rows; `floats` has room for three rows. A block is read twice, the second time from the cache.
+WIDEST_VECTORS void addMoments(const float *x, int64_t rows, int64_t channels, float *floats, Moments *moments) {
+    float *mean = floats, *differences = floats + channels, *squares = floats + 2 * channels;
     for (int64_t begin = 0; begin < rows; begin += block) {
         const int64_t count = std::min(block, rows - begin);
-        std::fill(floats, floats + 2 * channels, 0.0f);
+        std::fill(floats, floats + 3 * channels, 0.0f);
         const float *from = x + begin * channels;
         for (int64_t row = 0; row < count; row++)
             for (int64_t c = 0; c < channels; c++) mean[c] += from[row * channels + c];
@@ -80,245 +125,329 @@ WIDEST_VECTORS void addMoments(const float *x, int64_t rows, int64_t channels, f
         for (int64_t row = 0; row < count; row++)
             for (int64_t c = 0; c < channels; c++) {
                 const float difference = from[row * channels + c] - mean[c];
+                differences[c] += difference;
                 squares[c] += difference * difference;
             }
-        moments.merge(count, mean, squares, channels);
+        for (int64_t c = 0; c < channels; c++) {
+            // What float32 lost of the mean.
+            const double rest = static_cast<double>(differences[c]) / count;
+            moments[c].merge({static_cast<double>(count), mean[c] + rest, squares[c] - rest * rest * count});
+        }
     }
 }
 
-// The gradient before the activation, from that behind it.
-inline float masked(float gradient, float x, float scale, float shift, Range range) {
-    const float value = x * scale + shift;
-    return value <= range.lowest || value >= range.highest ? 0.0f : gradient;
-}
+// What the kernels below need by channel.
+struct Channels {
+    const float *scale, *shift, *mean;
+};
 
 // Adds up the gradient before the activation, and its products with x − mean, by channel; `floats` has room for two rows.
 WIDEST_VECTORS void sumGradients(
-    const float *x, const float *gradient, const float *scale, const float *shift, const float *mean, Range range,
-    int64_t rows, int64_t channels, float *floats, double *sums) {
+    const float *x, const float *gradient, Channels by, Activation activation, int64_t rows, int64_t channels,
+    float *floats, double *sums) {
     float *plain = floats, *products = floats + channels;
     for (int64_t begin = 0; begin < rows; begin += block) {
         std::fill(floats, floats + 2 * channels, 0.0f);
-        for (int64_t row = begin; row < std::min(rows, begin + block); row++, x += channels, gradient += channels)
-            for (int64_t c = 0; c < channels; c++) {
-                const float g = masked(gradient[c], x[c], scale[c], shift[c], range);
+        for (int64_t row = begin; row < std::min(rows, begin + block); row++, x += channels, gradient += channels) {
+            auto add = [&](int64_t c, float g) __attribute__((always_inline)) {
                 plain[c] += g;
-                products[c] += g * (x[c] - mean[c]);
-            }
+                products[c] += g * (x[c] - by.mean[c]);
+            };
+            if (activation.silu)
+                for (int64_t c = 0; c < channels; c++)
+                    add(c, gradient[c] * siluGradient(x[c] * by.scale[c] + by.shift[c]));
+            else
+                for (int64_t c = 0; c < channels; c++)
+                    add(c, maskedGradient(gradient[c], x[c] * by.scale[c] + by.shift[c], activation));
+        }
         for (int64_t i = 0; i < 2 * channels; i++) sums[i] += floats[i];
     }
 }
 
-// (g − plain − (x − mean) · product) · scale, g being the gradient before the activation.
+// g · scale − plain − (x − mean) · product, g being the gradient before the activation.
 WIDEST_VECTORS void inputGradient(
-    const float *x, const float *gradient, float *result, const float *scale, const float *shift, const float *mean,
-    const float *plain, const float *product, Range range, int64_t rows, int64_t channels) {
-    for (int64_t row = 0; row < rows; row++, x += channels, gradient += channels, result += channels)
-        for (int64_t c = 0; c < channels; c++) {
-            const float g = masked(gradient[c], x[c], scale[c], shift[c], range);
-            result[c] = (g - plain[c] - (x[c] - mean[c]) * product[c]) * scale[c];
-        }
+    const float *x, const float *gradient, float *result, Channels by, const float *plain, const float *product,
+    Activation activation, int64_t rows, int64_t channels) {
+    for (int64_t row = 0; row < rows; row++, x += channels, gradient += channels, result += channels) {
+        auto write = [&](int64_t c, float g) __attribute__((always_inline)) {
+            result[c] = g * by.scale[c] - plain[c] - (x[c] - by.mean[c]) * product[c];
+        };
+        if (activation.silu)
+            for (int64_t c = 0; c < channels; c++)
+                write(c, gradient[c] * siluGradient(x[c] * by.scale[c] + by.shift[c]));
+        else
+            for (int64_t c = 0; c < channels; c++)
+                write(c, maskedGradient(gradient[c], x[c] * by.scale[c] + by.shift[c], activation));
+    }
 }
 
-// Rows of channels, and the parts of them that are one thread's: the same for any number of threads.
-struct Rows {
-    int64_t count, channels, parts;
+// Items of rows of channels, each with statistics of its own for every group of channels.
+struct Layout {
+    int64_t items, rows, channels, groups, parts;
 
-    explicit Rows(const at::Tensor &x)
-        : count(x.size(0) * x.size(2) * x.size(3)), channels(x.size(1)),
-          parts(std::clamp<int64_t>(count / (2 * block), 1, 64)) {}
+    // - Parameter groups: 0 for batch norm.
+    Layout(const at::Tensor &x, int64_t groups) {
+        const auto images = x.size(0), places = x.size(2) * x.size(3);
+        channels = x.size(1);
+        this->groups = groups > 0 ? groups : channels;
+        items = groups > 0 ? images : 1;
+        rows = images * places / items;
+        // Of each item, one thread's work: the same for any number of threads.
+        parts = std::clamp<int64_t>(rows / (2 * block), 1, std::max<int64_t>(1, 64 / items));
+    }
 
+    int64_t width() const { return channels / groups; }
+
+    // body(part, item, offset of the part's first number, rows) for all parts of all items.
     template <typename Body> void forParts(const Body &body) const {
-        parallelFor(parts, [&](int64_t begin, int64_t end) {
-            for (int64_t part = begin; part < end; part++) {
-                const int64_t first = count * part / parts;
-                body(part, first, count * (part + 1) / parts - first);
+        parallelFor(items * parts, [&](int64_t begin, int64_t end) {
+            for (int64_t number = begin; number < end; number++) {
+                const int64_t item = number / parts, part = number % parts;
+                const int64_t first = rows * part / parts;
+                body(number, item, (item * rows + first) * channels, rows * (part + 1) / parts - first);
             }
         });
     }
 };
 
 at::Tensor activated(
-    const at::Tensor &x, const at::Tensor &scale, const at::Tensor &shift, Range range, const at::Tensor &residual) {
-    const Rows rows(x);
+    const at::Tensor &x, const at::Tensor &scale, const at::Tensor &shift, const Layout &layout, Activation activation,
+    const at::Tensor &residual) {
     auto y = at::empty_like(x);
     const auto *in = x.const_data_ptr<float>(), *by = scale.const_data_ptr<float>(), *to = shift.const_data_ptr<float>();
     const auto *added = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
     auto *out = y.mutable_data_ptr<float>();
-    rows.forParts([&](int64_t, int64_t first, int64_t count) {
-        const auto offset = first * rows.channels;
+    layout.forParts([&](int64_t, int64_t item, int64_t offset, int64_t rows) {
+        const auto own = item * layout.channels;
         if (added)
-            activate(in + offset, added + offset, out + offset, by, to, range, count, rows.channels);
+            activate(in + offset, added + offset, out + offset, by + own, to + own, activation, rows, layout.channels);
         else
-            activate(in + offset, out + offset, by, to, range, count, rows.channels);
+            activate(in + offset, out + offset, by + own, to + own, activation, rows, layout.channels);
     });
     return y;
 }
 
-// Updates the running statistics by the batch's.
-struct Statistics {
-    at::Tensor mean, inverse;
+// Of each group of each item.
+std::vector<Moments> statistics(const at::Tensor &x, const Layout &layout) {
+    const auto channels = layout.channels;
+    std::vector<Moments> moments(layout.items * layout.parts * channels);
+    std::vector<float> floats(layout.items * layout.parts * 3 * channels);
+    const auto *in = x.const_data_ptr<float>();
+    layout.forParts([&](int64_t part, int64_t, int64_t offset, int64_t rows) {
+        addMoments(
+            in + offset, rows, channels, floats.data() + part * 3 * channels, moments.data() + part * channels);
+    });
+    std::vector<Moments> groups(layout.items * layout.groups);
+    for (int64_t item = 0; item < layout.items; item++)
+        for (int64_t part = 0; part < layout.parts; part++)
+            for (int64_t c = 0; c < channels; c++)
+                groups[item * layout.groups + c / layout.width()].merge(
+                    moments[(item * layout.parts + part) * channels + c]);
+    return groups;
+}
 
-    Statistics(
-        const at::Tensor &x, const std::optional<at::Tensor> &runningMean,
-        const std::optional<at::Tensor> &runningVariance, double momentum, double epsilon) {
-        const Rows rows(x);
-        const auto channels = rows.channels;
-        TORCH_CHECK(
-            rows.count > 1, "batch norm needs more than one value a channel in training, not images ", x.sizes());
-        std::vector<double> sums(rows.parts * 2 * channels);
-        std::vector<float> floats(rows.parts * 2 * channels);
-        std::vector<Moments> moments(rows.parts);
-        const auto *in = x.const_data_ptr<float>();
-        rows.forParts([&](int64_t part, int64_t first, int64_t count) {
-            auto *own = sums.data() + part * 2 * channels;
-            moments[part].mean = own;
-            moments[part].squares = own + channels;
-            addMoments(in + first * channels, count, channels, floats.data() + part * 2 * channels, moments[part]);
-        });
-        for (int64_t part = 1; part < rows.parts; part++)
-            moments[0].merge(moments[part].count, moments[part].mean, moments[part].squares, channels);
-
-        mean = at::empty({channels}, x.options());
-        inverse = at::empty({channels}, x.options());
-        auto *means = mean.mutable_data_ptr<float>(), *inverses = inverse.mutable_data_ptr<float>();
-        for (int64_t c = 0; c < channels; c++) {
-            means[c] = static_cast<float>(moments[0].mean[c]);
-            inverses[c] = static_cast<float>(1 / std::sqrt(moments[0].squares[c] / rows.count + epsilon));
-        }
-        update(runningMean, moments[0].mean, 1, momentum);
-        update(runningVariance, moments[0].squares, 1.0 / (rows.count - 1), momentum);
-    }
-
-    static void update(const std::optional<at::Tensor> &running, const double *sums, double scale, double momentum) {
+// Moves batch norm's running statistics, of which the variance is the unbiased one, to the batch's.
+void update(
+    const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance,
+    const std::vector<Moments> &batch, double momentum) {
+    auto move = [&](const std::optional<at::Tensor> &running, auto value) {
         if (!running) return;
-        auto batch = at::empty(running->sizes(), at::kFloat);
-        auto *values = batch.mutable_data_ptr<float>();
-        for (int64_t c = 0; c < batch.numel(); c++) values[c] = static_cast<float>(sums[c] * scale);
-        running->mul_(1 - momentum).add_(batch, momentum);
-    }
-};
+        auto values = at::empty(running->sizes(), at::kFloat);
+        for (size_t c = 0; c < batch.size(); c++)
+            values.mutable_data_ptr<float>()[c] = static_cast<float>(value(batch[c]));
+        running->mul_(1 - momentum).add_(values, momentum);
+    };
+    move(runningMean, [](const Moments &moments) { return moments.mean; });
+    move(runningVariance, [](const Moments &moments) { return moments.squares / (moments.count - 1); });
+}
 
-struct NormActivation : torch::autograd::Function<NormActivation> {
+struct Norm : torch::autograd::Function<Norm> {
     // What is saved, in this order. The last, where there is a residual, is the residual if it is kept anyway; then the
     // output can be computed again. If not, it is the output.
     enum { input, weight, bias, mean, inverse, scale, shift, added };
 
+    // - Parameter groups: 0 for batch norm.
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
         const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance,
-        double momentum, double epsilon, double lowest, double highest, const std::optional<at::Tensor> &residual) {
-        const auto [mean, inverse] = Statistics(x, runningMean, runningVariance, momentum, epsilon);
-        const auto scale = inverse * weight;
-        const auto shift = bias - mean * scale;
-        context->saved_data["epsilon"] = epsilon;
-        context->saved_data["lowest"] = lowest;
-        context->saved_data["highest"] = highest;
+        double momentum, double epsilon, int64_t groups, double lowest, double highest, bool silu,
+        const std::optional<at::Tensor> &residual) {
         const bool keepsOutput = residual && saved_input::isComputedAgain(*residual);
-        context->saved_data["keepsOutput"] = keepsOutput;
-        const auto y = activated(x, scale, shift, range(context), residual.value_or(at::Tensor()));
+        auto &settings = context->saved_data;
+        settings["norm.epsilon"] = epsilon;
+        settings["norm.groups"] = groups;
+        settings["norm.lowest"] = lowest;
+        settings["norm.highest"] = highest;
+        settings["norm.silu"] = silu;
+        settings["norm.keepsOutput"] = keepsOutput;
+        const Layout layout(x, groups);
+        const auto moments = statistics(x, layout);
+        if (groups == 0) {
+            TORCH_CHECK(
+                layout.rows > 1, "batch norm needs more than one value a channel in training, not images ", x.sizes());
+            update(runningMean, runningVariance, moments, momentum);
+        }
+        // Each item's channels.
+        auto row = [&] { return at::empty({layout.items, layout.channels}, x.options()); };
+        auto mean = row(), inverse = row(), scale = row(), shift = row();
+        const auto *weights = weight.const_data_ptr<float>(), *biases = bias.const_data_ptr<float>();
+        for (int64_t i = 0; i < mean.numel(); i++) {
+            const int64_t c = i % layout.channels;
+            const auto &own = moments[i / layout.width()];
+            const double inverted = 1 / std::sqrt(own.squares / own.count + epsilon);
+            mean.mutable_data_ptr<float>()[i] = static_cast<float>(own.mean);
+            inverse.mutable_data_ptr<float>()[i] = static_cast<float>(inverted);
+            scale.mutable_data_ptr<float>()[i] = static_cast<float>(weights[c] * inverted);
+            shift.mutable_data_ptr<float>()[i] = static_cast<float>(biases[c] - own.mean * weights[c] * inverted);
+        }
+        const auto y = activated(x, scale, shift, layout, activation(context), residual.value_or(at::Tensor()));
         variable_list saved{x, weight, bias, mean, inverse, scale, shift};
         if (residual) saved.push_back(keepsOutput ? y : *residual);
         context->save_for_backward(saved);
         return y;
     }
 
-    static Range range(AutogradContext *context) {
-        return {static_cast<float>(context->saved_data["lowest"].toDouble()),
-                static_cast<float>(context->saved_data["highest"].toDouble())};
+    static Activation activation(AutogradContext *context) {
+        auto &settings = context->saved_data;
+        return {static_cast<float>(settings["norm.lowest"].toDouble()), static_cast<float>(settings["norm.highest"].toDouble()),
+                settings["norm.silu"].toBool()};
     }
+
+    static int64_t groups(AutogradContext *context) { return context->saved_data["norm.groups"].toInt(); }
 
     static variable_list backward(AutogradContext *context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        auto range = NormActivation::range(context);
-        auto gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
-        const bool hasResidual = saved.size() > added;
-        if (hasResidual || at::GradMode::is_enabled()) {
-            // The residual's gradient is that before the activation: computed first, and for all.
-            gradient = beforeActivation(context, saved, gradient, range);
-            range = {-infinity, infinity};
-        }
-        const auto [ofInput, ofWeight, ofBias] = at::GradMode::is_enabled()
-            // libtorch's, which has a gradient itself.
-            ? at::native_batch_norm_backward(
-                  gradient, saved[input], saved[weight], {}, {}, saved[mean], saved[inverse], true,
-                  context->saved_data["epsilon"].toDouble(), {true, true, true})
-            : own(saved, gradient, range, context->needs_input_grad(0));
-        return {ofInput, ofWeight, ofBias, {}, {}, {}, {}, {}, {}, hasResidual ? gradient : at::Tensor()};
+        const auto [ofInput, ofWeight, ofBias, ofResidual] = at::GradMode::is_enabled()
+            ? differentiable(context, saved, gradients[0])
+            : own(context, saved, gradients[0].contiguous(at::MemoryFormat::ChannelsLast));
+        return {ofInput, ofWeight, ofBias, {}, {}, {}, {}, {}, {}, {}, {}, ofResidual};
     }
 
-    static at::Tensor beforeActivation(
-        AutogradContext *context, const variable_list &saved, const at::Tensor &gradient, Range range) {
-        if (range.lowest == -infinity && range.highest == infinity) return gradient;
-        at::Tensor y;
-        if (context->saved_data["keepsOutput"].toBool()) {
-            y = saved[added].detach();
-        } else {
-            y = activated(
-                saved[input], saved[scale], saved[shift], range, saved.size() > added ? saved[added] : at::Tensor());
-        }
-        return range.highest == infinity ? at::threshold_backward(gradient, y, range.lowest)
-                                         : at::hardtanh_backward(gradient, y, range.lowest, range.highest);
-    }
+    using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
-    using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
-
-    static Gradients own(const variable_list &saved, const at::Tensor &gradient, Range range, bool needsInput) {
+    static Gradients own(AutogradContext *context, const variable_list &saved, at::Tensor gradient) {
         const auto &x = saved[input];
-        const Rows rows(x);
-        const auto channels = rows.channels;
-        auto data = [&](int of) { return saved[of].const_data_ptr<float>(); };
-        const auto *in = data(input), *by = data(scale), *to = data(shift), *center = data(mean);
-        const auto *seed = gradient.const_data_ptr<float>();
-
-        std::vector<double> sums(rows.parts * 2 * channels);
-        std::vector<float> floats(rows.parts * 2 * channels);
-        rows.forParts([&](int64_t part, int64_t first, int64_t count) {
-            const auto offset = part * 2 * channels;
-            sumGradients(
-                in + first * channels, seed + first * channels, by, to, center, range, count, channels,
-                floats.data() + offset, sums.data() + offset);
-        });
-        for (int64_t part = 1; part < rows.parts; part++)
-            for (int64_t i = 0; i < 2 * channels; i++) sums[i] += sums[part * 2 * channels + i];
-
-        auto ofWeight = at::empty_like(saved[mean]), ofBias = at::empty_like(saved[mean]);
-        std::vector<float> plain(channels), product(channels);
-        for (int64_t c = 0; c < channels; c++) {
-            const double inverted = data(inverse)[c];
-            ofBias.mutable_data_ptr<float>()[c] = static_cast<float>(sums[c]);
-            ofWeight.mutable_data_ptr<float>()[c] = static_cast<float>(sums[channels + c] * inverted);
-            plain[c] = static_cast<float>(sums[c] / rows.count);
-            product[c] = static_cast<float>(sums[channels + c] * inverted * inverted / rows.count);
+        const Layout layout(x, groups(context));
+        auto activation = Norm::activation(context);
+        at::Tensor ofResidual;
+        if (saved.size() > added) {
+            // The residual's gradient is that before the activation: computed first, and for all.
+            if (!activation.isIdentity()) {
+                const auto y = context->saved_data["norm.keepsOutput"].toBool()
+                    ? saved[added]
+                    : activated(x, saved[scale], saved[shift], layout, activation, saved[added]);
+                gradient = activation.highest == infinity
+                    ? at::threshold_backward(gradient, y, activation.lowest)
+                    : at::hardtanh_backward(gradient, y, activation.lowest, activation.highest);
+            }
+            activation = {-infinity, infinity, false};
+            ofResidual = gradient;
         }
-        if (!needsInput) return {{}, ofWeight, ofBias};
-        auto ofInput = at::empty_like(x);
-        auto *out = ofInput.mutable_data_ptr<float>();
-        rows.forParts([&](int64_t, int64_t first, int64_t count) {
-            inputGradient(
-                in + first * channels, seed + first * channels, out + first * channels, by, to, center, plain.data(),
-                product.data(), range, count, channels);
+        const auto channels = layout.channels;
+        const auto *in = x.const_data_ptr<float>(), *seed = gradient.const_data_ptr<float>();
+        auto by = [&](int64_t item) {
+            auto data = [&](const at::Tensor &tensor) { return tensor.const_data_ptr<float>() + item * channels; };
+            return Channels{data(saved[scale]), data(saved[shift]), data(saved[mean])};
+        };
+
+        const auto numbers = layout.items * layout.parts * 2 * channels;
+        std::vector<double> sums(numbers);
+        std::vector<float> floats(numbers);
+        layout.forParts([&](int64_t part, int64_t item, int64_t offset, int64_t rows) {
+            const auto own = part * 2 * channels;
+            sumGradients(
+                in + offset, seed + offset, by(item), activation, rows, channels, floats.data() + own,
+                sums.data() + own);
         });
-        return {ofInput, ofWeight, ofBias};
+
+        // Of scale and shift, and what the statistics' part in the input's gradient is made of.
+        std::vector<double> ofScale(channels), ofShift(channels);
+        std::vector<float> plain(layout.items * channels), product(layout.items * channels);
+        const auto *weights = saved[weight].const_data_ptr<float>();
+        for (int64_t item = 0; item < layout.items; item++) {
+            auto *first = sums.data() + item * layout.parts * 2 * channels;
+            for (int64_t part = 1; part < layout.parts; part++)
+                for (int64_t i = 0; i < 2 * channels; i++) first[i] += first[part * 2 * channels + i];
+            const auto *inverted = saved[inverse].const_data_ptr<float>() + item * channels;
+            const auto width = layout.width();
+            for (int64_t begin = 0; begin < channels; begin += width) {
+                double all = 0, products = 0;
+                for (int64_t c = begin; c < begin + width; c++) {
+                    ofShift[c] += first[c];
+                    ofScale[c] += first[channels + c] * inverted[c];
+                    all += weights[c] * first[c];
+                    products += weights[c] * first[channels + c];
+                }
+                const double unit = inverted[begin], count = static_cast<double>(layout.rows) * width;
+                std::fill_n(plain.data() + item * channels + begin, width, static_cast<float>(all * unit / count));
+                std::fill_n(
+                    product.data() + item * channels + begin, width,
+                    static_cast<float>(products * unit * unit * unit / count));
+            }
+        }
+        auto toTensor = [&](const std::vector<double> &values) {
+            auto tensor = at::empty_like(saved[weight]);
+            std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<float>());
+            return tensor;
+        };
+        at::Tensor ofInput;
+        if (context->needs_input_grad(0)) {
+            ofInput = at::empty_like(x);
+            auto *out = ofInput.mutable_data_ptr<float>();
+            layout.forParts([&](int64_t, int64_t item, int64_t offset, int64_t rows) {
+                inputGradient(
+                    in + offset, seed + offset, out + offset, by(item), plain.data() + item * channels,
+                    product.data() + item * channels, activation, rows, channels);
+            });
+        }
+        return {ofInput, toTensor(ofScale), toTensor(ofShift), ofResidual};
+    }
+
+    // By libtorch's operators, whose gradients have gradients.
+    static Gradients differentiable(
+        AutogradContext *context, const variable_list &saved, const at::Tensor &gradient) {
+        const auto activation = Norm::activation(context);
+        const auto epsilon = context->saved_data["norm.epsilon"].toDouble();
+        auto leaf = [](const at::Tensor &tensor) { return tensor.requires_grad() ? tensor : tensor.detach().requires_grad_(); };
+        const variable_list inputs{leaf(saved[input]), leaf(saved[weight]), leaf(saved[bias])};
+        auto value = groups(context) > 0
+            ? at::group_norm(inputs[0], groups(context), inputs[1], inputs[2], epsilon)
+            : at::batch_norm(inputs[0], inputs[1], inputs[2], {}, {}, true, 0, epsilon, true);
+        if (saved.size() == added) {
+            const auto found = torch::autograd::grad({activation(value)}, inputs, {gradient}, std::nullopt, true);
+            return {found[0], found[1], found[2], {}};
+        }
+        // A residual's activation is a clamp: the same places of the gradient, wherever they lie.
+        const auto y = context->saved_data["norm.keepsOutput"].toBool() ? saved[added] : activation(value + saved[added]);
+        const auto passes = y.gt(activation.lowest).logical_and_(y.lt(activation.highest));
+        const auto before = gradient * passes;
+        const auto found = torch::autograd::grad({value}, inputs, {before}, std::nullopt, true);
+        return {found[0], found[1], found[2], before};
     }
 };
 
-bool takesOwn(const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias) {
+// Whether x is for the kernels above.
+bool isOwn(const at::Tensor &x) {
     return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 && x.numel() > 0
-        && x.is_contiguous(at::MemoryFormat::ChannelsLast) && weight && bias && weight->scalar_type() == at::kFloat
-        && bias->scalar_type() == at::kFloat && !at::autocast::is_autocast_enabled(at::kCPU);
+        && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+bool takesOwn(const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias) {
+    auto fits = [](const std::optional<at::Tensor> &tensor) {
+        return tensor && tensor->device().is_cpu() && tensor->scalar_type() == at::kFloat && tensor->is_contiguous();
+    };
+    return isOwn(x) && fits(weight) && fits(bias) && !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
 at::Tensor batchNorm(
     const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias,
     const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance, bool training,
     double momentum, double epsilon, double lowest, double highest, const std::optional<at::Tensor> &residual) {
-    const bool fits = !residual
-        || (residual->sizes() == x.sizes() && residual->scalar_type() == at::kFloat
-            && residual->is_contiguous(at::MemoryFormat::ChannelsLast));
+    const bool fits = !residual || (isOwn(*residual) && residual->sizes() == x.sizes());
     if (training && fits && takesOwn(x, weight, bias))
-        return NormActivation::apply(
-            x, *weight, *bias, runningMean, runningVariance, momentum, epsilon, lowest, highest, residual);
+        return Norm::apply(
+            x, *weight, *bias, runningMean, runningVariance, momentum, epsilon, int64_t(0), lowest, highest, false,
+            residual);
     auto y = at::batch_norm(x, weight, bias, runningMean, runningVariance, training, momentum, epsilon, true);
     // In place: the norm keeps its input, not its output.
     if (residual) y.add_(*residual);
@@ -327,10 +456,22 @@ at::Tensor batchNorm(
     return at::hardtanh_(y, lowest, highest);
 }
 
+at::Tensor groupNorm(
+    const at::Tensor &x, int64_t groups, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias,
+    double epsilon, bool silu) {
+    const bool divides = groups > 0 && x.dim() == 4 && x.size(1) % groups == 0;
+    if (divides && takesOwn(x, weight, bias) && weight->numel() == x.size(1) && bias->numel() == x.size(1))
+        return Norm::apply(
+            x, *weight, *bias, std::nullopt, std::nullopt, 0.0, epsilon, groups, -infinity, infinity, silu,
+            std::nullopt);
+    const auto y = at::group_norm(x, groups, weight, bias, epsilon);
+    return silu ? at::silu(y) : y;
+}
+
 // The norm whose output this is, if that can be computed again.
-CppNode<NormActivation> *maker(const at::Tensor &x) {
-    auto *node = dynamic_cast<CppNode<NormActivation> *>(x.grad_fn().get());
-    return node && !node->ctx_.saved_data["keepsOutput"].toBool() ? node : nullptr;
+CppNode<Norm> *maker(const at::Tensor &x) {
+    auto *node = dynamic_cast<CppNode<Norm> *>(x.grad_fn().get());
+    return node && !node->ctx_.saved_data["norm.keepsOutput"].toBool() ? node : nullptr;
 }
 
 }
@@ -340,25 +481,26 @@ bool saved_input::isComputedAgain(const at::Tensor &x) { return maker(x) != null
 variable_list saved_input::of(const at::Tensor &x, AutogradContext *context) {
     auto *norm = maker(x);
     if (!norm) return {x};
-    for (auto *name : {"epsilon", "lowest", "highest"}) context->saved_data[name] = norm->ctx_.saved_data[name];
+    for (auto *name : {"norm.epsilon", "norm.groups", "norm.lowest", "norm.highest", "norm.silu"})
+        context->saved_data[name] = norm->ctx_.saved_data[name];
     return norm->ctx_.get_saved_variables();
 }
 
 at::Tensor saved_input::again(const variable_list &saved, size_t first, AutogradContext *context) {
     if (saved.size() == first + 1) return saved[first];
-    using Norm = NormActivation;
     auto tensor = [&](size_t of) { return saved[first + of]; };
     auto number = [&](const char *name) { return context->saved_data[name].toDouble(); };
     const bool hasResidual = saved.size() > first + Norm::added;
     if (!at::GradMode::is_enabled())
         return activated(
-            tensor(Norm::input), tensor(Norm::scale), tensor(Norm::shift), Norm::range(context),
+            tensor(Norm::input), tensor(Norm::scale), tensor(Norm::shift),
+            Layout(tensor(Norm::input), Norm::groups(context)), Norm::activation(context),
             hasResidual ? tensor(Norm::added) : at::Tensor());
     // With a gradient of its own.
     return Norm::apply(
         tensor(Norm::input), tensor(Norm::weight), tensor(Norm::bias), std::nullopt, std::nullopt, 0.0,
-        number("epsilon"), number("lowest"), number("highest"),
-        hasResidual ? std::optional(tensor(Norm::added)) : std::nullopt);
+        number("norm.epsilon"), Norm::groups(context), number("norm.lowest"), number("norm.highest"),
+        context->saved_data["norm.silu"].toBool(), hasResidual ? std::optional(tensor(Norm::added)) : std::nullopt);
 }
 
 TORCH_LIBRARY(domainfusion, library) {
@@ -366,4 +508,5 @@ TORCH_LIBRARY(domainfusion, library) {
         "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
         "float momentum, float eps, float lowest, float highest, Tensor? residual) -> Tensor",
         batchNorm);
+    library.def("group_norm(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool silu) -> Tensor", groupNorm);
 }

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-// What a layer keeps of its input x for the gradient. Where x comes straight from our batch norm with its activation, that
-// is what the norm keeps anyway, and x is computed again: a network of convolution, norm and activation keeps one map a
-// layer, not two.
+// What a layer keeps of its input x for the gradient. Where x comes straight from our batch or group norm with its
+// activation, that is what the norm keeps anyway, and x is computed again: a network of convolution, norm and activation
+// keeps one map a layer, not two.
 namespace saved_input {
 
-// Whether x comes straight from our batch norm, which keeps what it is computed again from.
+// Whether x comes straight from one of our norms, which keeps what it is computed again from.
 bool isComputedAgain(const at::Tensor &x);
 
 // To save beside a function's own tensors, after them.

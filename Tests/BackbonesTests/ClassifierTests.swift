@@ -208,7 +208,8 @@ import Torch
             let isNear = network.hasPrefix("vit") && relativeError(Tensor(found), values) < 1e-5
             #expect(found == values || isNear, "\(name)")
         }
-        #expect(Double(checkpointed.bytes) < 0.75 * Double(whole.bytes), "\(checkpointed.bytes) of \(whole.bytes)")
+        // What the largest block's own gradient needs is the same; convolutions behind a norm keep no input without, too.
+        #expect(Double(checkpointed.bytes) < 0.8 * Double(whole.bytes), "\(checkpointed.bytes) of \(whole.bytes)")
     }
 
     @Test func learningRatesFallWithDepth() throws {

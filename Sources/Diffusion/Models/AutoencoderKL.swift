@@ -131,7 +131,7 @@ private struct Encoder {
             for resnet in block.resnets { hidden = resnet(hidden) }
             hidden = block.downsample?(hidden) ?? hidden
         }
-        return convOut(norm(mid(hidden)).silu())
+        return convOut(norm(mid(hidden), silu: true))
     }
 }
 
@@ -166,7 +166,7 @@ private struct Decoder {
             for resnet in block.resnets { hidden = resnet(hidden) }
             hidden = block.upsample?(hidden) ?? hidden
         }
-        return convOut(norm(hidden).silu())
+        return convOut(norm(hidden, silu: true))
     }
 }
 

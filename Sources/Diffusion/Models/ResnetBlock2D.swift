@@ -19,11 +19,11 @@ struct ResnetBlock2D {
 
     /// - Parameter time: SiLU of the time embedding [N, timeWidth]: the same for all blocks, so computed once.
     func callAsFunction(_ x: Tensor, time: Tensor? = nil) -> Tensor {
-        var hidden = conv1(norm1(x).silu())
+        var hidden = conv1(norm1(x, silu: true))
         if let timeProjection, let time {
             hidden = hidden + timeProjection(time).unsqueezed(-1).unsqueezed(-1)
         }
-        return (shortcut?(x) ?? x) + conv2(norm2(hidden).silu())
+        return (shortcut?(x) ?? x) + conv2(norm2(hidden, silu: true))
     }
 }
 

@@ -184,6 +184,6 @@ public final class UNet2DConditionModel {
         hidden = midAttention.layer(hidden, context)
         hidden = (mid / 1).layer(hidden, time) { [midSecond] in midSecond($0[0], time: $0[1]) }
         for block in up { hidden = block(hidden, time: time, context: context, skips: &skips) }
-        return convOut(norm(hidden).silu())
+        return convOut(norm(hidden, silu: true))
     }
 }

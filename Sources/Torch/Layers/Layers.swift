@@ -68,7 +68,10 @@ public struct GroupNorm {
         self.epsilon = epsilon
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor { x.groupNorm(groups, weight, bias, epsilon: epsilon) }
+    /// The normalised [N, C, …], or SiLU of it.
+    public func callAsFunction(_ x: Tensor, silu: Bool = false) -> Tensor {
+        x.groupNorm(groups, weight, bias, epsilon: epsilon, silu: silu)
+    }
 }
 
 /// Layer normalisation over the last dimension. Keys: `weight`, `bias`.

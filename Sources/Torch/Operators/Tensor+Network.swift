@@ -2,7 +2,7 @@ private enum Op {
     static let linear = Operator("domainfusion::linear")
     static let conv2d = Operator("domainfusion::conv2d")
     static let dilatedConv2d = Operator("aten::conv2d")
-    static let groupNorm = Operator("aten::group_norm")
+    static let groupNorm = Operator("domainfusion::group_norm")
     static let layerNorm = Operator("aten::layer_norm")
     static let batchNorm = Operator("domainfusion::batch_norm")
     static let embedding = Operator("aten::embedding")
@@ -46,8 +46,13 @@ extension Tensor {
         return Op.conv2d(
             .tensor(self), .tensor(weight), .optional(bias), .int(stride), .int(padding), .int(groups))
     }
-    public func groupNorm(_ groups: Int, _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
-        Op.groupNorm(.tensor(self), .int(groups), .optional(weight), .optional(bias), .double(epsilon))
+    /// Group normalisation, and SiLU of it where `silu` says so. On a CPU in float32 and channels-last both are one operator,
+    /// and convolutions behind it compute their input again, as behind
+    /// ``batchNorm(_:_:runningMean:runningVariance:training:momentum:epsilon:activation:adding:)``.
+    public func groupNorm(
+        _ groups: Int, _ weight: Tensor?, _ bias: Tensor?, epsilon: Double, silu: Bool = false
+    ) -> Tensor {
+        Op.groupNorm(.tensor(self), .int(groups), .optional(weight), .optional(bias), .double(epsilon), .bool(silu))
     }
     public func layerNorm(_ shape: [Int], _ weight: Tensor?, _ bias: Tensor?, epsilon: Double) -> Tensor {
         Op.layerNorm(.tensor(self), .ints(shape), .optional(weight), .optional(bias), .double(epsilon))
