@@ -214,7 +214,8 @@ at::Tensor activated(
     const at::Tensor &x, const at::Tensor &scale, const at::Tensor &shift, const Layout &layout, Activation activation,
     const at::Tensor &residual) {
     auto y = at::empty_like(x);
-    const auto *in = x.const_data_ptr<float>(), *by = scale.const_data_ptr<float>(), *to = shift.const_data_ptr<float>();
+    auto data = [](const at::Tensor &tensor) { return tensor.const_data_ptr<float>(); };
+    const auto *in = data(x), *by = data(scale), *to = data(shift);
     const auto *added = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
     auto *out = y.mutable_data_ptr<float>();
     layout.forParts([&](int64_t, int64_t item, int64_t offset, int64_t rows) {
@@ -308,9 +309,8 @@ struct Norm : torch::autograd::Function<Norm> {
     }
 
     static Activation activation(AutogradContext *context) {
-        auto &settings = context->saved_data;
-        return {static_cast<float>(settings["norm.lowest"].toDouble()), static_cast<float>(settings["norm.highest"].toDouble()),
-                settings["norm.silu"].toBool()};
+        auto number = [&](const char *name) { return static_cast<float>(context->saved_data[name].toDouble()); };
+        return {number("norm.lowest"), number("norm.highest"), context->saved_data["norm.silu"].toBool()};
     }
 
     static int64_t groups(AutogradContext *context) { return context->saved_data["norm.groups"].toInt(); }
@@ -408,7 +408,9 @@ struct Norm : torch::autograd::Function<Norm> {
         AutogradContext *context, const variable_list &saved, const at::Tensor &gradient) {
         const auto activation = Norm::activation(context);
         const auto epsilon = context->saved_data["norm.epsilon"].toDouble();
-        auto leaf = [](const at::Tensor &tensor) { return tensor.requires_grad() ? tensor : tensor.detach().requires_grad_(); };
+        auto leaf = [](const at::Tensor &tensor) {
+            return tensor.requires_grad() ? tensor : tensor.detach().requires_grad_();
+        };
         const variable_list inputs{leaf(saved[input]), leaf(saved[weight]), leaf(saved[bias])};
         auto value = groups(context) > 0
             ? at::group_norm(inputs[0], groups(context), inputs[1], inputs[2], epsilon)
@@ -418,7 +420,8 @@ struct Norm : torch::autograd::Function<Norm> {
             return {found[0], found[1], found[2], {}};
         }
         // A residual's activation is a clamp: the same places of the gradient, wherever they lie.
-        const auto y = context->saved_data["norm.keepsOutput"].toBool() ? saved[added] : activation(value + saved[added]);
+        const auto y =
+            context->saved_data["norm.keepsOutput"].toBool() ? saved[added] : activation(value + saved[added]);
         const auto passes = y.gt(activation.lowest).logical_and_(y.lt(activation.highest));
         const auto before = gradient * passes;
         const auto found = torch::autograd::grad({value}, inputs, {before}, std::nullopt, true);
@@ -508,5 +511,6 @@ TORCH_LIBRARY(domainfusion, library) {
         "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
         "float momentum, float eps, float lowest, float highest, Tensor? residual) -> Tensor",
         batchNorm);
-    library.def("group_norm(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool silu) -> Tensor", groupNorm);
+    library.def(
+        "group_norm(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool silu) -> Tensor", groupNorm);
 }

@@ -35,7 +35,8 @@ import Testing
                 let scope = store.root / index
                 return (
                     Conv2d(
-                        scope, in: index == 0 ? 3 : 16, out: 16, kernel: index == 4 ? 5 : 3, padding: index == 4 ? 2 : 1,
+                        scope, in: index == 0 ? 3 : 16, out: 16, kernel: index == 4 ? 5 : 3,
+                        padding: index == 4 ? 2 : 1,
                         groups: index == 4 ? 16 : 1, bias: index == 2),
                     BatchNorm2d(scope / "norm", channels: 16)
                 )
@@ -83,7 +84,8 @@ import Testing
         // Far from zero mean, and to numbers above 6.
         let input = (x * 3 + 5).contiguous(layout)
         let y = input.batchNorm(
-            weight * 4, bias, runningMean: mean, runningVariance: variance, training: true, momentum: 0.2, epsilon: 1e-3,
+            weight * 4, bias, runningMean: mean, runningVariance: variance, training: true, momentum: 0.2,
+            epsilon: 1e-3,
             activation: test.activation, adding: residual?.contiguous(layout))
         let factors = Tensor.randn(shape, generator: Generator(seed: 5)).to(dtype: dtype)
         let found = gradients(of: [(y * factors).sum()], with: [x, weight, bias] + (residual.map { [$0] } ?? []))

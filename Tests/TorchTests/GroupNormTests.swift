@@ -15,7 +15,8 @@ import Torch
 
     static let cases = [
         Case(), Case(silu: false), Case(images: 1, channels: 320, groups: 32, side: 24), Case(channels: 6, groups: 6),
-        Case(images: 70, channels: 5, groups: 1, side: 3), Case(images: 2, channels: 16, groups: 8, side: 40, silu: false),
+        Case(images: 70, channels: 5, groups: 1, side: 3),
+        Case(images: 2, channels: 16, groups: 8, side: 40, silu: false),
     ]
 
     private func leaf(_ shape: [Int], seed: UInt64, _ dtype: DType) -> Tensor {
@@ -50,7 +51,9 @@ import Torch
         #expect(found.map(\.shape) == exact.map(\.shape))
         for index in found.indices {
             let limit = max(2e-6, error(theirs[index], exact[index]))
-            #expect(error(found[index], exact[index]) <= limit, "result \(index), theirs \(error(theirs[index], exact[index]))")
+            #expect(
+                error(found[index], exact[index]) <= limit,
+                "result \(index), theirs \(error(theirs[index], exact[index]))")
         }
     }
 
@@ -75,7 +78,9 @@ import Torch
             let kernel = leaf([4, 8, 3, 3], seed: 4, dtype)
             let y = x.contiguous(layout).groupNorm(2, weight, bias, epsilon: 1e-5, silu: silu)
                 .conv2d(kernel, nil, padding: 1)
-            let first = try gradients(of: [(y * y).sum()], with: [x, kernel], createGraph: true).map { try #require($0) }
+            let first = try gradients(of: [(y * y).sum()], with: [x, kernel], createGraph: true).map {
+                try #require($0)
+            }
             let norm = (first[0] * first[0]).sum() + (first[1] * first[1]).sum()
             return try gradients(of: [norm], with: [x, weight, bias, kernel]).map { try #require($0) }
         }
@@ -89,7 +94,8 @@ import Torch
         // Scale 0: the norm gives the bias alone.
         let x = Tensor.ones([1, values.count, 1, 2]).contiguous(.channelsLast)
         let y = x.groupNorm(
-            values.count, .zeros([values.count]), Tensor(values), epsilon: 1e-5, silu: true)[0].narrowed(2, start: 0, length: 1)
+            values.count, .zeros([values.count]), Tensor(values), epsilon: 1e-5, silu: true)[0].narrowed(
+                2, start: 0, length: 1)
         let exact = Tensor(values).to(dtype: .float64).silu().scalars(Double.self)
         for (found, exact) in zip(y.scalars(Double.self), exact) {
             #expect(exact.isNaN ? found.isNaN : abs(found - exact) <= 2e-7 * max(1e-6, abs(exact)))
