@@ -105,6 +105,21 @@ struct StochasticDepth {
     }
 }
 
+extension StochasticDepth {
+    /// `relu(branch(x) + shortcut(x))`, without a shortcut `relu(branch(x) + x)`, of a block whose parameters are at `scope`.
+    /// - Parameter branch: what it is given last is added before the activation, by its last norm.
+    func residual(
+        _ x: Tensor, _ scope: Scope, shortcut: ConvNorm2d?,
+        branch: @escaping (Tensor, Activation, Tensor?) -> Tensor
+    ) -> Tensor {
+        func through(_ x: Tensor) -> Tensor { shortcut.map { $0(x) } ?? x }
+        guard isActive else { return scope.layer(x) { branch($0[0], .relu, through($0[0])) } }
+        // The draw stays outside of what is computed again.
+        let changed = self(scope.layer(x) { branch($0[0], .identity, nil) })
+        return (changed + (shortcut == nil ? x : scope.layer(x) { through($0[0]) })).relu()
+    }
+}
+
 extension Initialiser {
     /// He et al. 2015 for convolutions before a ReLU: a normal distribution of variance 2 / fan-out.
     static func fanOut(_ outputs: Int, kernel: Int, groups: Int = 1) -> Initialiser {

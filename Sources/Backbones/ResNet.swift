@@ -95,14 +95,8 @@ public struct ResNet: Backbone {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            guard skip.isActive else {
-                return scope.layer(x) { inputs in branch(inputs[0], .relu, adding: through(inputs[0])) }
-            }
-            let changed = skip(scope.layer(x) { branch($0[0], .identity, adding: nil) })
-            return (changed + (shortcut == nil ? x : scope.layer(x) { through($0[0]) })).relu()
+            skip.residual(x, scope, shortcut: shortcut) { branch($0, $1, adding: $2) }
         }
-
-        private func through(_ x: Tensor) -> Tensor { shortcut.map { $0(x) } ?? x }
 
         private func branch(_ x: Tensor, _ activation: Activation, adding residual: Tensor?) -> Tensor {
             let hidden = layers.dropLast().reduce(x) { $1($0, .relu) }
