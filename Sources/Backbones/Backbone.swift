@@ -101,7 +101,7 @@ struct StochasticDepth {
         guard isActive else { return branch }
         let shape = [branch.size(0)] + [Int](repeating: 1, count: branch.rank - 1)
         let kept = Tensor.bernoulli(shape, probability: 1 - rate, generator: generator)
-        return branch * (kept / (1 - rate))
+        return branch * (rate < 1 ? kept / (1 - rate) : kept)
     }
 }
 

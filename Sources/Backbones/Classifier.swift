@@ -12,7 +12,7 @@ import Torch
 public struct Classifier {
     public struct Options: Sendable, Equatable, Codable {
         public var backbone: BackboneOptions
-        /// Probability that a feature is zeroed before the linear layer while training.
+        /// Probability that a feature is zeroed while training.
         public var dropout: Double
         /// Trains the linear layer alone; the backbone computes as in evaluation and keeps its weights and statistics.
         public var linearProbe: Bool
@@ -90,9 +90,13 @@ public struct Classifier {
     /// - Parameters:
     ///   - images: [N, 3, H, W], normalised.
     ///   - visit: see ``Backbone/features(_:visit:)``.
-    /// - Returns: [N, ``Backbone/featureCount``].
+    /// - Returns: [N, ``Backbone/featureCount``], after dropout: one draw for all that is made of them, as in DomainBed.
     public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }) -> Tensor {
-        let images = images.contiguous(.channelsLast)
+        let features = undropped(images.contiguous(.channelsLast), visit)
+        return isTraining ? features.dropout(options.dropout, generator: generator) : features
+    }
+
+    private func undropped(_ images: Tensor, _ visit: (Int, Tensor) -> Tensor) -> Tensor {
         guard options.linearProbe else { return backbone.features(images, visit: visit) }
         let before = isTraining
         isTraining = false
@@ -102,9 +106,7 @@ public struct Classifier {
 
     /// - Parameter features: [N, ``Backbone/featureCount``].
     /// - Returns: logits [N, classes].
-    public func logits(_ features: Tensor) -> Tensor {
-        head(isTraining ? features.dropout(options.dropout, generator: generator) : features)
-    }
+    public func logits(_ features: Tensor) -> Tensor { head(features) }
 
     /// - Parameter images: [N, 3, H, W], normalised.
     /// - Returns: logits [N, classes].

@@ -14,12 +14,13 @@
 #include <map>
 #include <mutex>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <unordered_map>
 
 namespace {
 
 constexpr size_t large = 32 << 20; // glibc's largest M_MMAP_THRESHOLD
-constexpr size_t page = 4096;
+const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
 // Serves large blocks from those that were freed, smaller ones by libtorch's own allocator.
 class KeepingAllocator final : public c10::Allocator {

@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
+#include <ATen/ThreadLocalState.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/AcceleratorHooksInterface.h>
@@ -16,6 +17,7 @@
 
 #include <cstring>
 #include <string>
+#include <unordered_map>
 
 namespace {
 
@@ -244,11 +246,19 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 // Adds up what libtorch's CPU allocator reports to a profiler.
 struct MemoryWatch : c10::MemoryReportingInfoBase {
     int64_t now = 0, peak = 0;
+    // What was allocated since: what is freed may be older.
+    std::unordered_map<void *, int64_t> held;
 
-    void reportMemoryUsage(void *, int64_t size, size_t, size_t, c10::Device where) override {
+    void reportMemoryUsage(void *block, int64_t size, size_t, size_t, c10::Device where) override {
         if (!where.is_cpu()) return;
-        now += size;
-        peak = std::max(peak, now);
+        if (size > 0) {
+            held[block] = size;
+            now += size;
+            peak = std::max(peak, now);
+        } else if (auto found = held.find(block); found != held.end()) {
+            now -= found->second;
+            held.erase(found);
+        }
     }
     bool memoryProfilingEnabled() const override { return true; }
 };
@@ -336,6 +346,10 @@ int32_t ct_tensor_device(ct_tensor t) { return code(impl(t)->device()); }
 bool ct_tensor_requires_grad(ct_tensor t) { return borrow(t).requires_grad(); }
 bool ct_tensor_is_contiguous(ct_tensor t) { return impl(t)->is_contiguous(); }
 int64_t ct_tensor_version(ct_tensor t) { return impl(t)->is_inference() ? -1 : borrow(t)._version(); }
+void ct_tensor_bump_version(ct_tensor t) {
+    if (!impl(t)->is_inference()) impl(t)->bump_version();
+}
+bool ct_tensor_same_strides(ct_tensor a, ct_tensor b) { return impl(a)->strides() == impl(b)->strides(); }
 
 ct_status ct_tensor_set_requires_grad(ct_tensor t, bool on) {
     return guarded([&] { borrow(t).set_requires_grad(on); });
@@ -352,7 +366,16 @@ ct_status ct_tensor_item(ct_tensor t, double *out) {
 ct_tensor ct_tensor_grad(ct_tensor t) { return give(borrow(t).grad()); }
 
 ct_status ct_tensor_set_grad(ct_tensor t, ct_tensor gradient) {
-    return guarded([&] { borrow(t).mutable_grad() = borrow(gradient); });
+    return guarded([&] {
+        const auto &leaf = borrow(t);
+        const auto &value = borrow(gradient);
+        TORCH_CHECK(
+            !value.defined()
+                || (value.sizes() == leaf.sizes() && value.scalar_type() == leaf.scalar_type()
+                    && value.device() == leaf.device()),
+            "a gradient must have its tensor's shape, type and device");
+        leaf.mutable_grad() = value;
+    });
 }
 
 ct_status ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph) {
@@ -397,14 +420,30 @@ void ct_set_grad_mode(bool on) { at::GradMode::set_enabled(on); }
 void *ct_inference_mode_enter(bool on) { return new c10::InferenceMode(on); }
 void ct_inference_mode_leave(void *guard) { delete static_cast<c10::InferenceMode *>(guard); }
 
-ct_status ct_set_autocast(int32_t where, bool on, int32_t dtype) {
+ct_status ct_autocast_enter(int32_t where, int32_t dtype, void **before) {
     return guarded([&] {
-        auto type = device(where).type();
-        at::autocast::set_autocast_enabled(type, on);
-        at::autocast::set_autocast_dtype(type, static_cast<c10::ScalarType>(dtype));
-        if (!on) at::autocast::clear_cache();
+        const AutocastState old{device(where).type()};
+        auto state = old;
+        state.on = true;
+        state.dtype = static_cast<c10::ScalarType>(dtype);
+        state.enter();
+        *before = new AutocastState(old);
     });
 }
+
+void ct_autocast_leave(void *before) {
+    auto *state = static_cast<AutocastState *>(before);
+    state->enter();
+    if (!state->on) at::autocast::clear_cache();
+    delete state;
+}
+
+void *ct_thread_state(void) { return new at::ThreadLocalState(); }
+void *ct_thread_state_enter(void *state) {
+    return new at::ThreadLocalStateGuard(*static_cast<at::ThreadLocalState *>(state));
+}
+void ct_thread_state_leave(void *guard) { delete static_cast<at::ThreadLocalStateGuard *>(guard); }
+void ct_thread_state_release(void *state) { delete static_cast<at::ThreadLocalState *>(state); }
 
 ct_status ct_generator_create(int32_t where, uint64_t seed, ct_generator *out) {
     return guarded([&] {

@@ -408,8 +408,9 @@ struct Norm : torch::autograd::Function<Norm> {
         AutogradContext *context, const variable_list &saved, const at::Tensor &gradient) {
         const auto activation = Norm::activation(context);
         const auto epsilon = context->saved_data["norm.epsilon"].toDouble();
+        // Aliases: the gradient stops here, though the input may have come from the same weight.
         auto leaf = [](const at::Tensor &tensor) {
-            return tensor.requires_grad() ? tensor : tensor.detach().requires_grad_();
+            return tensor.requires_grad() ? tensor.view_as(tensor) : tensor.detach().requires_grad_();
         };
         const variable_list inputs{leaf(saved[input]), leaf(saved[weight]), leaf(saved[bias])};
         auto value = groups(context) > 0
@@ -436,8 +437,9 @@ bool isOwn(const at::Tensor &x) {
 }
 
 bool takesOwn(const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias) {
-    auto fits = [](const std::optional<at::Tensor> &tensor) {
-        return tensor && tensor->device().is_cpu() && tensor->scalar_type() == at::kFloat && tensor->is_contiguous();
+    auto fits = [&](const std::optional<at::Tensor> &tensor) {
+        return tensor && tensor->device().is_cpu() && tensor->scalar_type() == at::kFloat && tensor->is_contiguous()
+            && tensor->dim() == 1 && tensor->numel() == x.size(1);
     };
     return isOwn(x) && fits(weight) && fits(bias) && !at::autocast::is_autocast_enabled(at::kCPU);
 }
@@ -446,8 +448,12 @@ at::Tensor batchNorm(
     const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias,
     const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance, bool training,
     double momentum, double epsilon, double lowest, double highest, const std::optional<at::Tensor> &residual) {
-    const bool fits = !residual || (isOwn(*residual) && residual->sizes() == x.sizes());
-    if (training && fits && takesOwn(x, weight, bias))
+    auto fits = [&](const std::optional<at::Tensor> &running) {
+        return !running || (running->device().is_cpu() && running->dim() == 1 && running->numel() == x.size(1));
+    };
+    const bool residualFits = !residual || (isOwn(*residual) && residual->sizes() == x.sizes());
+    // What does not fit is libtorch's to refuse.
+    if (training && residualFits && takesOwn(x, weight, bias) && fits(runningMean) && fits(runningVariance))
         return Norm::apply(
             x, *weight, *bias, runningMean, runningVariance, momentum, epsilon, int64_t(0), lowest, highest, false,
             residual);
@@ -463,7 +469,7 @@ at::Tensor groupNorm(
     const at::Tensor &x, int64_t groups, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias,
     double epsilon, bool silu) {
     const bool divides = groups > 0 && x.dim() == 4 && x.size(1) % groups == 0;
-    if (divides && takesOwn(x, weight, bias) && weight->numel() == x.size(1) && bias->numel() == x.size(1))
+    if (divides && takesOwn(x, weight, bias))
         return Norm::apply(
             x, *weight, *bias, std::nullopt, std::nullopt, 0.0, epsilon, groups, -infinity, infinity, silu,
             std::nullopt);

@@ -19,18 +19,22 @@ public final class LatentDiffusionModel {
     public let schedulerConfig: SchedulerConfig
     /// The side of the images that it is given and makes where a call names no other, in pixels.
     public let imageSize: Int
+    /// Whether the weights were changed in memory and are no longer those of the files.
+    public internal(set) var isChanged = false
     private var embeddings: [String: Tensor] = [:]
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
     /// - Parameters:
     ///   - path: the folder; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
     ///     (``HubCache``).
-    ///   - dtype: type of the weights, and of what is computed with them; the VAE stays in float32 where float16 is too
-    ///     narrow for it.
+    ///   - dtype: type of the weights, and of what is computed with them.
+    ///   - vaeDType: the same for the VAE; nil is `dtype`, but float32 where float16 is too narrow for it.
     ///   - imageSize: side of the images in pixels, a multiple of the VAE's downsampling; nil is what the U-Net was trained
     ///     on (`sample_size`).
     /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
-    public init(path: String, device: Device = .cpu, dtype: DType = .float32, imageSize: Int? = nil) throws {
+    public init(
+        path: String, device: Device = .cpu, dtype: DType = .float32, vaeDType: DType? = nil, imageSize: Int? = nil
+    ) throws {
         let location = try ModelLocation(path)
         let path = location.folder
         for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
@@ -41,7 +45,7 @@ public final class LatentDiffusionModel {
         self.path = path
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
-        vae = try withTorchErrors { try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: dtype) }
+        vae = try withTorchErrors { try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: vaeDType ?? dtype) }
         let factor = vae.downsampling
         if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
             throw TorchError("images of \(imageSize) pixels for \(path): choose a multiple of \(factor)")

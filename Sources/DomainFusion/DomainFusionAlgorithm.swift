@@ -88,6 +88,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
         let model = try LatentDiffusionModel(
             path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype,
+            vaeDType: settings.distillation.mode == .off ? nil : .float32,
             imageSize: settings.ldmImageSize == 0 ? nil : settings.ldmImageSize)
         let styles = DomainStyles(settings.styles, context: context)
         let store = ContentStore(context.storeDirectory, logger: context.logger)

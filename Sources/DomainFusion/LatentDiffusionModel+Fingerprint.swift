@@ -3,8 +3,9 @@ import DomainGeneralization
 import Foundation
 
 extension LatentDiffusionModel {
-    /// A hash of all that the model's images depend on: configurations and weights, by their files' contents, and the
-    /// precision and the images' size where they are not float32 and the model's own.
+    /// A hash of all that the model's images depend on: configurations and weights, by their files' contents or, after a
+    /// change in memory, as they are there; and the precision and the images' size where they are not float32 and the model's
+    /// own.
     /// - Throws: `FileFormatError` for a file that cannot be read.
     public func fingerprint() throws -> String {
         let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
@@ -12,11 +13,19 @@ extension LatentDiffusionModel {
         for part in parts {
             let folder = "\(path)/\(part)"
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-            where name.hasSuffix(".json") || name.hasSuffix(".safetensors") || name.hasSuffix(".txt") {
+            where [".json", ".safetensors", ".bin", ".txt"].contains(where: name.hasSuffix) {
                 hashes.append(.string("\(part)/\(name) \(try ContentHash.of(file: "\(folder)/\(name)"))"))
             }
         }
+        if isChanged {
+            let stores = [unet.store, textEncoder.store].flatMap { [$0, $0.adapters?.store].compactMap { $0 } }
+            for entry in stores.flatMap(\.entries) {
+                let values = entry.tensor.scalars(Float.self)
+                hashes.append(.string("\(entry.name) \(values.withUnsafeBytes { ContentHash.of($0) })"))
+            }
+        }
         if dtype != .float32 { hashes.append(.string("\(dtype)")) }
+        if vae.store.dtype != dtype { hashes.append(.string("vae \(vae.store.dtype)")) }
         if imageSize != unet.config.sampleSize * vae.downsampling { hashes.append(.string("\(imageSize) pixels")) }
         return ContentHash.of(JSONValue.array(hashes).text)
     }

@@ -68,7 +68,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         settings.draws = draws
         try settings.validate(path: "curves")
         let decoded = try images.map { try ImageFile.decode($0) }
-        let model = try ModelDownload.load(ldm, precision: ldmDtype)
+        let model = try ModelDownload.load(ldm, precision: ldmDtype, vaePrecision: .float32)
         let classes = [label] + (wrong.map { [$0] } ?? [])
         let library = try DistillationLibrary(
             LatentDistillation(FrozenDenoiser(model), settings), store: ContentStore(store))

@@ -77,7 +77,8 @@ struct EvalCommand: AsyncParsableCommand {
         }
         print(title)
         for (name, score) in zip(dataset.environments, scores) {
-            let held = configuration.testDomains.contains(name) && data == nil ? ", held out" : ""
+            let isHeldOut = configuration.testDomains.contains(name) && data == nil
+            let held = isHeldOut ? configuration.oracle ? ", trained on, too (oracle)" : ", held out" : ""
             print(
                 "\(name): \(ResultText.percent(score.accuracy)) of \(score.count) images, by class "
                     + "\(ResultText.percent(score.meanClassAccuracy))\(held)")

@@ -148,6 +148,9 @@ struct LDMEvaluate: AsyncParsableCommand {
     @Option(help: "Images generated of each class in each style.")
     var images = 6
 
+    @Option(help: "Classifier-free guidance of the generated images; 1 is none.")
+    var guidance = LDMEvaluation.Options().settings.guidanceScale
+
     @Option(help: "The result, a JSON file.")
     var output = "evaluation.json"
 
@@ -156,6 +159,7 @@ struct LDMEvaluate: AsyncParsableCommand {
         let judge = try weights ?? CorpusJudgeWeights.installed()
         var options = LDMEvaluation.Options()
         options.imagesPerCell = images
+        options.settings.guidanceScale = guidance
         let result = try LDMEvaluation(
             model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
             report: printLine)
@@ -174,11 +178,11 @@ struct LDMSheet: AsyncParsableCommand {
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
     var ldmDtype = ModelPrecision.float32
 
-    @Option(help: "Classifier-free guidance.")
-    var guidance = 3.0
+    @Option(help: "Classifier-free guidance; 1 is none.")
+    var guidance = SampleSheet.defaultSettings.guidanceScale
 
     @Option(help: "Denoising steps.")
-    var steps = 25
+    var steps = SampleSheet.defaultSettings.steps
 
     @Option(help: "The picture, a PNG file.")
     var output = "samples.png"

@@ -8,13 +8,15 @@ import Torch
 /// Diffusion models on the command line: a folder, or an id of the Hugging Face hub, whose model is fetched where it is
 /// not in the cache.
 enum ModelDownload {
-    /// - Parameter name: a folder in diffusers layout, `ORG/NAME` or `ORG/NAME@REVISION`.
+    /// - Parameters:
+    ///   - name: a folder in diffusers layout, `ORG/NAME` or `ORG/NAME@REVISION`.
+    ///   - vaePrecision: that of the autoencoder, where it is to be another.
     /// - Throws: a one-line error.
     static func load(
-        _ name: String, device: Device = .cpu, precision: ModelPrecision = .float32
+        _ name: String, device: Device = .cpu, precision: ModelPrecision = .float32, vaePrecision: ModelPrecision? = nil
     ) throws -> LatentDiffusionModel {
         try fetchIfMissing(name, precision: precision)
-        return try LatentDiffusionModel(path: name, device: device, dtype: precision.dtype)
+        return try LatentDiffusionModel(path: name, device: device, dtype: precision.dtype, vaeDType: vaePrecision?.dtype)
     }
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.

@@ -162,11 +162,14 @@ import Torch
         #expect(groups.flatMap(\.parameters).count == 2)
         // Optimisers are given all parameters by some methods: those without a gradient stay.
         let optimizer = Optimizer(.adam(), probe.store.parameters, learningRate: 0.1)
-        let first = probe.features(images)
-        crossEntropy(probe.logits(first), Tensor([0, 1, 2, 3, 4, 5, 6, 0])).backward()
+        let first = probe.evaluating { probe.features(images) }
+        let dropped = probe.features(images)
+        // Beside dropout they are those of evaluation: half are 0, the others twice as large.
+        #expect((dropped * (dropped - 2 * first)).abs().max().item() < 1e-4 && (dropped - first).abs().max().item() > 0)
+        crossEntropy(probe.logits(dropped), Tensor([0, 1, 2, 3, 4, 5, 6, 0])).backward()
         optimizer.step()
         #expect(probe.isTraining)
-        #expect((probe.features(images) - first).abs().max().item() == 0)
+        #expect((probe.evaluating { probe.features(images) } - first).abs().max().item() == 0)
         for (name, old) in before {
             let changed = try (#require(probe.store[name]) - old).abs().max().item() > 0
             #expect(changed == name.hasPrefix("fc."), "\(name)")
@@ -177,20 +180,22 @@ import Torch
     @Test(arguments: ["resnet18", "resnet50", "efficientnet_lite0", "convnext_tiny", "vit_small_patch16_224"])
     func gradientCheckpointingChangesOnlyMemory(_ network: String) throws {
         let labels = Tensor([0, 1, 2, 3, 4, 5, 6, 0])
+        // Large enough that the maps are more than the gradients.
+        let images = Formula.images("large batch", 8, 3, 128, 128)
         func trained(_ checkpointing: Bool) throws -> (values: [String: [Float]], bytes: Int) {
             let made = try Classifier(
                 Backbones.named(network), classCount: 7,
                 options: .init(backbone: .init(dropConnect: 0.2, gradientCheckpointing: checkpointing)), seed: 5)
             made.isTraining = true
             func step() -> Tensor {
-                for parameter in made.store.parameters { parameter.grad = nil }
                 let loss = crossEntropy(made(images), labels)
                 loss.backward()
                 return loss
             }
             _ = step()
+            for parameter in made.store.parameters { parameter.grad = nil }
             let (loss, peak) = Machine.peakMemory(during: step)
-            // Without the gradients, which are there either way.
+            // Without the gradients, which are made either way.
             let bytes = peak - 4 * made.store.parameterCount
             var values = ["loss": loss.scalars(Float.self)]
             for entry in made.store.entries {

@@ -66,8 +66,8 @@ struct SchedulersTests {
     }
 
     @Test func hasAllFixtures() {
-        #expect(Self.walks.count == 274)
-        #expect(Self.walks.last?.place.upperBound == 1501)
+        #expect(Self.walks.count == 276)
+        #expect(Self.walks.last?.place.upperBound == 1525)
         #expect(Set(Self.walks.map(\.className)) == Set(schedulerNames))
     }
 

@@ -25,12 +25,12 @@ struct LDMTrainTests {
         try program.write(lines, to: "corpus/manifest.jsonl")
     }
 
-    private func train(steps: Int, end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
+    private func train(steps: Int, seed: Int = 0, end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
         try program.run(
             [
                 "ldm", "train", "vae", "--corpus", "corpus", "--image-size", "40", "--batch-size", "4", "--work",
                 "work",
-                "--output", "model", "--steps", "\(steps)", "--threads", "1",
+                "--output", "model", "--steps", "\(steps)", "--seed", "\(seed)", "--threads", "1",
             ], end: end)
     }
 
@@ -54,5 +54,10 @@ struct LDMTrainTests {
         let step = resumed.output.firstMatch(of: /going on from step (\d+)/).flatMap { Int($0.1) }
         #expect(try #require(step) >= 100)
         #expect(program.exists("model/vae/diffusion_pytorch_model.safetensors"))
+
+        // The checkpoint is of this training, not of another.
+        let other = try train(steps: 101, seed: 5)
+        #expect(other.status == 1)
+        #expect(other.errors.contains("work: the training there has other settings (seed is 5 now and was 0)"))
     }
 }

@@ -77,6 +77,23 @@ struct ResultReportTests {
         "\"env0_in_acc\": \(inTest), \"env0_out_acc\": \(outTest), \"env1_in_acc\": 0, \"env1_out_acc\": \(outSource)"
     }
 
+    /// An oracle was trained on the *in* part.
+    @Test func takesAnOraclesOtherPart() throws {
+        let line = row("[0]", step: 0, numbers(0.9, 0.4, "0.5"))
+        #expect(try accuracy(.trainingDomain, line) == 0.9)
+        let oracle = line.replacingOccurrences(of: "\"trial_seed\"", with: "\"oracle\": true, \"trial_seed\"")
+        #expect(try accuracy(.trainingDomain, oracle) == 0.4)
+        #expect(try accuracy(.oracle, oracle) == 0.4)
+    }
+
+    /// Without validation items there is nothing to choose by.
+    @Test func takesTheLastWithoutValidation() throws {
+        let lines = [0.3, 0.2].enumerated().map { step, accuracy in
+            row("[0]", step: step, "\"env0_in_acc\": \(accuracy), \"env0_out_acc\": 0.1")
+        }
+        #expect(try accuracy(.trainingDomain, lines.joined()) == 0.2)
+    }
+
     @Test func breaksTiesAsDomainBedDoes() throws {
         // Of a run's checkpoints the first, of draws the last; one that is not a number is the least.
         let ties =

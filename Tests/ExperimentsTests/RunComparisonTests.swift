@@ -14,22 +14,23 @@ struct RunComparisonTests {
     /// A run that has ended, as its files tell.
     /// - Parameter right: whether the class was found, of images 0, 1, …; the last two show unseen items.
     private func run(
-        _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch", oracle: Bool = false,
-        isDone: Bool = true
+        _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch", and other: String? = nil,
+        data: String = "x", draw: Int = 0, validation: Double = 0.5, oracle: Bool = false, isDone: Bool = true
     ) throws {
-        let path = "\(folder.path)/\(variant)-\(domain)-\(seed)"
+        let path = "\(folder.path)/\(data)-\(variant)-\(domain)\(other ?? "")-\(seed)-\(draw)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         func write(_ text: String, _ name: String) throws {
             try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
         }
-        try write("variant: \(variant)\nalgorithm: {name: ERM}\n", "config.yaml")
+        try write("variant: \(variant)\nalgorithm: {name: ERM}\ndata: data/\(data)\ndraw: \(draw)\n", "config.yaml")
+        let held = ([domain] + (other.map { [$0] } ?? [])).map { "\"\($0)\"" }.joined(separator: ", ")
         let result = """
-            {"step": 5, "sourceValidation": 0.5, "sourceUnseenItems": 0.25, "targets": {"\(domain)": {
+            {"step": 5, "sourceValidation": \(validation), "sourceUnseenItems": 0.25, "targets": {"\(domain)": {
             "accuracy": \(accuracy), "domainBedAccuracy": 0.1, "meanClassAccuracy": 0.2, "unseenItems": 0.5}}}
             """
         try write(
             """
-            {"algorithm": "ERM", "data": "x", "testDomains": ["\(domain)"], "oracle": \(oracle), "seed": \(seed),
+            {"algorithm": "ERM", "data": "x", "testDomains": [\(held)], "oracle": \(oracle), "seed": \(seed),
             "steps": 5, "selected": \(result), "last": \(result), "totals": {}}
             """, "summary.json")
         let lines = right.enumerated().map { index, isRight in
@@ -106,6 +107,26 @@ struct RunComparisonTests {
         #expect(comparison.text().contains("unseen: mean of 2"))
     }
 
+    /// Of several draws validation chooses one, pairs of held-out domains are no part of the mean, and domains of the same name
+    /// in two data sets are two.
+    @Test func tellsApartWhatIsDifferent() throws {
+        for domain in ["sketch", "ink"] {
+            try run("base", seed: 0, accuracy: 0.5, right: [true, false, false, false], domain: domain)
+            try run("base", seed: 0, accuracy: 0.9, right: [true, true, false, false], domain: domain, draw: 1, validation: 0.4)
+        }
+        try run("base", seed: 0, accuracy: 0, right: [false, false, false, false], domain: "ink", and: "sketch")
+        var comparison = try RunComparison(folder: folder.path, baseline: "base")
+        #expect(comparison.targets.map(\.domains) == ["ink", "ink, sketch", "sketch"])
+        #expect(comparison.targets[2].rows.map(\.seeds) == [[0]])
+        #expect(comparison.targets[2].rows[0].unseenDomain?.value == 0.5)
+        #expect(comparison.average?.domains == "mean of 2" && comparison.average?.rows[0].unseenDomain?.value == 0.5)
+
+        try run("base", seed: 0, accuracy: 0.2, right: [true, false, false, false], data: "pacs")
+        comparison = try RunComparison(folder: folder.path, baseline: "base")
+        #expect(comparison.targets.map(\.domains) == ["PACS: sketch", "x: ink", "x: ink, sketch", "x: sketch"])
+        #expect(comparison.targets[0].rows[0].unseenDomain?.value == 0.2)
+    }
+
     @Test func saysWhatIsMissing() throws {
         func message(_ path: String, _ baseline: String) -> String? {
             #expect(throws: UserError.self) { try RunComparison(folder: path, baseline: baseline) }
@@ -116,7 +137,7 @@ struct RunComparisonTests {
         #expect(message(folder.path, "ERM")?.hasPrefix("\(folder.path): no run in it has ended") == true)
         try run("base", seed: 0, accuracy: 0.5, right: [true, false])
         #expect(message(folder.path, "ERM") == "\(folder.path): no finished run of ERM; there are base")
-        let predictions = "\(folder.path)/base-sketch-0/predictions.jsonl"
+        let predictions = "\(folder.path)/x-base-sketch-0-0/predictions.jsonl"
         try "{\"image\": ".write(toFile: predictions, atomically: true, encoding: .utf8)
         #expect(message(folder.path, "base")?.hasPrefix("\(predictions): missing or unreadable") == true)
     }

@@ -135,7 +135,8 @@ struct SweepTests {
         let sweep = "\(folder.path)/a 'b'"
         let script = SlurmScript(members, folder: sweep, program: "/opt/domain fusion", jobs: 4, threads: 2)
         let path = try script.write()
-        let list = try String(contentsOfFile: "\(sweep)/slurm-members.txt", encoding: .utf8)
+        let lists = try FileManager.default.contentsOfDirectory(atPath: sweep).filter { $0.hasPrefix("slurm-members-") }
+        let list = try String(contentsOfFile: "\(sweep)/\(try #require(lists.first))", encoding: .utf8)
         #expect(list == members.map { "\($0.name)\n" }.joined())
         // The shell runs the second task: a program that prints its arguments stands in for the toolkit.
         let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -158,5 +159,9 @@ struct SweepTests {
             ])
         let file = "\(sweep)/members/\(name).yaml"
         #expect(try RunConfiguration().changed(by: YAML.read(file), source: file) == members[1].configuration)
+
+        // A second submission leaves the first one's list alone: its tasks may not have begun.
+        _ = try SlurmScript([members[2]], folder: sweep, program: "/opt/x", jobs: 1, threads: 1).write()
+        #expect(try String(contentsOfFile: "\(sweep)/\(lists[0])", encoding: .utf8) == list)
     }
 }

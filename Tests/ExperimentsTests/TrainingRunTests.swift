@@ -1,10 +1,11 @@
 import Backbones
-import DomainGeneralization
 import Foundation
+import Pixels
 import Synchronization
 import Testing
 import Torch
 
+@testable import DomainGeneralization
 @testable import Experiments
 
 struct TrainingRunTests {
@@ -129,7 +130,6 @@ struct TrainingRunTests {
         #expect(last.row.values["hparams"]?["lr"] == .double(office.learningRate))
         #expect(last.row["env2_uda_acc"] != nil)
         #expect(made.context.split.isClassBalanced)
-        #expect(last.row["env0_out_acc"] == last.row["env0_out_class_acc"])
         let environment = try JSONDecoder().decode(
             JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/records/environment.json")))
         #expect(environment["preset"] == .string("small"))
@@ -235,6 +235,87 @@ struct TrainingRunTests {
         let target = try #require(summary.last.targets["c"])
         #expect(target.accuracy != nil)
         #expect(summary.oracle)
+        let records = try ResultRecord.read("\(folder.path)/oracle/results.jsonl") { Issue.record("\($0)") }
+        #expect(records.map(\.algorithm) == ["ERM (oracle)"] && records.allSatisfy(\.isOracle))
+        _ = try run("plain", changed: { $0.steps = 1 }).run()
+        #expect {
+            try RunCombination(
+                ["plain", "oracle"].map { "\(folder.path)/\($0)" }, method: .ensemble, device: "cpu", threads: 1)
+        } throws: { "\($0)".contains("its setting oracle (true) is not that of") }
+    }
+
+    /// What is left of a run that is done is never trained over.
+    @Test func aFinishedRunNeedsNoCheckpoint() throws {
+        let summary = try run("done").run()
+        let before = try rows("done")
+        try FileManager.default.removeItem(atPath: "\(folder.path)/done/checkpoint")
+        #expect(try run("done").run() == summary)
+        #expect(try rows("done") == before && !FileManager.default.fileExists(atPath: "\(folder.path)/done/checkpoint"))
+        try FileManager.default.removeItem(atPath: "\(folder.path)/done/summary.json")
+        #expect { try run("done").run() } throws: { "\($0)".contains("summary.json: missing or unreadable") }
+    }
+
+    /// A signal while the averaged model is made: the last checkpoint stays the run's own.
+    @Test func aSignalAtTheEndChangesNoCheckpoint() throws {
+        var configuration = configuration
+        configuration.averaging = AveragingSettings(.ema)
+        configuration.averaging.batchNormBatches = 2
+        let whole = try run("whole", configuration).run()
+        let broken = Broken(at: nil)
+        func attempt() throws -> RunSummary {
+            try TrainingRun(
+                configuration, folder: "\(folder.path)/parts", registry: AlgorithmRegistry([broken.description]), threads: 1
+            ) { _ in }.run()
+        }
+        #expect(throws: Interruption.self) { try attempt() }
+        #expect(bytes("parts", step: 6) == bytes("whole", step: 6))
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/parts/failed"))
+        broken.isMended.store(true, ordering: .relaxed)
+        #expect(try attempt().averaged == whole.averaged)
+        #expect(try rows("parts") == rows("whole"))
+    }
+
+    /// With nothing to choose by the last checkpoint counts, and the user is told; so of what never begins.
+    @Test func warnsOfWhatCannotBe() throws {
+        let warnings = Mutex<[String]>([])
+        var configuration = configuration
+        configuration.holdoutFraction = 0
+        configuration.algorithm = .init(name: "Fishr")
+        let made = try run("warned", configuration) { event in
+            if case .warning(let text) = event { warnings.withLock { $0.append(text) } }
+        }
+        #expect(try made.run().selected.step == 6)
+        let said = warnings.withLock { $0 }
+        #expect(said.contains { $0.hasPrefix("no source domain has images for validation") })
+        #expect(said.contains { $0.hasPrefix("Fishr: the penalty begins after step 1500, and the run has 6") })
+    }
+
+    /// The second model of an ensemble sees the images as it was trained on them.
+    @Test func ensemblesNormaliseForEachModel() throws {
+        var configuration = configuration
+        (configuration.steps, configuration.evaluateEvery) = (1, 1)
+        _ = try run("lite", configuration).run()
+        configuration.backbone.name = "resnet18"
+        _ = try run("resnet", configuration).run()
+        let paths = ["lite", "resnet"].map { "\(folder.path)/\($0)" }
+        let models = try paths.map { try TrainedModel(run: $0, device: "cpu", threads: 1) }
+        #expect(models[0].pipeline.normalization != models[1].pipeline.normalization)
+        let image = RGBImage(width: 32, height: 32, pixels: (0..<3072).map { UInt8($0 % 251) })
+        let inputs = models.map { model in
+            model.pipeline.tensor([image], size: 32) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) }
+        }
+        models[1].classifier.evaluating {
+            let (own, other) = (models[1].logits(inputs[1]), models[1].logits(inputs[0], normalisedFor: models[0]))
+            #expect((own - other).abs().max().item() < 1e-4)
+            #expect((own - models[1].logits(inputs[0])).abs().max().item() > 1e-3)
+        }
+        _ = try RunCombination(paths, method: .ensemble, device: "cpu", threads: 1)
+    }
+
+    private func run(_ name: String, changed change: (inout RunConfiguration) -> Void) throws -> TrainingRun {
+        var configuration = configuration
+        change(&configuration)
+        return try run(name, configuration)
     }
 
     @Test func leavesOutWhatCannotBeRead() throws {
@@ -263,12 +344,12 @@ struct TrainingRunTests {
     }
 }
 
-/// ERM that fails at a step until it is mended.
+/// ERM that fails at a step until it is mended; without a step it is interrupted in a step that trains nothing.
 private final class Broken: Sendable {
     let isMended = Atomic(false)
-    let step: Int
+    let step: Int?
 
-    init(at step: Int) {
+    init(at step: Int?) {
         self.step = step
     }
 
@@ -294,6 +375,9 @@ private final class FailingERM: Algorithm {
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         if step == broken.step, !broken.isMended.load(ordering: .relaxed) {
             throw UserError("broken at step \(step)")
+        }
+        if broken.step == nil, training.isHeld, !broken.isMended.load(ordering: .relaxed) {
+            throw Interruption(signal: SIGTERM)
         }
         return try inner.update(minibatches, step: step)
     }

@@ -96,6 +96,17 @@ import Torch
         #expect((x * 2).requiresGrad)
     }
 
+    @Test func autocastNests() {
+        let x = Tensor.ones([2, 2])
+        func type() -> DType { x.matmul(x).dtype }
+        autocast(.cpu, dtype: .bfloat16) {
+            #expect(type() == .bfloat16)
+            autocast(.cpu, dtype: .float16) { #expect(type() == .float16) }
+            #expect(type() == .bfloat16)
+        }
+        #expect(type() == .float32)
+    }
+
     @Test func detachedSharesMemory() {
         let x = leaf(.ones([2]))
         x.detached().fill_(5)

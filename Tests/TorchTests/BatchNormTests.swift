@@ -147,6 +147,38 @@ import Testing
         }
     }
 
+    /// The same norm twice in a row: a gradient with a graph of its own goes along each path once.
+    @Test func canBeUsedTwiceWithAGraph() throws {
+        func gradient(_ dtype: DType, createGraph: Bool) throws -> Tensor {
+            let (weight, bias) = (leaf([6], seed: 7, dtype), leaf([6], seed: 8, dtype))
+            let x = leaf([4, 6, 5, 5], seed: 9, dtype).contiguous(.channelsLast)
+            func norm(_ x: Tensor) -> Tensor {
+                x.batchNorm(
+                    weight, bias, runningMean: nil, runningVariance: nil, training: true, momentum: 0, epsilon: 1e-5)
+            }
+            let loss = norm(norm(x).tanh()).pow(3).sum()
+            return try #require(gradients(of: [loss], with: [weight], createGraph: createGraph)[0]).detached()
+        }
+        let exact = try gradient(.float64, createGraph: true)
+        for createGraph in [false, true] {
+            let found = try gradient(.float32, createGraph: createGraph)
+            #expect(relativeError(found, exact) < 1e-4, "\(found) \(exact)")
+        }
+    }
+
+    /// As libtorch's, it refuses parameters and statistics of another number of channels.
+    @Test(arguments: [[4, 8, 8, 8], [8, 4, 8, 8], [8, 8, 4, 8], [8, 8, 8, 4]]) func refusesOtherSizes(_ sizes: [Int]) {
+        let tensors = sizes.map { Tensor.ones([$0]) }
+        let error = #expect(throws: TorchError.self) {
+            try withTorchErrors {
+                Tensor.ones([2, 8, 3, 3]).contiguous(.channelsLast).batchNorm(
+                    tensors[0], tensors[1], runningMean: tensors[2], runningVariance: tensors[3], training: true,
+                    momentum: 0.1, epsilon: 1e-5)
+            }
+        }
+        #expect(error?.message.contains("8 elements not 4") == true, "\(error?.message ?? "")")
+    }
+
     /// One value has no variance, as PyTorch says.
     @Test func needsTwoValuesAChannel() throws {
         let message = #expect(throws: TorchError.self) {

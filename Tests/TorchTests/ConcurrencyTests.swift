@@ -25,6 +25,18 @@ import Torch
         }
     }
 
+    @Test(arguments: [1, 4]) func worksInTheCallersModes(threads: Int) throws {
+        try onThreads(threads) {
+            let weight = Tensor.ones([2, 2])
+            weight.requiresGrad = true
+            let found = try noGrad {
+                try autocast(.cpu, dtype: .bfloat16) { try Machine.concurrently(4) { _ in weight.matmul(weight) } }
+            }
+            #expect(found.allSatisfy { !$0.requiresGrad && $0.dtype == .bfloat16 })
+            #expect(try Machine.concurrently(4) { _ in (weight * 2).requiresGrad } == [true, true, true, true])
+        }
+    }
+
     @Test(arguments: [1, 3]) func throwsTheFirstFailure(threads: Int) {
         onThreads(threads) {
             let error = #expect(throws: TorchError.self) {

@@ -85,6 +85,43 @@ import Torch
         #expect(problem.q.scalars() == before)
     }
 
+    /// torch.optim: A's momentum is kept when B has its first gradient, a step later.
+    @Test func momentumIsOfEachParameter() {
+        let (a, b) = (Tensor.zeros([1]), Tensor.zeros([1]))
+        let optimizer = Optimizer(.sgd(momentum: 0.9), [b, a], learningRate: 0.1)
+        a.grad = .ones([1])
+        optimizer.step()
+        b.grad = .ones([1])
+        optimizer.step()
+        #expect(abs(a.item() + 0.29) < 1e-6 && abs(b.item() + 0.1) < 1e-6)
+    }
+
+    /// A gradient may lie in memory in another order than its parameter.
+    @Test func gradientsOfAnotherLayout() {
+        let gradient = randn(23, 2, 3, 4, 4)
+        let results = [MemoryFormat.contiguous, .channelsLast].map { layout in
+            let parameter = Tensor.zeros([2, 3, 4, 4]).contiguous(layout)
+            parameter.grad = gradient
+            Optimizer(.sgd(), [parameter], learningRate: 1).step()
+            return parameter.scalars(Float.self)
+        }
+        #expect(results[0] == results[1] && results[0] == (-gradient).scalars())
+
+        let scalar = Tensor.zeros([3])
+        scalar.grad = Tensor.ones([1]).expanded([3])
+        Optimizer(.adam(), [scalar], learningRate: 1).step()
+        #expect((scalar + 1).abs().max().item() < 1e-6)
+    }
+
+    @Test(arguments: [([2], DType.float32), ([3], .float64)]) func refusesAnotherGradient(
+        _ shape: [Int], _ dtype: DType
+    ) {
+        let error = #expect(throws: TorchError.self) {
+            try withTorchErrors { Tensor.zeros([3]).grad = .ones(shape, dtype: dtype) }
+        }
+        #expect(error?.message.contains("must have its tensor's shape, type and device") == true)
+    }
+
     @Test func smallGradientsAreNotClipped() throws {
         let problem = Problem()
         (problem.p * 0.01).sum().backward()

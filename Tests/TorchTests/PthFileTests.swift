@@ -101,6 +101,47 @@ struct PthFileTests {
         }
     }
 
+    /// Lists copied again and again, and tensors over one small storage, each of them allowed.
+    @Test func refusesFilesThatGrow() throws {
+        func long(_ value: Int) -> [UInt8] { [0x8A, 8] + withUnsafeBytes(of: Int64(value).littleEndian) { [UInt8]($0) } }
+        func name(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
+        func text(_ text: String) -> [UInt8] { [UInt8(ascii: "U"), UInt8(text.utf8.count)] + Array(text.utf8) }
+        let magic: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+        let head = magic + Array("K\u{1}.".utf8) + Array("}".utf8) + text("little_endian") + [0x88] + Array("s.".utf8)
+        let folder = try TemporaryFolder()
+        func problem(_ body: [UInt8]) throws -> String? {
+            try Data(head + body).write(to: folder.url("grows.pth"))
+            return #expect(throws: FileFormatError.self) { try PthFile.read(folder.path("grows.pth")) }?.problem
+        }
+        // h0 = OrderedDict, h1 = a list of 100,000 pairs; then OrderedDict(list) 1,000 times.
+        var copies = name("collections", "OrderedDict") + Array("q\u{0}".utf8) + Array("]q\u{1}(".utf8)
+        let pair = Array("K\u{1}K\u{2}".utf8) + [0x86]
+        copies += pair + Array("q\u{2}".utf8) + (0..<100_000).flatMap { _ in Array("h\u{2}".utf8) } + Array("e".utf8)
+        copies += (0..<1000).flatMap { _ in Array("h\u{0}h\u{1}".utf8) + [0x85] + Array("R".utf8) } + Array(".".utf8)
+        #expect(try problem(copies)?.contains("objects") == true)
+
+        // A storage of one float, and 1,000 tensors of 2¹⁸ repetitions of it.
+        func tensors(_ count: Int, shape: [UInt8], strides: [UInt8]) -> [UInt8] {
+            var body = Array("}(".utf8)
+            for index in 0..<count {
+                body += text("t\(index)") + name("torch._utils", "_rebuild_tensor_v2") + Array("((".utf8)
+                body += text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu")
+                body += long(8) + Array("NtQ".utf8) + Array("K\u{0}".utf8) + shape + strides + [0x89] + Array("}tR".utf8)
+            }
+            body += Array("u.".utf8) + Array("]".utf8) + text("0") + Array("a.".utf8)
+            return body + withUnsafeBytes(of: Int64(8).littleEndian) { [UInt8]($0) } + [UInt8](repeating: 0, count: 32)
+        }
+        let repeated = tensors(1000, shape: long(1 << 18) + [0x85], strides: long(0) + [0x85])
+        #expect(try problem(repeated)?.contains("far larger than the file") == true)
+
+        // [2, 1, 2] with a step along the dimension of one that no integer can take twice.
+        let steps = long(4) + long(.max) + long(3)
+        try Data(head + tensors(1, shape: long(2) + long(1) + long(2) + [0x87], strides: steps + [0x87]))
+            .write(to: folder.url("step.pth"))
+        let file = try PthFile.read(folder.path("step.pth"))
+        #expect(file.entries[0].strides == [4, 0, 3] && elements(file, file.entries[0]).count == 16)
+    }
+
     private func elements(_ pth: PthFile, _ entry: PthEntry) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: entry.count * entry.dtype.size)
         bytes.withUnsafeMutableBytes { pth.copy(entry, to: $0) }

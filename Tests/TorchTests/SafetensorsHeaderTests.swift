@@ -165,6 +165,10 @@ struct SafetensorsHeaderTests {
     @Test func namesMissingFilesAndFolders() throws {
         #expect(throws: FileFormatError.self) { try MappedFile(path: "/no/such/file") }
         let error = #expect(throws: FileFormatError.self) { try MappedFile(path: "/tmp") }
+        // A named pipe that nobody writes to.
+        let folder = try TemporaryFolder()
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        #expect(throws: FileFormatError.self) { try MappedFile(path: folder.path("pipe")) }
         #expect(error?.problem == "not a regular file")
     }
 

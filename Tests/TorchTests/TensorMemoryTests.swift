@@ -50,6 +50,16 @@ private final class Memory {
         }
     #endif
 
+    /// What was allocated before is not counted when it is freed.
+    @Test func peakMemoryIsOfWhatWasAllocated() {
+        var old: Tensor? = Tensor.zeros([1000])
+        let peak = Machine.peakMemory {
+            old = nil
+            return Tensor.zeros([500])
+        }.bytes
+        #expect(old == nil && peak == 2000)
+    }
+
     @Test func borrowedMemoryLivesAsLongAsAView() {
         var freed = 0
         var view: Tensor?

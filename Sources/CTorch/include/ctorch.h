@@ -72,6 +72,9 @@ bool ct_tensor_requires_grad(ct_tensor t);
 bool ct_tensor_is_contiguous(ct_tensor t);
 /// How often the tensor was changed in place; -1 for one that was made in inference mode, which does not count.
 int64_t ct_tensor_version(ct_tensor t);
+/// Marks a tensor as changed, after an operator that does not.
+void ct_tensor_bump_version(ct_tensor t);
+bool ct_tensor_same_strides(ct_tensor a, ct_tensor b);
 ct_status ct_tensor_set_requires_grad(ct_tensor t, bool on);
 /// The address of the first element (CPU tensors).
 ct_status ct_tensor_data(ct_tensor t, void **out);
@@ -96,8 +99,14 @@ bool ct_grad_mode(void);
 void ct_set_grad_mode(bool on);
 void *ct_inference_mode_enter(bool on);
 void ct_inference_mode_leave(void *guard);
-/// Keeps activations on the fly: none. Autocast for one device type ("cpu", "cuda") and dtype.
-ct_status ct_set_autocast(int32_t device, bool on, int32_t dtype);
+/// Autocast to a dtype for a device's type; nests. `before` is for `ct_autocast_leave`.
+ct_status ct_autocast_enter(int32_t device, int32_t dtype, void **before);
+void ct_autocast_leave(void *before);
+/// The modes of this thread (gradients, inference, autocast), for another thread to work in.
+void *ct_thread_state(void);
+void *ct_thread_state_enter(void *state);
+void ct_thread_state_leave(void *guard);
+void ct_thread_state_release(void *state);
 
 // Random numbers
 ct_status ct_generator_create(int32_t device, uint64_t seed, ct_generator *out);
@@ -112,7 +121,7 @@ int32_t ct_threads(void);
 const char *ct_version(void);
 /// Number of devices of a type (1 = cuda, 13 = mps).
 int32_t ct_device_count(int32_t type);
-/// Loads libtorch_cuda when it lies beside libtorch_cpu; false when it does not load (the reason in `message`).
+/// Waits until all work queued on a device is done.
 ct_status ct_synchronize(int32_t device);
 ct_status ct_memory(int32_t device, int64_t *allocated, int64_t *peak);
 /// Counts, from now on, the memory of CPU tensors that this thread allocates; nests.

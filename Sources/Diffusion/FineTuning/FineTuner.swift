@@ -65,6 +65,7 @@ public final class FineTuner: ModelTrainer {
             throw TorchError("weights are trained in float32, not \(model.dtype); load the model in float32")
         }
         self.model = model
+        model.isChanged = true
         self.options = options
         self.batches = batches
         let schedule = NoiseSchedule(model.schedulerConfig)
@@ -127,8 +128,8 @@ public final class FineTuner: ModelTrainer {
         optimizer.zeroGrad()
         var sum = 0.0
         for number in 0..<options.accumulation {
-            let batch = try pass(number)
             sum += try withTorchErrors {
+                let batch = try pass(number)
                 let error = autocast(model.device, dtype: autocastType) {
                     loss(
                         model.unet, batch.latents, context: context(batch.captions), timesteps: batch.timesteps,

@@ -37,6 +37,7 @@ extension LatentDiffusionModel {
                 "does not fit the model \(path) (\(problems.count) layers): \(LoRAFile.list(problems)); "
                     + "name the model that it was made for")
         }
+        isChanged = true
         try withTorchErrors {
             noGrad {
                 for (weight, layer) in changes {

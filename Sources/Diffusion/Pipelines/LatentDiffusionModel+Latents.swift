@@ -50,6 +50,12 @@ extension LatentDiffusionModel {
         return parts.count == 1 ? parts[0] : .concatenated(parts)
     }
 
+    /// Images of ``imageSize`` that one call of a network is given at most.
+    public var batchLimit: Int {
+        let side = imageSize / vae.downsampling
+        return Self.batchLimit(positions: side * side)
+    }
+
     /// Images in one batch: 64 of up to 16×16 latents, fewer of larger ones (4 of Stable Diffusion's 64×64).
     static func batchLimit(positions: Int) -> Int { min(64, max(1, 64 * 16 * 16 / max(1, positions))) }
 }

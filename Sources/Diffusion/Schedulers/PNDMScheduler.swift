@@ -41,8 +41,8 @@ public struct PNDMScheduler: Scheduler {
         }
         self.config = config
         schedule = NoiseSchedule(config)
-        stride = config.trainTimesteps / steps
         let spaced = try (config.timestepSpacing ?? .leading).timesteps(config, steps: steps)
+        stride = config.trainTimesteps / steps
         if config.skipPRKSteps {
             rungeKutta = 0
             levels = (spaced.dropLast() + spaced.suffix(2).dropLast() + spaced.suffix(1)).reversed()

@@ -97,7 +97,9 @@ struct SolverSchedule {
             let sigmas = SigmaSchedule.karras(
                 from: config.sigmaMax ?? Double(levels.training[levels.training.count - 1]),
                 to: config.sigmaMin ?? Double(levels.training[0]), count: steps)
-            timesteps = sigmas.map { levels.timestep(of: $0).rounded(.toNearestOrEven) }
+            // diffusers' DPM-Solver rounds, but for a cosine schedule, where it cuts off; its UniPC rounds.
+            let isCut = !endsAtSigmaMin && config.betaSchedule == .squaredCosine
+            timesteps = sigmas.map { levels.timestep(of: $0).rounded(isCut ? .down : .toNearestOrEven) }
             let lowest = endsAtSigmaMin ? Float(sigmas[steps - 1]) : levels.training[0]
             self.sigmas = sigmas.map { Float($0) } + [config.finalSigma == .zero ? 0 : lowest]
         } else {

@@ -44,7 +44,7 @@ public struct Augmenter {
     public let generator: any CandidateGenerator
     public let composer: Composer
     public let store: ContentStore
-    /// Images in one call of the generator.
+    /// Images in one call of the generator, all of which it works on together.
     public let batchSize: Int
     /// Drops candidates whose class it gives a probability under the threshold.
     public let judge: (threshold: Double, ClassJudge)?
@@ -56,7 +56,7 @@ public struct Augmenter {
         self.generator = generator
         self.composer = composer
         self.store = store
-        self.batchSize = batchSize
+        self.batchSize = min(batchSize, generator.largestBatch)
         self.judge = judge
     }
 
@@ -97,6 +97,7 @@ public struct Augmenter {
                     [
                         "image": .string(hash), "prompt": .string(asked.0),
                         "seed": .int(Int(truncatingIfNeeded: asked.1)), "generator": .string(generator.fingerprint),
+                        "batch": .int(batchSize),
                     ])
                 if let image = store.image(for: key)?.image { return image }
                 missing.append((key, index, number))

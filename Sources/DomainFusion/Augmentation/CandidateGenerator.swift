@@ -11,6 +11,9 @@ public protocol CandidateGenerator {
     /// Side in pixels of the square images that it takes and gives, an even number.
     var imageSize: Int { get }
 
+    /// Images that it takes at a time without dividing them.
+    var largestBatch: Int { get }
+
     /// U-Net evaluations for one candidate; with classifier-free guidance two a step.
     var unetEvaluationsPerImage: Int { get }
 

@@ -98,6 +98,8 @@ public struct Composer {
         let content = contentSimilarities.indices.max { contentSimilarities[$0] < contentSimilarities[$1] } ?? 0
         let composed = space.compose(
             style: parts.style[1 + style..<2 + style], content: parts.content[1 + content..<2 + content])
+        // Failed: `withTorchErrors` throws why.
+        guard composed.rank == 4 else { throw TorchError("the images cannot be composed") }
         guard composed.isFinite().all().item() != 0 else {
             throw UserError("a composed image has numbers that are not finite; run the autoencoder in float32")
         }

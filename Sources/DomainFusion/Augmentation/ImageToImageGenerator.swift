@@ -20,6 +20,8 @@ public struct ImageToImageGenerator: CandidateGenerator {
 
     public var imageSize: Int { model.imageSize }
 
+    public var largestBatch: Int { model.batchLimit }
+
     public var vaePassesPerImage: Int { 2 }
 
     public func generate(_ images: Tensor, prompts: [String], seeds: [UInt64]) throws -> Tensor {

@@ -19,13 +19,14 @@ public struct ChebyshevGrid: Sendable {
 
     /// Weights of the nodes' values at each point: [N] → [N, nodes], each row of sum 1.
     public func weights(at points: Tensor) -> Tensor {
-        let x = Tensor(nodes, device: points.device).unsqueezed(0)
-        let difference = points.detached().to(dtype: .float64).unsqueezed(1) - x
+        // On the CPU: not every device has float64.
+        let x = Tensor(nodes).unsqueezed(0)
+        let difference = points.detached().to(device: .cpu).to(dtype: .float64).unsqueezed(1) - x
         // On a node the quotient is 0/0: a distance too small to matter stands in for zero.
         let tiny = difference.onesLike() * 1e-12
         let safe = tiny.where(difference.abs().less(than: 1e-12), else: difference)
-        let quotients = Tensor(weights, device: points.device).unsqueezed(0) / safe
-        return (quotients / quotients.sum([1], keepDimensions: true)).to(dtype: points.dtype)
+        let quotients = Tensor(weights).unsqueezed(0) / safe
+        return (quotients / quotients.sum([1], keepDimensions: true)).to(dtype: points.dtype).to(device: points.device)
     }
 
     /// Values of N functions, given at the nodes [N, nodes], at one point each [N].

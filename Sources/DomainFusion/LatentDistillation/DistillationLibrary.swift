@@ -11,8 +11,9 @@ public final class DistillationLibrary {
     private let store: ContentStore
     private let fingerprint: String
 
-    /// - Throws: what reading the model's files for their hash throws.
+    /// - Throws: `UserError` for a model in a precision that does not do; what reading the model's files for their hash throws.
     public init(_ distillation: LatentDistillation, store: ContentStore) throws {
+        try LatentDistillation.check(distillation.denoiser.model, distillation.settings)
         self.distillation = distillation
         self.store = store
         fingerprint = try distillation.denoiser.model.fingerprint()
@@ -20,17 +21,28 @@ public final class DistillationLibrary {
 
     private var model: LatentDiffusionModel { distillation.denoiser.model }
 
+    /// What is computed of the same inputs; to be raised when that changes.
+    private static let version = 2
+
+    /// The seed of an image's draws, the same under every prompt, guidance and weight: so that what differs between two curves
+    /// is not the noise.
+    private func seed(of imageHash: String) -> UInt64 {
+        UInt64(ContentHash.of("\(imageHash) \(distillation.settings.seed)").prefix(16), radix: 16) ?? 0
+    }
+
     /// The curve of an image under a prompt.
     public func curve(_ image: RGBImage, prompt: String, ledger: inout Ledger) throws -> LDCurve {
         let settings = distillation.settings
+        let imageHash = ContentHash.of(image)
         let key = StoreKey(
             .curve,
             [
-                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)), "prompt": .string(prompt),
+                "ldm": .string(fingerprint), "image": .string(imageHash), "prompt": .string(prompt),
                 "guidance": .double(settings.guidanceScale), "low": .double(settings.lowestTime),
                 "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
                 "scaling": .string(settings.scaling.rawValue), "objective": .string(settings.objective.rawValue),
                 "nodes": .int(settings.nodes), "draws": .int(settings.draws), "seed": .int(settings.seed),
+                "version": .int(Self.version),
             ])
         let state = try store.tensors(for: key) {
             try ledger.time("curves") { ledger in
@@ -38,7 +50,7 @@ public final class DistillationLibrary {
                 ledger.vaePasses += 2 * settings.nodes
                 let curve = try withTorchErrors {
                     distillation.curve(
-                        image.modelInput(model)[0], context: model.embed([prompt])[0], seed: key.seed)
+                        image.modelInput(model)[0], context: model.embed([prompt])[0], seed: seed(of: imageHash))
                 }
                 var state = StateDict()
                 state["values"] = Tensor(curve.values)
@@ -52,13 +64,14 @@ public final class DistillationLibrary {
     /// The LDM's errors for an image under prompts, one for each class.
     public func posterior(_ image: RGBImage, prompts: [String], ledger: inout Ledger) throws -> LDMPosterior {
         let settings = distillation.settings
+        let imageHash = ContentHash.of(image)
         let key = StoreKey(
             .posterior,
             [
-                "ldm": .string(fingerprint), "image": .string(ContentHash.of(image)),
+                "ldm": .string(fingerprint), "image": .string(imageHash),
                 "prompts": .array(prompts.map(JSONValue.string)), "low": .double(settings.lowestTime),
                 "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
-                "draws": .int(settings.draws), "seed": .int(settings.seed),
+                "draws": .int(settings.draws), "seed": .int(settings.seed), "version": .int(Self.version),
             ])
         let state = try store.tensors(for: key) {
             try ledger.time("posteriors") { ledger in
@@ -66,7 +79,7 @@ public final class DistillationLibrary {
                 ledger.vaePasses += 1
                 let posterior = try withTorchErrors {
                     distillation.posterior(
-                        image.modelInput(model)[0], contexts: model.embed(prompts), seed: key.seed)
+                        image.modelInput(model)[0], contexts: model.embed(prompts), seed: seed(of: imageHash))
                 }
                 var state = StateDict()
                 state["errors"] = Tensor(posterior.errors)
@@ -95,11 +108,6 @@ public final class DistillationLibrary {
         }
         return values.compactMap { $0 }
     }
-}
-
-extension StoreKey {
-    /// A seed of the value's own: the first 64 bits of its hash.
-    var seed: UInt64 { UInt64(hash.prefix(16), radix: 16) ?? 0 }
 }
 
 extension RGBImage {

@@ -20,14 +20,16 @@ struct LDCurveTable {
 /// z(p) of many items at common nodes: latents and their derivative by interpolation, no VAE in the loop.
 struct LatentCurveTable {
     let grid: ChebyshevGrid
-    /// [items, nodes, C, h, w], and likewise the derivatives in p.
+    /// [items, nodes, C, h, w], and likewise the derivatives in p; on the CPU, since they may be many.
     let latents, derivatives: Tensor
     let rows: [Int: Int]
 
     func latents(_ items: [Int], at confidence: Tensor) -> (Tensor, Tensor) {
-        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: latents.device)
+        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) })
         let weights = grid.weights(at: confidence).to(dtype: latents.dtype).reshaped(items.count, -1, 1, 1, 1)
-        func at(_ table: Tensor) -> Tensor { (table.indexSelect(0, indices) * weights).sum([1]) }
+        func at(_ table: Tensor) -> Tensor {
+            (table.indexSelect(0, indices).to(device: confidence.device) * weights).sum([1])
+        }
         return (at(latents), at(derivatives))
     }
 }
@@ -62,21 +64,27 @@ struct DistillationTables {
         let grid = ChebyshevGrid(distillation.settings.nodes)
         let nodes = Tensor(grid.nodes.map(Float.init), device: model.device)
         let items = context.trainingItems
-        var latents: [Tensor] = []
-        var derivatives: [Tensor] = []
-        try inferenceMode {
-            for item in items {
-                try Interruption.poll()
-                let image = try context.images.image(context.dataset.items[item]).modelInput(model)
-                let (value, derivative, _) = distillation.trajectory(
-                    image.expanded([grid.nodes.count, -1, -1, -1]), confidence: nodes)
-                latents.append(value)
-                derivatives.append(derivative)
-                ledger.vaePasses += 2 * grid.nodes.count
+        let side = model.imageSize / model.vae.downsampling
+        let shape = [items.count, grid.nodes.count, model.vae.latentChannels, side, side]
+        return try withTorchErrors {
+            let latents = Tensor.zeros(shape, dtype: model.workingDType)
+            let derivatives = latents.zerosLike()
+            try noGrad {
+                for (row, item) in items.enumerated() {
+                    try Interruption.poll()
+                    let image = try context.images.image(context.dataset.items[item]).modelInput(model)
+                    let (value, derivative, _) = inferenceMode {
+                        distillation.trajectoryInParts(
+                            image.expanded([grid.nodes.count, -1, -1, -1]), confidence: nodes)
+                    }
+                    latents[row].copy_(value)
+                    derivatives[row].copy_(derivative)
+                    ledger.vaePasses += 2 * grid.nodes.count
+                }
             }
+            return LatentCurveTable(
+                grid: grid, latents: latents, derivatives: derivatives,
+                rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
         }
-        return LatentCurveTable(
-            grid: grid, latents: Tensor.stacked(latents).cloned(), derivatives: Tensor.stacked(derivatives).cloned(),
-            rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
     }
 }

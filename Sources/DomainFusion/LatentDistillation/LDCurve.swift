@@ -52,15 +52,16 @@ extension LatentDistillation {
             let (count, draws) = (confidences.count, draw.times.count)
             let confidence = Tensor(confidences.map(Float.init), device: denoiser.model.device)
             let images = image.unsqueezed(0).expanded([count, -1, -1, -1])
-            let (latents, derivative, ends) = trajectory(images, confidence: confidence)
+            let (latents, derivative, ends) = trajectoryInParts(images, confidence: confidence)
             // Every confidence with every draw: rows by confidence.
             let pointOf = Tensor((0..<count).flatMap { [Int64](repeating: Int64($0), count: draws) })
                 .to(device: denoiser.model.device)
             let drawOf = Tensor((0..<count).flatMap { _ in (0..<draws).map(Int64.init) })
                 .to(device: denoiser.model.device)
             var rows: [Tensor] = []
-            for start in stride(from: 0, to: pointOf.count, by: Self.batch) {
-                let range = start..<min(start + Self.batch, pointOf.count)
+            let batch = max(1, denoiser.model.batchLimit / (settings.guidanceScale == 1 ? 1 : 2))
+            for start in stride(from: 0, to: pointOf.count, by: batch) {
+                let range = start..<min(start + batch, pointOf.count)
                 let points = pointOf[range]
                 rows.append(
                     gradient(
@@ -72,7 +73,4 @@ extension LatentDistillation {
             return Tensor.concatenated(rows).reshaped(count, draws)
         }
     }
-
-    /// Rows of one U-Net pass.
-    private static let batch = 64
 }

@@ -23,12 +23,13 @@ public final class LatentDistillationTerm {
     /// - Parameters:
     ///   - styles: what `{style}` in the prompt stands for.
     ///   - ledger: counts what the tables of the curve modes take.
-    /// - Throws: what reading images or the store throws.
+    /// - Throws: `UserError` for a model in a precision that does not do; what reading images or the store throws.
     public init(
         _ settings: LatentDistillationSettings, styles: DomainStyles, model: LatentDiffusionModel,
         context: AlgorithmContext, store: ContentStore, ledger: inout Ledger
     ) throws {
         self.settings = settings
+        try LatentDistillation.check(model, settings)
         distillation = LatentDistillation(FrozenDenoiser(model), settings)
         prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
         items = context.dataset.items
@@ -74,7 +75,7 @@ public final class LatentDistillationTerm {
             return (settings.weight * losses.mean(), [seconds(since: start)])
         case .online:
             g = distillation.gradient(views, context: context, confidence: p, draw: draw())
-            ledger.unetEvaluations += labels.count * passes
+            ledger.unetEvaluations += labels.count * passes * (settings.objective == .full ? 2 : 1)
             ledger.vaePasses += 2 * labels.count
         case .latentCurve(let table):
             let (latents, derivative) = table.latents(items, at: p)

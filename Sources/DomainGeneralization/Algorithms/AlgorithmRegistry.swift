@@ -14,6 +14,7 @@ public struct AlgorithmDescription: Sendable {
     public let help: [String: String]
     /// What a random search draws of them, and of the run's settings.
     public let search: [SearchRange]
+    private let phases: [String: String]
     private let check: @Sendable (JSONValue) throws -> JSONValue
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
     private let network: @Sendable (Classifier, Int) -> (Tensor) -> Tensor
@@ -33,6 +34,7 @@ public struct AlgorithmDescription: Sendable {
         defaults = (try? JSONValue(encoding: Settings())) ?? .object([:])
         help = Settings.help
         search = Settings.search
+        phases = Settings.phases
         let path = "algorithm.hyperparameters"
         check = { try JSONValue(encoding: Settings(changes: $0, path: path)) }
         build = { try make(Settings(changes: $0, path: path), $1) }
@@ -48,6 +50,15 @@ public struct AlgorithmDescription: Sendable {
     /// All settings, those of `changes` in the place of the defaults.
     /// - Throws: ``UserError`` for an unknown name or an impossible value.
     public func resolved(_ changes: JSONValue) throws -> JSONValue { try check(changes) }
+
+    /// What never begins in a run of so many steps, one line each.
+    public func warnings(_ settings: JSONValue, steps: Int) -> [String] {
+        phases.sorted { $0.key < $1.key }.compactMap { setting, what in
+            guard let start = settings[setting]?.int, start >= steps else { return nil }
+            return "\(name): \(what) begins after step \(start), and the run has \(steps); set "
+                + "--set algorithm.hyperparameters.\(setting)=NUMBER or --steps"
+        }
+    }
 
     /// The algorithm with these settings, ready for its first update.
     public func make(_ changes: JSONValue, context: AlgorithmContext) throws -> any Algorithm {

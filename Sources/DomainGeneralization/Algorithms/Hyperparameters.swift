@@ -15,6 +15,9 @@ public protocol Hyperparameters: Codable, Sendable {
     /// What each property means, by its name; shown in help.
     static var help: [String: String] { get }
 
+    /// What begins after a number of steps, by the name of the property that has the number.
+    static var phases: [String: String] { get }
+
     /// What a random search draws, with the ranges as published and DomainBed's names; empty for nothing.
     static var search: [SearchRange] { get }
 
@@ -24,6 +27,7 @@ public protocol Hyperparameters: Codable, Sendable {
 
 extension Hyperparameters {
     public static var help: [String: String] { [:] }
+    public static var phases: [String: String] { [:] }
     public static var search: [SearchRange] { [] }
 
     public func validate() throws {}

@@ -7,9 +7,9 @@ public struct Split: Sendable, Equatable {
     public let validation: [[Int]]
     /// Items of each test environment that are kept for domain adaptation (DomainBed's *uda*), without labels.
     public let adaptation: [[Int]]
-    /// Items of each environment that no split may hold.
+    /// Items of each environment that no split may hold, shuffled: some algorithms predict by the other images of a batch.
     public let unseen: [[Int]]
-    /// Whether minibatches hold every class of an environment equally often, and accuracies weigh classes equally.
+    /// Whether minibatches hold every class of an environment equally often.
     public let isClassBalanced: Bool
 
     /// Splits every environment as DomainBed does: a shuffle seeded by `seedHash(trialSeed, environment)`, of which the
@@ -22,6 +22,7 @@ public struct Split: Sendable, Equatable {
         var training: [[Int]] = []
         var validation: [[Int]] = []
         var adaptation: [[Int]] = []
+        var unseen: [[Int]] = []
         for environment in dataset.environments.indices {
             let items = dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && !dataset.items[$0].isUnseen
@@ -33,15 +34,23 @@ public struct Split: Sendable, Equatable {
             let (uda, rest) = isTest ? Self.parts(kept, first: adaptationFraction, seed: seed) : ([], kept)
             adaptation.append(uda)
             training.append(rest)
+            let others = dataset.items.indices.filter {
+                dataset.items[$0].environment == environment && dataset.items[$0].isUnseen
+            }
+            unseen.append(Self.parts(others, first: 0, seed: seed).1)
         }
         self.training = training
         self.validation = validation
         self.adaptation = adaptation
         self.isClassBalanced = isClassBalanced
-        unseen = dataset.environments.indices.map { environment in
-            dataset.items.indices.filter {
-                dataset.items[$0].environment == environment && dataset.items[$0].isUnseen
-            }
+        self.unseen = unseen
+    }
+
+    /// All items of each environment, shuffled.
+    public static func shuffledDomains(_ dataset: ImageFolder) -> [[Int]] {
+        dataset.environments.indices.map { environment in
+            let items = dataset.items.indices.filter { dataset.items[$0].environment == environment }
+            return parts(items, first: 0, seed: UInt32(environment)).1
         }
     }
 

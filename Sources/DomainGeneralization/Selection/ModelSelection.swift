@@ -24,7 +24,10 @@ public enum ModelSelection: String, Sendable, CaseIterable {
         case .oracle: rows.last
         case .leaveOneDomainOut: nil
         case .trainingDomain:
-            firstMaximum(rows) { $0.mean(sources, CheckpointRow.validationAccuracy) ?? -.infinity }
+            // Where nothing was kept for validation there is nothing to choose by: the last one.
+            firstMaximum(rows.filter { $0.mean(sources, CheckpointRow.validationAccuracy) != nil }) {
+                $0.mean(sources, CheckpointRow.validationAccuracy) ?? -.infinity
+            } ?? rows.last
         }
     }
 
@@ -57,15 +60,20 @@ public enum ModelSelection: String, Sendable, CaseIterable {
         switch self {
         case .trainingDomain:
             let outcomes = try alone.map { record in
-                let values = try record.environments.filter { $0 != environment }.map { try record.validation($0) }
-                return Outcome(validation: numpyMean(values), test: try record.training(environment))
+                // Too small a domain has no validation items.
+                let sources = record.environments.filter { source in
+                    source != environment && record.row.values["env\(source)_out_acc"] != nil
+                }
+                let values = try sources.map { try record.validation($0) }
+                return Outcome(validation: numpyMean(values), test: try record.heldOut(environment))
             }
+            guard outcomes.contains(where: { !$0.validation.isNaN }) else { return outcomes.last }
             return firstMaximum(outcomes, by: \.validation)
         case .oracle:
             let steps = alone.map(\.step)
             guard let last = steps.max(), let record = alone.last(where: { $0.step == last }) else { return nil }
             return Outcome(
-                validation: try record.validation(environment), test: try record.training(environment))
+                validation: try record.validation(environment), test: try record.heldOut(environment))
         case .leaveOneDomainOut:
             let outcomes = try Set(records.map(\.step)).sorted().compactMap { step in
                 try leftOut(records.filter { $0.step == step }, environment: environment)
@@ -83,12 +91,12 @@ public enum ModelSelection: String, Sendable, CaseIterable {
             guard let other = record.testEnvironments.first(where: { $0 != environment }), other < values.count else {
                 continue
             }
-            values[other] = try record.training(other)
+            values[other] = try record.heldOut(other)
         }
         if environment < values.count { values.remove(at: environment) }
         guard !values.contains(-1) else { return nil }
         return Outcome(
-            validation: numpySum(values) / Double(values.count), test: try alone[0].training(environment))
+            validation: numpySum(values) / Double(values.count), test: try alone[0].heldOut(environment))
     }
 }
 

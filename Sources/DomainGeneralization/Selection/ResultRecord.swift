@@ -13,6 +13,8 @@ public struct ResultRecord: Sendable {
     public let draw: Int
     public let step: Int
     public let row: CheckpointRow
+    /// Whether the held-out environments' *in* parts were trained on, too.
+    public let isOracle: Bool
     /// The domains' names, where the record has them: ours do.
     public let domains: [String]?
     /// Where it stands: file and line.
@@ -35,6 +37,7 @@ public struct ResultRecord: Sendable {
         trial = try required("args.trial_seed", arguments["trial_seed"]?.int)
         draw = try required("args.hparams_seed", arguments["hparams_seed"]?.int)
         step = try required("step", values["step"]?.int)
+        isOracle = arguments["oracle"] == .bool(true)
         domains = arguments["domains"]?.array?.compactMap(\.string)
         row = CheckpointRow(values)
         self.source = source
@@ -50,15 +53,20 @@ public struct ResultRecord: Sendable {
         return try? ResultRecord(values, source: source)
     }
 
-    /// The environments that the record has validation accuracies of.
+    /// The environments: those that are named, or else as many as have validation accuracies.
     public var environments: Range<Int> {
+        if let domains { return 0..<domains.count }
         var count = 0
         while row.values["env\(count)_out_acc"] != nil { count += 1 }
         return 0..<count
     }
 
-    /// Accuracy on an environment's *in* part. - Throws: ``UserError`` where the record has none.
-    func training(_ environment: Int) throws -> Double { try number("env\(environment)_in_acc") }
+    /// Accuracy on a held-out environment: on its *in* part, as DomainBed has it; of an oracle on its *out* part, which it was
+    /// not trained on.
+    /// - Throws: ``UserError`` where the record has none.
+    func heldOut(_ environment: Int) throws -> Double {
+        try number("env\(environment)_\(isOracle ? "out" : "in")_acc")
+    }
     /// Accuracy on an environment's *out* part. - Throws: ``UserError`` where the record has none.
     func validation(_ environment: Int) throws -> Double { try number("env\(environment)_out_acc") }
 

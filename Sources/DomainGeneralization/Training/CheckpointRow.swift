@@ -31,10 +31,9 @@ public struct CheckpointRow: Sendable, Equatable {
         return CheckpointRow(result)
     }
 
-    /// The mean of a number over environments; nil when one is missing.
+    /// The mean of a number over the environments that have it; nil when none has.
     public func mean(_ environments: [Int], _ number: (CheckpointRow) -> (Int) -> Double?) -> Double? {
         let values = environments.compactMap { number(self)($0) }
-        guard !environments.isEmpty, values.count == environments.count else { return nil }
-        return values.reduce(0, +) / Double(values.count)
+        return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
 }

@@ -63,8 +63,8 @@ public final class Trainer {
     }
 
     /// Accuracy and loss on the parts of all environments, under the keys of DomainBed's rows:
-    /// `env{i}_{in,out,uda,unseen}_{acc,class_acc,loss}`. A part without items is left out. With balanced classes `acc`
-    /// weighs every class equally, as DomainBed's does.
+    /// `env{i}_{in,out,uda,unseen}_{acc,class_acc,loss}`. A part without items is left out. `acc` is of the items as they are,
+    /// as DomainBed's, with balanced classes too; `class_acc` weighs every class equally.
     /// - Parameters:
     ///   - includeSources: whether the training items of the sources are evaluated, too.
     ///   - poll: called between batches; what it throws ends the evaluation.
@@ -81,7 +81,7 @@ public final class Trainer {
             for (part, items) in parts {
                 let score = try score(items, poll: poll)
                 let key = "env\(environment)_\(part)_"
-                result[key + "acc"] = context.split.isClassBalanced ? score.meanClassAccuracy : score.accuracy
+                result[key + "acc"] = score.accuracy
                 result[key + "class_acc"] = score.meanClassAccuracy
                 result[key + "loss"] = score.loss
             }

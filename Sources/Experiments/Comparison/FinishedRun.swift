@@ -6,6 +6,7 @@ struct FinishedRun {
     let path: String
     /// The variant's name, or else the algorithm's.
     let method: String
+    let dataset: String
     let summary: RunSummary
     /// Whether the class was found, by image: all of the held-out domain's images (of an oracle, those that it was not
     /// trained on are not told apart, so that it has none).
@@ -18,15 +19,15 @@ struct FinishedRun {
     init?(folder: String) throws {
         guard FileManager.default.fileExists(atPath: "\(folder)/done") else { return nil }
         path = folder
-        let configuration = try RunDirectory(existing: folder).configuration()
-        method = configuration.variant.isEmpty ? configuration.algorithm.name : configuration.variant
+        let directory = try RunDirectory(existing: folder)
+        let configuration = try directory.configuration()
+        method = configuration.methodName(configuration.algorithm.name)
+        let name = (configuration.data as NSString).lastPathComponent
+        dataset = KnownDataset.named(name)?.name ?? name
         func unreadable(_ file: String) -> UserError {
             UserError("\(file): missing or unreadable; train this run again with --restart")
         }
-        guard let data = FileManager.default.contents(atPath: "\(folder)/summary.json"),
-            let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
-        else { throw unreadable("\(folder)/summary.json") }
-        self.summary = summary
+        summary = try directory.summary()
         let file = "\(folder)/predictions.jsonl"
         guard let lines = FileManager.default.contents(atPath: file)?.split(separator: UInt8(ascii: "\n")) else {
             throw unreadable(file)

@@ -98,18 +98,22 @@ public struct RunComparison: Codable, Sendable, Equatable {
     ///   - baseline: the method that gains are measured against.
     /// - Throws: ``UserError`` for a folder without finished runs, or without one of the baseline.
     public init(folder: String, baseline: String) throws {
-        let runs = try FinishedRun.all(in: folder)
+        let runs = Self.chosen(try FinishedRun.all(in: folder))
         let names = Set(runs.map(\.method)).sorted()
         guard names.contains(baseline) else {
             throw UserError("\(folder): no finished run of \(baseline); there are \(names.joined(separator: ", "))")
         }
         let methods = [baseline] + names.filter { $0 != baseline }
         self.baseline = baseline
-        let byTarget = Dictionary(grouping: runs) { $0.summary.testDomains.joined(separator: ", ") }
-        let targets = byTarget.sorted { $0.key < $1.key }.map { domains, runs in
+        let severalDatasets = Set(runs.map(\.dataset)).count > 1
+        let byTarget = Dictionary(grouping: runs, by: \.target)
+        func title(_ target: [String]) -> String {
+            (severalDatasets ? target[0] + ": " : "") + target.dropFirst().joined(separator: ", ")
+        }
+        let targets = byTarget.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { target, runs in
             let byMethod = Dictionary(grouping: runs, by: \.method)
             return Target(
-                domains: domains,
+                domains: title(target),
                 rows: methods.compactMap { method in
                     byMethod[method].map {
                         Row(method, $0, against: byMethod[baseline] ?? [], isBaseline: method == baseline)
@@ -117,13 +121,28 @@ public struct RunComparison: Codable, Sendable, Equatable {
                 })
         }
         self.targets = targets
+        // As DomainBed's averages, of domains that are held out alone.
+        let alone = Set(byTarget.keys.filter { $0.count == 2 }.map(title))
+        let single = targets.filter { alone.contains($0.domains) }
         let means = methods.compactMap { method in
             Row(
-                meanOf: targets.map { $0.rows.first { $0.method == method } },
-                runs: runs.filter { $0.method == method })
+                meanOf: single.map { $0.rows.first { $0.method == method } },
+                runs: runs.filter { $0.method == method && $0.target.count == 2 })
         }
-        average = targets.count > 1 && !means.isEmpty ? Target(domains: "mean of \(targets.count)", rows: means) : nil
+        average = single.count > 1 && !means.isEmpty ? Target(domains: "mean of \(single.count)", rows: means) : nil
     }
+
+    /// Of the draws of hyperparameters of each method, target and seed the one that validation on the source domains chooses.
+    private static func chosen(_ runs: [FinishedRun]) -> [FinishedRun] {
+        Dictionary(grouping: runs) { [$0.method, "\($0.summary.seed)"] + $0.target }.values.compactMap { runs in
+            runs.max { ($0.summary.selected.sourceValidation ?? 0) < ($1.summary.selected.sourceValidation ?? 0) }
+        }.sorted { $0.path < $1.path }
+    }
+}
+
+extension FinishedRun {
+    /// What an accuracy is of: the data set, and the held-out domains.
+    fileprivate var target: [String] { [dataset] + summary.testDomains }
 }
 
 extension RunComparison.Row {

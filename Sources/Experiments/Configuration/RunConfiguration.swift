@@ -79,6 +79,11 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
 
     public init() {}
 
+    /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
+    func methodName(_ algorithm: String) -> String {
+        variant.isEmpty ? algorithm + (oracle ? " (oracle)" : "") : variant
+    }
+
     /// These settings with `changes` put over them: a configuration file's content.
     /// - Throws: ``UserError`` for an unknown setting (with near misses) or a wrong kind of value.
     public func changed(by changes: JSONValue, source: String) throws -> RunConfiguration {

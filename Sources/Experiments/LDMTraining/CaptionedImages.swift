@@ -1,4 +1,5 @@
 import Diffusion
+import DomainFusion
 import DomainGeneralization
 import Foundation
 import Pixels
@@ -22,6 +23,12 @@ public struct CaptionedImages: Sendable, Equatable {
 
     public let folder: String
     public let entries: [Entry]
+
+    /// A hash of the images' paths and captions, so that a training does not go on with others.
+    var digest: String {
+        let lines = entries.map { "\($0.path.dropFirst(folder.count))\t\($0.caption)\n" }
+        return ContentHash.of(lines.joined())
+    }
 
     /// The captions of a data set's images: "a sketch of a dog".
     public static let defaultTemplate = "{a domain} of {a class}"

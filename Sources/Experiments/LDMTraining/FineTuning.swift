@@ -28,24 +28,10 @@ public struct FineTuning {
     private struct Settings: Codable, Equatable {
         var model: String
         var data: String
-        var images: Int
+        /// A hash of their paths and captions.
+        var images: String
         var options: FineTuningOptions
         var loading: CaptionedImageLoader.Options
-
-        /// The first difference from another training's, but for its length.
-        func difference(from other: Settings) throws -> String? {
-            func flat(_ value: Settings) throws -> [String: JSONValue] {
-                guard let members = try JSONValue(encoding: value).object else { return [:] }
-                return members.reduce(into: [:]) { result, member in
-                    for (key, value) in member.value.object ?? [member.key: member.value] { result[key] = value }
-                }
-            }
-            let (own, others) = (try flat(self), try flat(other))
-            // A schedule that falls to the end depends on where the end is.
-            let isOpenEnded = options.schedule == .constant
-            return own.keys.sorted().first { !(isOpenEnded && $0 == "steps") && own[$0] != others[$0] }
-                .map { "\($0) is \(own[$0]?.text ?? "nothing") now and was \(others[$0]?.text ?? "nothing")" }
-        }
     }
 
     /// - Parameters:
@@ -72,10 +58,10 @@ public struct FineTuning {
                 "a resolution of \(loading.resolution) pixels: choose a multiple of \(model.vae.downsampling), such as "
                     + "\(model.imageSize)")
         }
-        try check(
-            Settings(
-                model: path, data: images.folder, images: images.entries.count, options: options, loading: loading),
-            work: work)
+        let settings = Settings(
+            model: path, data: images.folder, images: images.digest, options: options, loading: loading)
+        // A schedule that falls to the end depends on where the end is.
+        try TrainingSettings(settings).check(work: work, ignoring: options.schedule == .constant ? ["steps"] : [])
         let loader = try CaptionedImageLoader(images, options: loading, threads: threads, progress: progress)
         let tuner = try FineTuner(model, options: options) { number in
             try loader.batch(number, size: options.batchSize)
@@ -98,27 +84,5 @@ public struct FineTuning {
         let file = "\(output)/\(LoRAFile.fileName)"
         try tuner.writeLoRA(to: file)
         return file
-    }
-
-    /// Compares the settings with those of the training that the folder holds, and keeps them.
-    /// - Throws: `UserError` naming a difference.
-    private func check(_ settings: Settings, work: String) throws {
-        let path = "\(work)/settings.json"
-        if FileManager.default.fileExists(atPath: "\(work)/checkpoint.safetensors") {
-            guard let data = FileManager.default.contents(atPath: path),
-                let old = try? JSONDecoder().decode(Settings.self, from: data)
-            else { throw UserError("\(path): missing or damaged; delete \(work) to start anew") }
-            if let difference = try settings.difference(from: old) {
-                throw UserError(
-                    "\(work): the training there has other settings (\(difference)); repeat them to go on, or choose "
-                        + "another --output")
-            }
-        }
-        do {
-            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-        } catch {
-            throw UserError("\(work): the folder cannot be made; check permissions and free space")
-        }
-        try AtomicFile.write(JSONValue(encoding: settings).text + "\n", to: path)
     }
 }

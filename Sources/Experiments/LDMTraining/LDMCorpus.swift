@@ -1,4 +1,5 @@
 import Diffusion
+import DomainFusion
 import EmojiDG
 import Foundation
 import Pixels
@@ -28,6 +29,15 @@ public struct LDMCorpus {
     /// The images of the benchmark's classes.
     public var ofClasses: LDMCorpus { part(entries.map(\.isOfClass)) }
     private let isHeldOut: [Bool]
+
+    /// A hash of images and captions, so that a training does not go on with others.
+    var digest: String {
+        let texts = entries.map { "\($0.path) \($0.style) \($0.name) \($0.kind)" }.joined(separator: "\n")
+        let pixels = images.scalars(UInt8.self)
+        return pixels.withUnsafeBytes { pixels in
+            Array(texts.utf8).withUnsafeBytes { ContentHash.of(pixels, $0) }
+        }
+    }
 
     /// - Throws: an error naming the folder or the file, and the remedy.
     public init(folder: String, size: Int) throws {

@@ -28,7 +28,7 @@ public struct LDMEvaluation: Codable, Sendable {
     public struct Options: Sendable {
         /// Images generated of each class in each style.
         public var imagesPerCell = 6
-        public var settings = GenerationSettings(steps: 25, guidanceScale: 3)
+        public var settings = SampleSheet.defaultSettings
         public var judgeSteps = 400
         public var draws = 8
         public var seed: UInt64 = 0

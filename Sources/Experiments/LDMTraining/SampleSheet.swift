@@ -5,15 +5,18 @@ import Torch
 
 /// What a text-to-image model draws: one row a prompt subject, one column a style.
 public struct SampleSheet {
+    /// What models are looked at and judged by.
+    public static let defaultSettings = GenerationSettings(steps: 25)
+
     public let model: LatentDiffusionModel
     public var subjects = [
         "a face", "a hand", "a person", "an animal", "nature", "food", "a building", "a vehicle", "clothing", "a tool",
-        "a lion", "an apple",
+        "a horse", "a strawberry",
     ]
     public var styles = [
         "shaded colour", "cartoon", "flat colour", "outlined flat", "black and white ink", "pixel art", "",
     ]
-    public var settings = GenerationSettings(steps: 25, guidanceScale: 3)
+    public var settings = defaultSettings
 
     public init(model: LatentDiffusionModel) {
         self.model = model

@@ -1,4 +1,5 @@
 import Diffusion
+import DomainFusion
 import EmojiDG
 import Foundation
 import Pixels
@@ -44,14 +45,26 @@ public struct UNetTraining {
         return config
     }
 
+    private struct Settings: Encodable {
+        let options: UNetTrainingOptions
+        let warmStart: Bool
+        let corpus: String
+        let vae: String
+    }
+
     /// - Parameters:
     ///   - vocabulary: CLIP's `bpe_simple_vocab_16e6.txt`.
     ///   - output: the model folder; its `vae/` must be there.
+    /// - Throws: also `UserError` when `work` holds a training with other settings, images or VAE, its length apart.
     public func run(
         corpus: LDMCorpus, vocabulary: String, work: String, output: String, device: Device, evaluateEvery: Int,
         shouldStop: () -> Bool, report: @escaping (String) -> Void
     ) throws {
         let vae = try AutoencoderKL(folder: "\(output)/vae", device: device)
+        let settings = Settings(
+            options: options, warmStart: warmStart, corpus: corpus.digest,
+            vae: try ContentHash.of(file: "\(output)/vae/diffusion_pytorch_model.safetensors"))
+        try TrainingSettings(settings).check(work: work, ignoring: ["steps"])
         try FileManager.default.createDirectory(atPath: "\(output)/scheduler", withIntermediateDirectories: true)
         try Self.scheduler.write(to: "\(output)/scheduler/scheduler_config.json")
         let tokenizer = try CLIPTokenizer(openAIMerges: vocabulary, contextLength: text.length)
@@ -104,10 +117,11 @@ public struct UNetTraining {
         report(
             "U-Net: \(unetModel.store.parameterCount) parameters, text encoder: \(textModel.store.parameterCount), "
                 + "\(training.entries.count) images, \(captions.captions.count) captions")
-        _ = try loop.run(trainer, shouldStop: shouldStop) { step in
-            try trainer.withAverage {
-                try write(unetModel, textModel, subset: vocabularySubset, output: output)
-            }
+        func writeModel() throws {
+            try trainer.withAverage { try write(unetModel, textModel, subset: vocabularySubset, output: output) }
+        }
+        let isDone = try loop.run(trainer, shouldStop: shouldStop) { _ in
+            try writeModel()
             return [
                 (
                     "train_loss",
@@ -123,6 +137,8 @@ public struct UNetTraining {
                 ("heldout_wrong_class_loss", trainer.validationLoss(classLatents, captions: wrongCaptions)),
             ]
         }
+        // Also where it was killed between its last checkpoint and the writing of the model.
+        if isDone { try writeModel() }
     }
 
     /// Writes the model with the averaged weights as float16.

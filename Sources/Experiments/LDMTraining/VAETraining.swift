@@ -17,13 +17,20 @@ public struct VAETraining {
         config.scalingFactor = 1
     }
 
+    private struct Settings: Encodable {
+        let options: VAETrainingOptions
+        let corpus: String
+    }
+
     /// - Parameters:
     ///   - output: the model folder; the training's own files go to `work`.
+    /// - Throws: also `UserError` when `work` holds a training with other settings, its length apart.
     public func run(
         corpus: LDMCorpus, work: String, output: String, device: Device, evaluateEvery: Int,
         shouldStop: () -> Bool, report: @escaping (String) -> Void
     ) throws {
         let vae = AutoencoderKL(ParameterStore(seed: options.seed, device: device), config)
+        try TrainingSettings(Settings(options: options, corpus: corpus.digest)).check(work: work, ignoring: ["steps"])
         let trainer = VAETrainer(vae, images: corpus.training.images, options: options)
         let heldOut = corpus.heldOut
         var training = ModelTraining(folder: work, steps: options.steps)

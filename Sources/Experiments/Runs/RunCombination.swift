@@ -61,6 +61,7 @@ public struct RunCombination {
         let (own, its) = (first.model.configuration, other.model.configuration)
         try check("list of classes", first.model.classes, other.model.classes)
         try check("held-out domains", own.testDomains.sorted(), its.testDomains.sorted())
+        try check("setting oracle", own.oracle, its.oracle)
         try check("image size", own.imageSize, its.imageSize)
         guard method != .ensemble else { return }
         try check("algorithm", own.algorithm.name, its.algorithm.name)
@@ -98,6 +99,12 @@ public struct RunCombination {
     ) throws -> (runs: [String], model: TrainedModel) {
         let model = loaded[0].model
         let dataset = try ImageFolder(model.configuration.data)
+        for (path, _) in loaded {
+            guard let listing = try RunDirectory(existing: path).recordedListing, listing != dataset.listing else { continue }
+            throw UserError(
+                "\(dataset.root): has other images than when \(path) was trained, so that its validation items are not to "
+                    + "be told from its training items; restore them, or combine by average")
+        }
         let split = Split(
             dataset, trialSeed: model.configuration.seed, holdoutFraction: model.configuration.holdoutFraction)
         let held = try model.configuration.testDomains.map(dataset.environment(named:))
@@ -128,11 +135,9 @@ public struct RunCombination {
     /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
     public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
         let models = models
-        let domains = dataset.environments.indices.map { environment in
-            dataset.items.indices.filter { dataset.items[$0].environment == environment }
-        }
+        let domains = Split.shuffledDomains(dataset)
         return try models[0].scores(domains, of: dataset, threads: threads) { images in
-            let probabilities = models.map { $0.logits(images).softmax(1) }
+            let probabilities = models.map { $0.logits(images, normalisedFor: models[0]).softmax(1) }
             return (probabilities.dropFirst().reduce(probabilities[0], +) / Double(models.count)).log()
         }
     }

@@ -101,6 +101,16 @@ public final class RunDirectory {
     /// Whether the run is complete.
     public var isDone: Bool { FileManager.default.fileExists(atPath: "\(path)/done") }
 
+    /// The summary of a run that is complete.
+    /// - Throws: ``UserError`` when it is missing or unreadable.
+    func summary() throws -> RunSummary {
+        let file = "\(path)/summary.json"
+        guard let data = FileManager.default.contents(atPath: file),
+            let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
+        else { throw UserError("\(file): missing or unreadable; train this run again with --restart") }
+        return summary
+    }
+
     /// Writes a small file atomically.
     /// - Throws: a one-line error naming it.
     public func write(_ text: String, to name: String) throws {

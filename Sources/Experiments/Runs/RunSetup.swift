@@ -109,7 +109,10 @@ struct RunSetup {
     }
 
     /// The context of the algorithm.
-    func context(runDirectory: String, logger: Logger) throws -> AlgorithmContext {
+    /// - Parameter report: told of what the user should know.
+    func context(
+        runDirectory: String, logger: Logger, report: (RunEvent) -> Void
+    ) throws -> AlgorithmContext {
         let normalization = Normalization(backbone.normalisation)
         let split = Split(
             dataset, trialSeed: configuration.seed, holdoutFraction: configuration.holdoutFraction,
@@ -118,6 +121,9 @@ struct RunSetup {
         let sources = dataset.environments.indices.filter { configuration.oracle || !testEnvironments.contains($0) }
         for environment in sources where split.training[environment].isEmpty {
             throw UserError("\(dataset.root)/\(dataset.environments[environment]): no image left for training")
+        }
+        if sources.allSatisfy({ split.validation[$0].isEmpty }) {
+            report(.warning("no source domain has images for validation (holdoutFraction): the last checkpoint counts"))
         }
         let (backbone, options, device, seed) = (
             backbone, configuration.classifierOptions, device, UInt64(configuration.seed)

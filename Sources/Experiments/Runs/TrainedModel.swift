@@ -74,13 +74,22 @@ public struct TrainedModel {
     /// Logits [N, classes] for normalised images [N, 3, H, W].
     func logits(_ images: Tensor) -> Tensor { predictor(images) }
 
+    /// The same for images that were normalised for another model.
+    func logits(_ images: Tensor, normalisedFor other: TrainedModel) -> Tensor {
+        let (own, its) = (pipeline.normalization, other.pipeline.normalization)
+        guard own != its else { return logits(images) }
+        func channels(_ value: (Int) -> Float) -> Tensor {
+            Tensor((0..<3).map(value), shape: [1, 3, 1, 1], device: device)
+        }
+        let scale = channels { its.deviation[$0] / own.deviation[$0] }
+        let shift = channels { (its.mean[$0] - own.mean[$0]) / own.deviation[$0] }
+        return logits(images * scale + shift)
+    }
+
     /// How the model does on every domain of a data set that has the same classes.
     /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
     public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
-        let domains = dataset.environments.indices.map { environment in
-            dataset.items.indices.filter { dataset.items[$0].environment == environment }
-        }
-        return try scores(domains, of: dataset, threads: threads, predict: predictor)
+        try scores(Split.shuffledDomains(dataset), of: dataset, threads: threads, predict: predictor)
     }
 
     /// The same for parts of a data set, lists of items, and any logits.

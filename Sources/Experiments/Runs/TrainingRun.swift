@@ -44,12 +44,19 @@ public final class TrainingRun {
                 "\(folder): \(configuration.data) has other images than when the run began; restore them, choose another "
                     + "--run-dir, or --restart to forget that run")
         }
-        context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"))
+        context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
         let algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
         trainer = Trainer(algorithm, context: context, loaderThreads: threads)
         average = RunAverage(self.configuration, parameters: algorithm.classifier.store.parameters)
         if let warning = average?.warning(steps: self.configuration.steps) { report(.warning(warning)) }
+        for warning in setup.algorithm.warnings(
+            self.configuration.algorithm.hyperparameters, steps: self.configuration.steps)
+        {
+            report(.warning(warning))
+        }
         events = try EventWriter(folder: folder)
+        rows = try directory.rows()
+        guard !directory.isDone else { return }
         if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
             try restore(checkpoint)
             report(.resumed(step))
@@ -62,7 +69,7 @@ public final class TrainingRun {
             try directory.write(setup.environment(threads: threads).text + "\n", to: "environment.json")
             try directory.write(JSONValue(encoding: context.classes).text + "\n", to: "classes.json")
         }
-        rows = try directory.rows().filter { $0.step <= step }
+        rows.removeAll { $0.step > step }
     }
 
     private func restore(_ checkpoint: Checkpoint) throws {
@@ -76,9 +83,24 @@ public final class TrainingRun {
         savedStep = step
     }
 
-    /// Trains to the end; a run that is done gives its summary at once.
+    /// Trains to the end; a run that is done gives its summary at once, whatever is left of its checkpoints.
     /// - Throws: ``Interruption`` after a signal, with the state saved; a one-line error otherwise, also in `failed`.
     public func run() throws -> RunSummary {
+        if directory.isDone { return try directory.summary() }
+        do {
+            try trainToTheEnd()
+            return try finish()
+        } catch let interruption as Interruption {
+            throw interruption
+        } catch {
+            let failure = (error as? NonFiniteError).map(listed) ?? error
+            try? directory.write("\(failure)\n", to: "failed")
+            throw failure
+        }
+    }
+
+    /// - Throws: also ``Interruption``, with the state saved.
+    private func trainToTheEnd() throws {
         do {
             while true {
                 if isEvaluationDue {
@@ -86,17 +108,12 @@ public final class TrainingRun {
                 } else if let average, average.isValidationDue(step) {
                     try validate(average)
                 }
-                guard step < configuration.steps else { break }
+                guard step < configuration.steps else { return }
                 try train()
             }
-            return try finish()
         } catch let interruption as Interruption {
             try save()
             throw interruption
-        } catch {
-            let failure = (error as? NonFiniteError).map(listed) ?? error
-            try? directory.write("\(failure)\n", to: "failed")
-            throw failure
         }
     }
 
@@ -168,9 +185,8 @@ public final class TrainingRun {
         values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
         values["mem_gb"] = .double(peakMemory)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
-        let name = configuration.variant.isEmpty ? search.algorithm.domainBedName : configuration.variant
         values["args"] = .object([
-            "algorithm": .string(name), "dataset": .string(context.dataset.datasetName),
+            "algorithm": .string(configuration.methodName(search.algorithm.domainBedName)), "dataset": .string(context.dataset.datasetName),
             "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
             "test_envs": .array(context.testEnvironments.map(JSONValue.int)),
             "hparams_seed": .int(configuration.draw), "trial_seed": .int(configuration.seed),
@@ -178,7 +194,7 @@ public final class TrainingRun {
             "uda_holdout_fraction": .double(configuration.adaptationFraction), "steps": .int(configuration.steps),
             "checkpoint_freq": .int(configuration.evaluateEvery), "task": .string("domain_generalization"),
             "average": .string(configuration.averaging.method.rawValue),
-            "domains": .array(context.dataset.environments.map(JSONValue.string)),
+            "domains": .array(context.dataset.environments.map(JSONValue.string)), "oracle": .bool(configuration.oracle),
         ])
         return values
     }
@@ -214,27 +230,29 @@ public final class TrainingRun {
         return ModelSelection.trainingDomain.choose(rows, sources: sources)?.step
     }
 
-    /// Writes predictions of the selected model, the summary and `done`.
+    /// Writes predictions of the selected model, the summary and `done`. The checkpoints stay as they are: the classifier is
+    /// another now.
     private func finish() throws -> RunSummary {
-        if !directory.isDone, let average, let last = rows.last, last.average == nil {
+        if let average, let last = rows.last, last.average == nil {
             let (scores, warning) = try average.finish(trainer, directory: directory, steps: step)
             if let warning { report(.warning(warning)) }
             rows[rows.count - 1] = CheckpointRow(last.values.merging(scores.mapValues(JSONValue.double)) { $1 })
             try directory.write(rows)
         }
         let summary = RunSummary(rows, configuration: configuration, context: context, totals: metrics.totals)
-        guard !directory.isDone else { return summary }
         if summary.selected.step != step || average != nil {
             try trainer.algorithm.classifier.store.load(
                 directory.checkpoints.read(summary.selected.step).model, name: directory.checkpoints.path)
         }
         var lines = ""
         let environments = context.dataset.environments.indices
-        let items = environments.flatMap { environment in
-            context.split.validation[environment] + context.split.unseen[environment]
-                + (context.testEnvironments.contains(environment) ? context.split.training[environment] : [])
+        // Part by part, as they were evaluated: some algorithms predict by the other images of a batch.
+        let parts = environments.flatMap { environment in
+            [context.split.validation[environment], context.split.unseen[environment]]
+                + (context.testEnvironments.contains(environment) ? [context.split.training[environment]] : [])
         }
-        for prediction in try trainer.predictions(items.sorted(), poll: Interruption.poll) {
+        let predictions = try parts.flatMap { try trainer.predictions($0, poll: Interruption.poll) }
+        for prediction in predictions.sorted(by: { $0.item < $1.item }) {
             let item = context.dataset.items[prediction.item]
             let line = JSONValue.object([
                 "image": .string(String(item.path.dropFirst(context.dataset.root.count + 1))),

@@ -31,7 +31,7 @@ public struct LocalLauncher: Sendable {
     ///   - folder: the sweep's folder.
     ///   - jobs: how many members run at a time.
     ///   - threads: threads of each.
-    ///   - devices: those that members take turns on; empty for the device of the settings.
+    ///   - devices: a member goes to the one with the fewest; empty for the device of the settings.
     public init(program: String, folder: String, jobs: Int, threads: Int, devices: [String]) {
         self.program = program
         self.folder = folder
@@ -45,10 +45,12 @@ public struct LocalLauncher: Sendable {
     public func run(_ members: [SweepMember], report: @escaping @Sendable (Event) -> Void) throws -> [Outcome] {
         try makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
+        let turns = Turns(devices)
         return try parallelMap(members.count, threads: jobs) { index in
             guard Interruption.current == nil else { return .interrupted }
             report(.started(members[index]))
-            let device = devices.isEmpty ? nil : devices[index % devices.count]
+            let device = turns.take()
+            defer { turns.giveBack(device) }
             let outcome = run(members[index], device: device)
             report(.ended(members[index], outcome))
             return outcome
@@ -86,6 +88,29 @@ public struct LocalLauncher: Sendable {
             return .failed(reason(process, log: log))
         } catch {
             return .failed("\(path): cannot be run: \(error.localizedDescription)")
+        }
+    }
+
+    /// The devices by how many members are on each.
+    private final class Turns: @unchecked Sendable {  // the variable is guarded by the lock
+        private let lock = NSLock()
+        private var counts: [(device: String, members: Int)]
+
+        init(_ devices: [String]) { counts = devices.map { ($0, 0) } }
+
+        /// A device with the fewest members, the first of several; nil where there are none.
+        func take() -> String? {
+            lock.withLock {
+                guard let index = counts.indices.min(by: { counts[$0].members < counts[$1].members }) else { return nil }
+                counts[index].members += 1
+                return counts[index].device
+            }
+        }
+
+        func giveBack(_ device: String?) {
+            lock.withLock {
+                for index in counts.indices where counts[index].device == device { counts[index].members -= 1 }
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Torch
 
@@ -22,6 +23,14 @@ public struct SlurmScript {
         self.threads = threads
     }
 
+    private var names: String { members.map { "\($0.name)\n" }.joined() }
+
+    /// The list of members, a file of its own for each list: tasks of an earlier submission may still read theirs.
+    private var list: String {
+        let digest = SHA256.hash(data: Data(names.utf8)).prefix(4).map { String(format: "%02x", $0) }.joined()
+        return "\(folder)/slurm-members-\(digest).txt"
+    }
+
     /// The script. A task that is run again goes on from its last checkpoint.
     public var text: String {
         """
@@ -34,7 +43,7 @@ public struct SlurmScript {
         # Further options (--partition, --gres=gpu:1, --time, …) can be given to sbatch.
         set -euo pipefail
         cd \(Self.quoted(FileManager.default.currentDirectoryPath))
-        member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(Self.quoted("\(folder)/slurm-members.txt")))
+        member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(Self.quoted(list)))
         exec \(Self.quoted(program)) train --config \(Self.quoted("\(folder)/members"))/"$member.yaml" \\
             --run-dir \(Self.quoted(folder))/"$member" --threads \(threads)
 
@@ -47,7 +56,7 @@ public struct SlurmScript {
     public func write() throws -> String {
         try makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
-        try AtomicFile.write(members.map { "\($0.name)\n" }.joined(), to: "\(folder)/slurm-members.txt")
+        try AtomicFile.write(names, to: list)
         let path = "\(folder)/slurm.sh"
         try AtomicFile.write(text, to: path)
         return path

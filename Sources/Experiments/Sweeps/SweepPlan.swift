@@ -52,7 +52,8 @@ public struct SweepPlan: Sendable {
     ///   - trials: how many seeds, from 0 on.
     ///   - draws: the numbers of draws; 0 is the default.
     ///   - configure: the settings of a run, of a data set's folder, the held-out domains, an algorithm, a seed, a draw.
-    /// - Throws: ``UserError`` for a data set, an algorithm or a domain that does not exist, and what `configure` throws.
+    /// - Throws: ``UserError`` for a data set, an algorithm or a domain that does not exist, for draws that differ in nothing,
+    ///   and what `configure` throws.
     public init(
         datasets: [String], directory: String, methods: [SweepMethod], heldOut: HeldOut, trials: Int, draws: Range<Int>,
         registry: AlgorithmRegistry,
@@ -66,6 +67,7 @@ public struct SweepPlan: Sendable {
             for folder in folders {
                 for (method, algorithm) in zip(methods, known) {
                     for held in try heldOut.sets(folder) {
+                        var before: RunConfiguration?
                         for draw in draws {
                             var run = try configure(folder.root, held, algorithm.name, trial, draw)
                             if !method.variant.isEmpty {
@@ -74,6 +76,13 @@ public struct SweepPlan: Sendable {
                             }
                             try run.validate()
                             run.algorithm.hyperparameters = try algorithm.resolved(run.algorithm.hyperparameters)
+                            before?.draw = draw
+                            guard before != run else {
+                                throw UserError(
+                                    "\(draws.count) draws: the settings given fix all that a draw changes; take learningRate, "
+                                        + "batchSize and the like out of the file, or draw once")
+                            }
+                            before = run
                             members.append(
                                 try SweepMember(run, dataset: folder.datasetName, defaults: algorithm.defaults))
                         }

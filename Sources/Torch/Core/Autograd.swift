@@ -31,11 +31,13 @@ public func ordinaryMode<Result>(_ body: () throws -> Result) rethrows -> Result
     return try noGrad(body)
 }
 
-/// Runs `body` under autocast: matrix products and convolutions in `dtype`, reductions in float32.
+/// Runs `body` under autocast: matrix products and convolutions in `dtype`, reductions in float32. Nests; without a type
+/// `body` runs as it would alone.
 public func autocast<Result>(_ device: Device, dtype: DType?, _ body: () throws -> Result) rethrows -> Result {
     guard let dtype else { return try body() }
-    check(ct_set_autocast(device.code, true, dtype.rawValue), "autocast")
-    defer { check(ct_set_autocast(device.code, false, dtype.rawValue), "autocast") }
+    var before: UnsafeMutableRawPointer?
+    check(ct_autocast_enter(device.code, dtype.rawValue, &before), "autocast")
+    defer { if let before { ct_autocast_leave(before) } }
     return try body()
 }
 

@@ -86,21 +86,27 @@ public enum Machine {
     }
 
     /// Calls `body` for 0 ..< `count` at the same time, with the threads shared out between the calls: for networks whose
-    /// operators are too small for several threads.
+    /// operators are too small for several threads. They work in the modes of the calling thread, such as ``noGrad(_:)``.
     /// - Returns: the results in order.
     /// - Throws: the first failure in the order of the calls, an operator's among them.
     public static func concurrently<Result>(_ count: Int, _ body: (Int) throws -> Result) throws -> [Result] {
         let all = threads
         if count == 1 || all == 1 { return try (0..<count).map { number in try withTorchErrors { try body(number) } } }
         var results = [Swift.Result<Result, any Error>?](repeating: nil, count: count)
+        let modes = ct_thread_state()
+        defer { ct_thread_state_release(modes) }
         withoutActuallyEscaping(body) { body in
             results.withUnsafeMutableBufferPointer { buffer in
                 // Every call has a place of its own; what they share is `body`'s affair.
-                nonisolated(unsafe) let (results, body) = (buffer, body)
+                nonisolated(unsafe) let (results, body, modes) = (buffer, body, modes)
                 DispatchQueue.concurrentPerform(iterations: count) { number in
                     // A setting of the thread; the calling one is among them.
                     threads = max(1, all / count)
-                    defer { threads = all }
+                    let guardian = ct_thread_state_enter(modes)
+                    defer {
+                        ct_thread_state_leave(guardian)
+                        threads = all
+                    }
                     results[number] = Swift.Result { try withTorchErrors { try body(number) } }
                 }
             }

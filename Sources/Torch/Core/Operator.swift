@@ -121,7 +121,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
     }
 
     private func call(_ inputs: [Value], capacity: Int, _ take: (UnsafeBufferPointer<ct_value>) -> Void) {
-        guard let handle else { return }
+        guard let handle else { return fail(TorchError("this libtorch has no operator \(name)")) }
         withUnsafeTemporaryAllocation(of: ct_value.self, capacity: inputs.count + capacity) { buffer in
             guard let values = buffer.baseAddress else { return }
             for index in inputs.indices { values[index] = inputs[index].encoded }

@@ -67,7 +67,8 @@ extension Tensor {
 
     /// The elements in row-major order, converted when the tensor's type is another.
     public func scalars<Element: TensorElement>(_ type: Element.Type = Element.self) -> [Element] {
-        let source = detached().to(device: .cpu, dtype: Element.dtype).contiguous()
+        // First to the CPU: not every device has every type.
+        let source = detached().to(device: .cpu).to(dtype: Element.dtype).contiguous()
         return [Element](unsafeUninitializedCapacity: source.count) { buffer, filled in
             source.withUnsafeMutableBytes { bytes in
                 UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(bytes))

@@ -43,11 +43,6 @@ func check(_ status: ct_status, _ what: @autoclosure () -> String) -> Bool {
     return false
 }
 
-/// Takes a status of the C layer where the caller can throw.
-func checkThrowing(_ status: ct_status, _ what: @autoclosure () -> String) throws {
-    if status.code != 0 { throw torchError(status, what()) }
-}
-
 private func torchError(_ status: ct_status, _ what: String) -> TorchError {
     let text = status.message.map { String(cString: $0) } ?? "unknown failure"
     if let message = status.message { ct_message_free(message) }

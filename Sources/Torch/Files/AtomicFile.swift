@@ -4,7 +4,8 @@ import Foundation
 public enum AtomicFile {
     /// Writes a file beside `path`, syncs it to disk, renames it to `path`, and syncs the folder.
     ///
-    /// If anything fails, `path` is as it was and nothing is left beside it.
+    /// If anything fails, `path` is as it was and nothing is left beside it; only where the disk fails in the last of
+    /// these, `path` is the new file.
     ///
     /// - Parameter body: called once with a function that appends bytes.
     /// - Throws: `FileFormatError` naming `path` (no such folder, no permission, disk full), or what `body` throws.
@@ -53,7 +54,8 @@ public enum AtomicFile {
     private static func syncFolder(of path: String) throws {
         let folder = (path as NSString).deletingLastPathComponent
         let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path) }
+        // A folder that may be written to but not read cannot be synced.
+        guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         // Some file systems cannot sync a folder; they say EINVAL and keep the rename anyway.
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(path) }

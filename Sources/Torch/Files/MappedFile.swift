@@ -21,7 +21,8 @@ public final class MappedFile: @unchecked Sendable {
     /// - Throws: `FileFormatError` if there is no such file, it is not a regular file, or it cannot be read.
     public init(path: String) throws {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A named pipe is not waited for.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw FileFormatError(path: path, problem: systemMessage(), remedy: "check the path and its permissions")
         }

@@ -58,6 +58,8 @@ struct PickleReader {
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
+    /// Pairs copied from lists into dictionaries.
+    private var copiedPairs = 0
 
     /// Most objects in one file; a pickle made to exhaust memory has more.
     static let mostNodes = 20_000_000
@@ -244,7 +246,7 @@ struct PickleReader {
             throw Failure(problem: "damaged pickle")
         }
         switch global {
-        case .orderedDictionary: try push(.dictionary(values.first.map(pairs) ?? []))
+        case .orderedDictionary: try push(.dictionary(values.isEmpty ? [] : pairs(values[0])))
         case .rebuildTensor where values.count >= 4: try push(.tensor(tensor(values, dtype: nil)))
         case .rebuildTypedTensor where values.count >= 7: try push(.tensor(tensor(values, dtype: values[6])))
         case .rebuildParameter where !values.isEmpty: stack.append(values[0])
@@ -255,8 +257,10 @@ struct PickleReader {
     }
 
     /// The key-value pairs of a list of pairs, as Python 2 wrote an ordered dictionary.
-    private func pairs(_ list: Int) throws -> [(key: Int, value: Int)] {
+    private mutating func pairs(_ list: Int) throws -> [(key: Int, value: Int)] {
         guard case .list(let items) = nodes[list] else { throw Failure(problem: "damaged pickle") }
+        copiedPairs += items.count
+        guard copiedPairs < Self.mostNodes else { throw Failure(problem: "more than \(Self.mostNodes) objects") }
         return try items.map { item in
             switch nodes[item] {
             case .tuple(let pair), .list(let pair):
@@ -287,7 +291,8 @@ struct PickleReader {
 
     private func tensor(_ values: [Int], dtype: Int?) throws -> TensorView {
         guard case .storage(let storage) = nodes[values[0]], case .int(let offset) = nodes[values[1]],
-            case .tuple(let shape) = nodes[values[2]], case .tuple(let strides) = nodes[values[3]]
+            case .tuple(let shape) = nodes[values[2]], case .tuple(let strides) = nodes[values[3]],
+            shape.count <= SafetensorsHeader.mostDimensions, strides.count == shape.count
         else { throw Failure(problem: "damaged pickle") }
         var type = storage.dtype
         if let dtype, case .global(.dtype(let named)) = nodes[dtype] { type = named }

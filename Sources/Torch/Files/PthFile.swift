@@ -4,7 +4,7 @@ public struct PthEntry: Equatable, Sendable {
     public let dtype: SafetensorsDType
     /// Sizes of the dimensions, outermost first.
     public let shape: [Int]
-    /// Distance between neighbours along each dimension, in elements.
+    /// Distance between neighbours along each dimension, in elements; 0 along one of a single element.
     public let strides: [Int]
     /// The first element's place in the storage, in elements.
     public let storageOffset: Int
@@ -91,7 +91,7 @@ public struct PthFile: Sendable {
         }
         var reader = PickleReader(bytes, range)
         let top = try reader.read()
-        return try entries(reader, top) { storage in
+        return try entries(reader, top, fileSize: bytes.count) { storage in
             guard let range = members[root + "data/" + storage.key] else {
                 throw PickleReader.Failure(problem: "storage \(shortened(storage.key)) is missing")
             }
@@ -132,7 +132,7 @@ public struct PthFile: Sendable {
             ranges[name] = position + 8..<position + 8 + count * dtype.size
             position += 8 + count * dtype.size
         }
-        return try entries(reader, top) { storage in
+        return try entries(reader, top, fileSize: bytes.count) { storage in
             guard let range = ranges[storage.key] else {
                 throw PickleReader.Failure(problem: "storage \(shortened(storage.key)) is missing")
             }
@@ -151,17 +151,23 @@ public struct PthFile: Sendable {
     // MARK: From objects to entries
 
     private static func entries(
-        _ reader: PickleReader, _ top: Int, _ locate: (PickleReader.Storage) throws -> Range<Int>
+        _ reader: PickleReader, _ top: Int, fileSize: Int, _ locate: (PickleReader.Storage) throws -> Range<Int>
     ) throws -> [PthEntry] {
         var names = Set<String>()
+        // Tensors may share a storage, but not so often as to fill the memory.
+        var room = 1 << 26 + 16 * fileSize
         return try stateDict(reader, top).map { name, view in
             guard names.insert(name).inserted else {
                 throw PickleReader.Failure(problem: "\"\(shortened(name))\" appears twice")
             }
             let range = try locate(view.storage)
             try check(view, range.count, name)
+            room -= view.dtype.byteCount(view.shape) ?? 0
+            guard room >= 0 else { throw PickleReader.Failure(problem: "its tensors are far larger than the file") }
+            // Along a dimension of one element nothing is a stride away.
+            let strides = zip(view.shape, view.strides).map { extent, stride in extent == 1 ? 0 : stride }
             return PthEntry(
-                name: name, dtype: view.dtype, shape: view.shape, strides: view.strides, storageOffset: view.offset,
+                name: name, dtype: view.dtype, shape: view.shape, strides: strides, storageOffset: view.offset,
                 storage: range)
         }
     }
@@ -197,7 +203,6 @@ public struct PthFile: Sendable {
         let failure = PickleReader.Failure(problem: "tensor \"\(shortened(name))\" lies outside its storage")
         let storageSize = (view.storage.dtype ?? .uint8).size
         guard view.storage.count == byteCount / storageSize, byteCount % storageSize == 0,
-            view.shape.count == view.strides.count, view.shape.count <= SafetensorsHeader.mostDimensions,
             view.offset >= 0, view.strides.allSatisfy({ $0 >= 0 }), let size = view.dtype.byteCount(view.shape)
         else { throw failure }
         guard size > 0 else { return }

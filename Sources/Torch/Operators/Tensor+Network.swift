@@ -21,7 +21,6 @@ private enum Op {
     static let fft2 = Operator("aten::fft_fft2")
     static let ifft2 = Operator("aten::fft_ifft2")
     static let angle = Operator("aten::angle")
-    static let complexAbs = Operator("aten::abs")
     static let polar = Operator("aten::polar")
     static let real = Operator("aten::real")
 }

@@ -56,10 +56,11 @@ extension Tensor {
         Op.bernoulli.run(.tensor(made), .double(probability), .generator(generator))
         return made
     }
-    /// Zeroes elements with this probability and scales the others by 1 / (1 − probability).
+    /// Zeroes elements with this probability and scales the others by 1 / (1 − probability), as `torch.nn.functional.dropout`.
     public func dropout(_ probability: Double, generator: Generator) -> Tensor {
         guard probability > 0 else { return self }
         let keep = 1 - probability
+        guard keep > 0 else { return self * 0 }
         return self * (Tensor.bernoulli(shape, probability: keep, generator: generator, dtype: dtype) / keep)
     }
     public func uniform_(from low: Double, to high: Double, generator: Generator) {

@@ -1,3 +1,5 @@
+import CTorch
+
 private enum Op {
     static let fusedAdam = Operator("aten::_fused_adam_")
     static let fusedAdamW = Operator("aten::_fused_adamw_")
@@ -93,14 +95,12 @@ public final class Optimizer {
         for (parameter, slot) in zip(group.parameters, slots) {
             guard let grad = parameter.grad else { continue }
             leaves.append(parameter)
-            grads.append(grad)
+            grads.append(grad.inLayout(of: parameter))
             used.append(slot)
         }
         guard !leaves.isEmpty else { return }
         let rate = learningRate * group.rateScale
         let decay = group.weightDecay ?? weightDecay
-        // SGD's first step copies the gradient into the momentum; all parameters of a group step together.
-        let isFirst = used[0].step.item() == 0
         Op.addSteps.run(.tensors(used.map(\.step)), .double(1))
         switch rule {
         case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
@@ -110,10 +110,13 @@ public final class Optimizer {
                 .tensors([]), .tensors(used.map(\.step)), .double(rate), .double(beta1), .double(beta2),
                 .double(decay), .double(epsilon), .bool(false), .bool(false))
         case .sgd(let momentum, let nesterov):
+            // The momentum begins at 0, so that a first step is no special one.
             Op.fusedSGD.run(
                 .tensors(leaves), .tensors(grads), .tensors(momentum > 0 ? used.map(\.first) : []), .double(decay),
-                .double(momentum), .double(rate), .double(0), .bool(nesterov), .bool(false), .bool(isFirst))
+                .double(momentum), .double(rate), .double(0), .bool(nesterov), .bool(false), .bool(false))
         }
+        // The fused kernels do not say that they changed the parameters.
+        for leaf in leaves { ct_tensor_bump_version(leaf.handle) }
     }
 
     /// Forgets everything but the parameters: the next step is a first one.
@@ -160,6 +163,16 @@ public final class Optimizer {
         for (group, members) in slots.enumerated() {
             for (index, slot) in members.enumerated() { body("\(group).\(index).", slot) }
         }
+    }
+}
+
+extension Tensor {
+    /// This tensor with its elements where another of the same shape has them: the fused kernels walk through memory.
+    fileprivate func inLayout(of other: Tensor) -> Tensor {
+        guard !ct_tensor_same_strides(handle, other.handle) else { return self }
+        let made = other.detached().zerosLike()
+        made.copy_(self)
+        return made
     }
 }
 

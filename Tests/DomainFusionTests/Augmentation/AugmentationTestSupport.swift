@@ -8,6 +8,7 @@ final class Restyler: CandidateGenerator {
     let fingerprint: String
     let imageSize = 32
     let unetEvaluationsPerImage = 24
+    let largestBatch = 64
     let vaePassesPerImage = 2
     /// The number of images in each call.
     private(set) var batches: [Int] = []

@@ -41,7 +41,7 @@ public final class Fish: Algorithm {
             let loss = crossEntropy(classifier(minibatch.images), minibatch.labels)
             value = try training.minimise(loss, step: step)
         }
-        before.move(settings.metaRate)
+        if !training.isHeld { before.move(settings.metaRate) }
         return [Metric("loss", value)]
     }
 }

@@ -14,6 +14,8 @@ public final class Fishr: Algorithm {
 
         public init() {}
 
+        public static let phases = ["annealSteps": "the penalty"]
+
         public static let search = [
             SearchRange("penaltyWeight", as: "lambda", .power(10, 1, 4)),
             SearchRange("annealSteps", as: "penalty_anneal_iters", .wholeUniform(0, 5000)),

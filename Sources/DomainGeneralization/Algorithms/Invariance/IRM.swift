@@ -11,6 +11,8 @@ public final class IRM: Algorithm {
 
         public init() {}
 
+        public static let phases = ["annealSteps": "the whole penalty"]
+
         public static let search = [
             SearchRange("penaltyWeight", as: "irm_lambda", .power(10, -1, 5)),
             SearchRange("annealSteps", as: "irm_penalty_anneal_iters", .wholePower(10, 0, 4)),

@@ -10,6 +10,8 @@ public final class VREx: Algorithm {
 
         public init() {}
 
+        public static let phases = ["annealSteps": "the whole penalty"]
+
         public static let search = [
             SearchRange("penaltyWeight", as: "vrex_lambda", .power(10, -1, 5)),
             SearchRange("annealSteps", as: "vrex_penalty_anneal_iters", .wholePower(10, 0, 4)),

@@ -17,6 +17,10 @@ public final class ERMPlusPlus: Algorithm {
 
         public init() {}
 
+        public static let phases = [
+            "linearSteps": "training of the whole network", "averagingStart": "the running mean of the parameters",
+        ]
+
         public static let search = [
             SearchRange("linearLearningRate", as: "linear_lr", default: .double(5e-5), .power(10, -5, -3.5))
         ]
