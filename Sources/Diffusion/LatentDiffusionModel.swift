@@ -45,7 +45,9 @@ public final class LatentDiffusionModel {
         self.path = path
         schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
-        vae = try withTorchErrors { try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: vaeDType ?? dtype) }
+        vae = try withTorchErrors {
+            try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: vaeDType ?? dtype)
+        }
         let factor = vae.downsampling
         if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
             throw TorchError("images of \(imageSize) pixels for \(path): choose a multiple of \(factor)")

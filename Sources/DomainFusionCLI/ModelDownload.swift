@@ -16,7 +16,8 @@ enum ModelDownload {
         _ name: String, device: Device = .cpu, precision: ModelPrecision = .float32, vaePrecision: ModelPrecision? = nil
     ) throws -> LatentDiffusionModel {
         try fetchIfMissing(name, precision: precision)
-        return try LatentDiffusionModel(path: name, device: device, dtype: precision.dtype, vaeDType: vaePrecision?.dtype)
+        return try LatentDiffusionModel(
+            path: name, device: device, dtype: precision.dtype, vaeDType: vaePrecision?.dtype)
     }
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.

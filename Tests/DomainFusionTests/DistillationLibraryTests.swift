@@ -9,7 +9,8 @@ import Torch
 
 /// What the store keeps of latent distillation, and of which model.
 @Suite struct DistillationLibraryTests {
-    private func settings(_ change: (inout LatentDistillationSettings) -> Void = { _ in }) -> LatentDistillationSettings {
+    private func settings(_ change: (inout LatentDistillationSettings) -> Void = { _ in }) -> LatentDistillationSettings
+    {
         var settings = LatentDistillationSettings()
         (settings.nodes, settings.draws) = (3, 2)
         change(&settings)
@@ -66,7 +67,9 @@ import Torch
                 _ = try DistillationLibrary(
                     LatentDistillation(FrozenDenoiser(model), settings), store: ContentStore(folder))
             }
-            #expect { try library(.bfloat16, vae: nil, settings()) } throws: { "\($0)".contains("needs the VAE in float32") }
+            #expect { try library(.bfloat16, vae: nil, settings()) } throws: {
+                "\($0)".contains("needs the VAE in float32")
+            }
             try library(.bfloat16, vae: .float32, settings())
             #expect {
                 try library(.bfloat16, vae: .float32, settings { $0.objective = .full })

@@ -14,7 +14,8 @@ struct RunComparisonTests {
     /// A run that has ended, as its files tell.
     /// - Parameter right: whether the class was found, of images 0, 1, …; the last two show unseen items.
     private func run(
-        _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch", and other: String? = nil,
+        _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch",
+        and other: String? = nil,
         data: String = "x", draw: Int = 0, validation: Double = 0.5, oracle: Bool = false, isDone: Bool = true
     ) throws {
         let path = "\(folder.path)/\(data)-\(variant)-\(domain)\(other ?? "")-\(seed)-\(draw)"
@@ -112,7 +113,9 @@ struct RunComparisonTests {
     @Test func tellsApartWhatIsDifferent() throws {
         for domain in ["sketch", "ink"] {
             try run("base", seed: 0, accuracy: 0.5, right: [true, false, false, false], domain: domain)
-            try run("base", seed: 0, accuracy: 0.9, right: [true, true, false, false], domain: domain, draw: 1, validation: 0.4)
+            try run(
+                "base", seed: 0, accuracy: 0.9, right: [true, true, false, false], domain: domain, draw: 1,
+                validation: 0.4)
         }
         try run("base", seed: 0, accuracy: 0, right: [false, false, false, false], domain: "ink", and: "sketch")
         var comparison = try RunComparison(folder: folder.path, baseline: "base")

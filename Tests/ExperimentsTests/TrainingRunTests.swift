@@ -264,7 +264,8 @@ struct TrainingRunTests {
         let broken = Broken(at: nil)
         func attempt() throws -> RunSummary {
             try TrainingRun(
-                configuration, folder: "\(folder.path)/parts", registry: AlgorithmRegistry([broken.description]), threads: 1
+                configuration, folder: "\(folder.path)/parts", registry: AlgorithmRegistry([broken.description]),
+                threads: 1
             ) { _ in }.run()
         }
         #expect(throws: Interruption.self) { try attempt() }

@@ -103,7 +103,9 @@ struct PthFileTests {
 
     /// Lists copied again and again, and tensors over one small storage, each of them allowed.
     @Test func refusesFilesThatGrow() throws {
-        func long(_ value: Int) -> [UInt8] { [0x8A, 8] + withUnsafeBytes(of: Int64(value).littleEndian) { [UInt8]($0) } }
+        func long(_ value: Int) -> [UInt8] {
+            [0x8A, 8] + withUnsafeBytes(of: Int64(value).littleEndian) { [UInt8]($0) }
+        }
         func name(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
         func text(_ text: String) -> [UInt8] { [UInt8(ascii: "U"), UInt8(text.utf8.count)] + Array(text.utf8) }
         let magic: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
@@ -126,7 +128,8 @@ struct PthFileTests {
             for index in 0..<count {
                 body += text("t\(index)") + name("torch._utils", "_rebuild_tensor_v2") + Array("((".utf8)
                 body += text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu")
-                body += long(8) + Array("NtQ".utf8) + Array("K\u{0}".utf8) + shape + strides + [0x89] + Array("}tR".utf8)
+                body +=
+                    long(8) + Array("NtQ".utf8) + Array("K\u{0}".utf8) + shape + strides + [0x89] + Array("}tR".utf8)
             }
             body += Array("u.".utf8) + Array("]".utf8) + text("0") + Array("a.".utf8)
             return body + withUnsafeBytes(of: Int64(8).littleEndian) { [UInt8]($0) } + [UInt8](repeating: 0, count: 32)

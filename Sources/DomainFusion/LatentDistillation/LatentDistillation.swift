@@ -23,7 +23,8 @@ public struct LatentDistillation {
             throw UserError("latent distillation needs the VAE in float32; load the model with vaeDType: .float32")
         }
         guard settings.objective == .distillation || !isNarrow(model.dtype) else {
-            throw UserError("latent distillation with objective full needs the model in float32: set ldmDtype to float32")
+            throw UserError(
+                "latent distillation with objective full needs the model in float32: set ldmDtype to float32")
         }
     }
 

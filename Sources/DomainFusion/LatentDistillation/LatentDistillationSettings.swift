@@ -82,7 +82,8 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
         try require(nodes >= 2, "nodes", "at least 2")
         try require(draws >= 1, "draws", "at least 1")
         try require(
-            mode != .autograd || control == .none, "control", "none in mode autograd; mode online computes the same gradient")
+            mode != .autograd || control == .none, "control",
+            "none in mode autograd; mode online computes the same gradient")
         try require(
             mode != .latentCurve || objective == .distillation, "objective", "distillation in mode latent-curve")
     }

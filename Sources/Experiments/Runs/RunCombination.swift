@@ -100,7 +100,9 @@ public struct RunCombination {
         let model = loaded[0].model
         let dataset = try ImageFolder(model.configuration.data)
         for (path, _) in loaded {
-            guard let listing = try RunDirectory(existing: path).recordedListing, listing != dataset.listing else { continue }
+            guard let listing = try RunDirectory(existing: path).recordedListing, listing != dataset.listing else {
+                continue
+            }
             throw UserError(
                 "\(dataset.root): has other images than when \(path) was trained, so that its validation items are not to "
                     + "be told from its training items; restore them, or combine by average")

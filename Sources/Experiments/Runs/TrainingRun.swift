@@ -186,7 +186,8 @@ public final class TrainingRun {
         values["mem_gb"] = .double(peakMemory)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
         values["args"] = .object([
-            "algorithm": .string(configuration.methodName(search.algorithm.domainBedName)), "dataset": .string(context.dataset.datasetName),
+            "algorithm": .string(configuration.methodName(search.algorithm.domainBedName)),
+            "dataset": .string(context.dataset.datasetName),
             "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
             "test_envs": .array(context.testEnvironments.map(JSONValue.int)),
             "hparams_seed": .int(configuration.draw), "trial_seed": .int(configuration.seed),
@@ -194,7 +195,8 @@ public final class TrainingRun {
             "uda_holdout_fraction": .double(configuration.adaptationFraction), "steps": .int(configuration.steps),
             "checkpoint_freq": .int(configuration.evaluateEvery), "task": .string("domain_generalization"),
             "average": .string(configuration.averaging.method.rawValue),
-            "domains": .array(context.dataset.environments.map(JSONValue.string)), "oracle": .bool(configuration.oracle),
+            "domains": .array(context.dataset.environments.map(JSONValue.string)),
+            "oracle": .bool(configuration.oracle),
         ])
         return values
     }

@@ -101,7 +101,9 @@ public struct LocalLauncher: Sendable {
         /// A device with the fewest members, the first of several; nil where there are none.
         func take() -> String? {
             lock.withLock {
-                guard let index = counts.indices.min(by: { counts[$0].members < counts[$1].members }) else { return nil }
+                guard let index = counts.indices.min(by: { counts[$0].members < counts[$1].members }) else {
+                    return nil
+                }
                 counts[index].members += 1
                 return counts[index].device
             }
