@@ -75,8 +75,7 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     @Option(name: .shortAndLong, help: "The PNG file to write.")
     var output = "augment.png"
@@ -87,7 +86,8 @@ struct AugmentCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Machine.threads = threads
+        try OutputFile.check(output, ending: ".png")
+        Machine.threads = threading.threads
         var settings = AugmentationSettings()
         settings.candidates = candidates
         settings.strength = strength

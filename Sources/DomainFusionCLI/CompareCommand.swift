@@ -29,7 +29,7 @@ struct CompareCommand: AsyncParsableCommand {
     var format = Format.text
 
     func run() async throws {
-        let comparison = try RunComparison(folder: folder, baseline: against)
+        let comparison = try RunComparison(folder: folder, baseline: against) { printError("warning: \($0)") }
         switch format {
         case .text: print(comparison.text(), terminator: "")
         case .json: print(try JSONValue(encoding: comparison).text)

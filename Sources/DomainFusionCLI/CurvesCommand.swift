@@ -61,6 +61,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard !images.isEmpty else { throw ValidationError("name at least one image") }
+        try OutputFile.check(output, ending: ".png")
         var settings = LatentDistillationSettings()
         settings.prompt = prompt
         settings.guidanceScale = guidance

@@ -57,19 +57,18 @@ struct CurvesReportCommand: AsyncParsableCommand {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     @Option(help: "The JSON file to write.")
     var output = "curves-report.json"
 
     func validate() throws {
         guard images > 1 else { throw ValidationError("--images: \(images) is not above 1") }
-        guard threads > 0 else { throw ValidationError("--threads: \(threads) is not above 0") }
     }
 
     func run() async throws {
-        Machine.threads = threads
+        try OutputFile.check(output, ending: ".json")
+        Machine.threads = threading.threads
         let scales = try Self.numbers(guidance, "--guidance")
         guard scales.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--guidance: must be at least 1") }
         let points = try Self.numbers(self.points, "--points")

@@ -17,13 +17,12 @@ struct DataCheckCommand: AsyncParsableCommand {
     @Argument(help: "The data set's folder.")
     var folder: String
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     func run() async throws {
         let dataset = try ImageFolder(KnownDataset.locate(folder))
         let progress = Progress("reading images", unit: "images")
-        let report = try DatasetCheck(dataset, threads: threads) { progress.show($0, of: $1) }
+        let report = try DatasetCheck(dataset, threads: threading.threads) { progress.show($0, of: $1) }
         progress.clear()
         print(Self.table(dataset))
         for line in dataset.missingClasses { print(line) }

@@ -22,7 +22,9 @@ struct DataListCommand: AsyncParsableCommand {
     var folder = "data"
 
     func run() async throws {
-        guard folder == "data" || FileManager.default.fileExists(atPath: folder) else {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+        guard exists && isFolder.boolValue || !exists && folder == "data" else {
             throw UserError("\(folder): no such folder; give the one that holds the data sets' folders")
         }
         let found = KnownDataset.found(in: folder)

@@ -26,13 +26,11 @@ struct DataSheetCommand: AsyncParsableCommand {
     var seed = 0
 
     func validate() throws {
-        guard samples > 0 else { throw ValidationError("--samples: \(samples) is not above 0") }
-        guard output.lowercased().hasSuffix(".png") else {
-            throw ValidationError("--output: '\(output)' is no .png; the sheet is a PNG file")
-        }
+        guard (1...1000).contains(samples) else { throw ValidationError("--samples: \(samples) is not in 1...1000") }
     }
 
     func run() async throws {
+        try OutputFile.check(output, ending: ".png")
         let dataset = try ImageFolder(KnownDataset.locate(folder))
         var byPlace: [[Int]: [ImageFolder.Item]] = [:]
         for item in dataset.items { byPlace[[item.label, item.environment], default: []].append(item) }

@@ -39,8 +39,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Folder that the data set EmojiDG lies in.")
     var data = "data"
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     func run() async throws {
         var demo = Demo()
@@ -58,7 +57,7 @@ struct DemoCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }
         let summary: Demo.Summary
         do {
-            summary = try await demo.run(threads: threads) { name, event in
+            summary = try await demo.run(threads: threading.threads) { name, event in
                 switch event {
                 case .warning(let text): training.print("\(name): \(text)")
                 case .resumed(let step): training.print("\(name): goes on after step \(step)")

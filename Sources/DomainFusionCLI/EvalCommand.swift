@@ -33,8 +33,7 @@ struct EvalCommand: AsyncParsableCommand {
     @Option(help: "Another data set with the same classes; the run's own by default.")
     var data: String?
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
@@ -53,14 +52,15 @@ struct EvalCommand: AsyncParsableCommand {
 
     func run() async throws {
         if runs.count == 1 {
-            let model = try TrainedModel(run: runs[0], averaged: averaged, device: device, threads: threads)
+            let model = try TrainedModel(run: runs[0], averaged: averaged, device: device, threads: threading.threads)
             let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
-            try show(title, model.configuration) { try model.scores(on: $0, threads: threads) }
+            try show(title, model.configuration) { try model.scores(on: $0, threads: threading.threads) }
         } else {
-            let model = try RunCombination(runs, method: combine, averaged: averaged, device: device, threads: threads)
+            let model = try RunCombination(
+                runs, method: combine, averaged: averaged, device: device, threads: threading.threads)
             if let output { try model.write(safetensors: output) }
             try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration) {
-                try model.scores(on: $0, threads: threads)
+                try model.scores(on: $0, threads: threading.threads)
             }
         }
     }

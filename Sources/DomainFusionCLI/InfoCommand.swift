@@ -15,6 +15,9 @@ struct InfoCommand: AsyncParsableCommand {
     var dataDir = "data"
 
     func run() async throws {
+        guard dataDir == "data" || FileManager.default.fileExists(atPath: dataDir) else {
+            throw UserError("\(dataDir): no such folder; give the one that holds the data sets' folders")
+        }
         print("domainfusion \(toolkitVersion), libtorch \(Machine.libtorchVersion)")
         let devices = [("cuda", Device.count(.cuda)), ("mps", Device.count(.mps))].filter { $0.1 > 0 }
         print("devices: cpu\(devices.map { ", \($0.1) \($0.0)" }.joined()); default \(Device.best)")

@@ -27,21 +27,30 @@ struct LDMTrainingOptions: ParsableArguments {
     var corpus = "data/EmojiLDM"
 
     @Option(help: "Model folder, in diffusers layout, that the result is written to.")
-    var output = "models/emoji-ldm"
+    var output: String
 
-    @Option(help: "Folder of the training's log and checkpoint. The same command goes on from there.")
+    @Option(
+        help: ArgumentHelp(
+            "Folder of the training's log and checkpoint; by default runs/ldm-vae or runs/ldm-unet. The same command goes on "
+                + "from there."))
     var work: String?
 
     @Option(help: "Side of the images in pixels.")
     var imageSize = 64
 
-    @Option(help: "Optimisation steps in all.")
+    @Option(
+        help: ArgumentHelp(
+            "Optimisation steps in all; by default \(VAETraining().options.steps) of the VAE, \(UNetTraining().options.steps) of "
+                + "the U-Net."))
     var steps: Int?
 
-    @Option(help: "Images in a batch.")
+    @Option(help: "Images in a batch; by default \(UNetTraining().options.batchSize).")
     var batchSize: Int?
 
-    @Option(help: "Peak learning rate.")
+    @Option(
+        help: ArgumentHelp(
+            "Peak learning rate; by default \(VAETraining().options.learningRate) of the VAE, "
+                + "\(UNetTraining().options.learningRate) of the U-Net."))
     var learningRate: Double?
 
     @Option(help: "Steps between two evaluations, each with a checkpoint.")
@@ -56,15 +65,29 @@ struct LDMTrainingOptions: ParsableArguments {
     @Option(help: "Threads of one operator; all cores by default.")
     var threads: Int?
 
+    func validate() throws {
+        for (name, value) in [("--steps", steps), ("--evaluate-every", evaluateEvery), ("--image-size", imageSize)] {
+            if let value, value < 1 { throw ValidationError("\(name): \(value) is not above 0") }
+        }
+        if let batchSize, !(1...65_536).contains(batchSize) {
+            throw ValidationError("--batch-size: \(batchSize) is not in 1...65536")
+        }
+        if let learningRate, learningRate <= 0 || !learningRate.isFinite {
+            throw ValidationError("--learning-rate: \(learningRate) is not above 0")
+        }
+        if let threads { try ThreadsOption.check(threads) }
+    }
+
     func prepare() throws -> (LDMCorpus, Device) {
         if let threads { Machine.threads = threads }
+        try AtomicFile.makeFolder(output)
         return (try LDMCorpus(folder: corpus, size: imageSize), try Device(parsing: device))
     }
 
     /// Runs a training that saves its state in `work` when a signal asks it to end.
     func run(work: String, _ train: (_ shouldStop: () -> Bool) throws -> Void) throws {
         Interruption.watch()
-        try train { Interruption.current != nil }
+        try withTorchErrors { try train { Interruption.current != nil } }
         if let interruption = Interruption.current {
             printError("\(interruption): state saved in \(work); the same command goes on from there")
             throw ExitCode(interruption.exitStatus)
@@ -154,15 +177,25 @@ struct LDMEvaluate: AsyncParsableCommand {
     @Option(help: "The result, a JSON file.")
     var output = "evaluation.json"
 
+    func validate() throws {
+        guard images > 0 else { throw ValidationError("--images: \(images) is not above 0") }
+        guard guidance >= 0, guidance.isFinite else {
+            throw ValidationError("--guidance: \(guidance) is not 0 or more")
+        }
+    }
+
     func run() async throws {
+        try OutputFile.check(output)
         let ldm = try ModelDownload.load(model, precision: ldmDtype)
         let judge = try weights ?? CorpusJudgeWeights.installed()
         var options = LDMEvaluation.Options()
         options.imagesPerCell = images
         options.settings.guidanceScale = guidance
-        let result = try LDMEvaluation(
-            model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
-            report: printLine)
+        let result = try withTorchErrors {
+            try LDMEvaluation(
+                model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
+                report: printLine)
+        }
         try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: output)
         print("\(output): written")
     }
@@ -187,7 +220,15 @@ struct LDMSheet: AsyncParsableCommand {
     @Option(help: "The picture, a PNG file.")
     var output = "samples.png"
 
+    func validate() throws {
+        guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
+        guard guidance >= 0, guidance.isFinite else {
+            throw ValidationError("--guidance: \(guidance) is not 0 or more")
+        }
+    }
+
     func run() async throws {
+        try OutputFile.check(output, ending: ".png")
         var sheet = SampleSheet(model: try ModelDownload.load(model, precision: ldmDtype))
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps

@@ -130,13 +130,11 @@ struct LDMFinetune: AsyncParsableCommand {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     func validate() throws {
         if let loraRank, loraRank < 1 { throw ValidationError("--lora-rank: \(loraRank) is not above 0") }
         if loraRank == nil, loraAlpha != nil { throw ValidationError("--lora-alpha goes with --lora-rank") }
-        guard threads > 0 else { throw ValidationError("--threads: \(threads) is not above 0") }
         guard saveEvery > 0 else { throw ValidationError("--save-every: \(saveEvery) is not above 0") }
         guard logEvery > 0 else { throw ValidationError("--log-every: \(logEvery) is not above 0") }
         do {
@@ -169,7 +167,7 @@ struct LDMFinetune: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Machine.threads = threads
+        Machine.threads = threading.threads
         let images = try CaptionedImages(
             folder: KnownDataset.locate(data), template: prompt,
             domains: domains.map { $0.split(separator: ",").map(String.init) })
@@ -181,7 +179,7 @@ struct LDMFinetune: AsyncParsableCommand {
         tuning.saveEvery = saveEvery
         tuning.logEvery = logEvery
         tuning.outputType = outputDtype
-        tuning.threads = threads
+        tuning.threads = threading.threads
         Interruption.watch()
         try ModelDownload.fetchIfMissing(model, precision: loraRank == nil ? .float32 : precision)
         let progress = Progress("reading images", unit: "images")

@@ -12,12 +12,16 @@ struct LoRAOptions: ParsableArguments {
             """)
     var lora: String?
 
-    @Option(help: "How much of --lora is added.")
-    var loraScale = 1.0
+    @Option(help: "How much of --lora is added; 1 by default.")
+    var loraScale: Double?
 
     func validate() throws {
+        guard let loraScale else { return }
         guard loraScale.isFinite else { throw ValidationError("--lora-scale: \(loraScale) is no finite number") }
+        guard lora != nil else { throw ValidationError("--lora-scale goes with --lora") }
     }
+
+    var scale: Double { loraScale ?? 1 }
 
     /// The adapters; read before the model, so that a mistake in them is told at once.
     func read() throws -> LoRAFile? { try lora.map { try LoRAFile(path: $0) } }
@@ -53,7 +57,7 @@ struct LDMMerge: AsyncParsableCommand {
     func run() async throws {
         let adapters = try lora.read()
         let ldm = try ModelDownload.load(model)
-        if let adapters { try ldm.merge(adapters, scale: lora.loraScale) }
+        if let adapters { try ldm.merge(adapters, scale: lora.scale) }
         try ldm.write(
             to: output, dtype: outputDtype.dtype, changed: Set(adapters?.layers.map(\.part) ?? []))
         print("\(output): written")

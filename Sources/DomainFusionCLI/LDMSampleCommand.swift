@@ -41,8 +41,11 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "An image to vary: JPEG, PNG, WebP or BMP.")
     var image: String?
 
-    @Option(help: "How much of --image is made anew, above 0 and up to 1: of STEPS, STEPS × STRENGTH are walked.")
-    var strength = 0.6
+    @Option(
+        help: ArgumentHelp(
+            "How much of --image is made anew, above 0 and up to 1, by default \(GenerationSettings().strength): of STEPS, STEPS × "
+                + "STRENGTH are walked."))
+    var strength: Double?
 
     @Option(
         help: """
@@ -109,9 +112,7 @@ struct LDMSample: AsyncParsableCommand {
         guard guidance >= 0, guidance.isFinite else {
             throw ValidationError("--guidance: \(guidance) is not 0 or more")
         }
-        guard output.lowercased().hasSuffix(".png") else {
-            throw ValidationError("--output: '\(output)' is no .png; the result is a PNG file")
-        }
+        guard image != nil || strength == nil else { throw ValidationError("--strength goes with --image") }
         if image != nil {
             do {
                 _ = try settings.imageToImageSteps()
@@ -123,18 +124,21 @@ struct LDMSample: AsyncParsableCommand {
 
     private var settings: GenerationSettings {
         GenerationSettings(
-            steps: steps, guidanceScale: guidance, strength: strength, negativePrompt: negativePrompt,
+            steps: steps, guidanceScale: guidance, strength: strength ?? GenerationSettings().strength,
+            negativePrompt: negativePrompt,
             guidanceRescale: guidanceRescale,
             scheduler: scheduler.flatMap(SchedulerChoice.init(name:))?.className, eta: eta)
     }
 
     func run() async throws {
+        try OutputFile.check(output, ending: ".png")
+        if let saveLatents { try OutputFile.check(saveLatents) }
         // Files are read before the model: a mistake in them is told at once.
         let source = try image.map(ImageFile.decode)
         let given = try latents.map(Self.readNoise)
         let adapters = try lora.read()
         let ldm = try ModelDownload.load(model, device: Device(parsing: device), precision: ldmDtype)
-        if let adapters { try ldm.merge(adapters, scale: lora.loraScale) }
+        if let adapters { try ldm.merge(adapters, scale: lora.scale) }
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {
                 printError(
@@ -168,8 +172,11 @@ struct LDMSample: AsyncParsableCommand {
                 try PNG.write(grid(ldm.images(of: step.predictedOriginal).rgbImages()), to: previewPath)
             }
         }
-        let images = try ldm.images(of: result).rgbImages()
         progress.clear()
+        guard result.isFinite().all().item() != 0 else {
+            throw UserError("the latents are not finite; take less --guidance, a higher precision, or other --latents")
+        }
+        let images = try ldm.images(of: result).rgbImages()
         if let saveLatents {
             var state = StateDict()
             state["noise"] = noise.to(dtype: .float32)

@@ -23,8 +23,7 @@ struct PredictCommand: AsyncParsableCommand {
     @Option(help: "How many classes to show, the most probable first.")
     var top = 3
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device = "auto"
@@ -40,7 +39,7 @@ struct PredictCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threads)
+        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threading.threads)
         // All files are read before the first result is printed: a mistake in one is told at once.
         let decoded = try images.map(ImageFile.decode)
         for start in stride(from: 0, to: images.count, by: 64) {

@@ -81,18 +81,39 @@ struct SettingOptions: ParsableArguments {
             file = .object(members)
         }
         let folder = KnownDataset.locate(data ?? file?["data"]?.string ?? RunConfiguration().data)
-        let preset = try RunConfiguration.Preset(named: preset ?? file?["preset"]?.string ?? "small")
-        var result = RunConfiguration(preset: preset, dataset: folder)
-        result.data = folder
-        if let name = algorithm ?? file?["algorithm"]?["name"]?.string { result.algorithm.name = name }
-        result.seed = seed ?? file?["seed"]?.int ?? result.seed
-        result = try result.drawing(draw ?? file?["draw"]?.int ?? 0, registry: .all)
-        if let file, let path = configurationFile { result = try result.changed(by: file, source: path) }
-        result.data = folder
-        result.preset = preset.rawValue
+        /// The settings up to the file's, of a preset and a draw.
+        func base(_ preset: RunConfiguration.Preset, draw: Int) throws -> RunConfiguration {
+            var result = RunConfiguration(preset: preset, dataset: folder)
+            result.data = folder
+            if let name = algorithm ?? file?["algorithm"]?["name"]?.string { result.algorithm.name = name }
+            result.seed = seed ?? file?["seed"]?.int ?? result.seed
+            result = try result.drawing(draw, registry: .all)
+            if let file, let path = configurationFile { result = try result.changed(by: file, source: path) }
+            result.data = folder
+            (result.preset, result.draw) = (preset.rawValue, draw)
+            return result
+        }
+        let chosen = try RunConfiguration.Preset(named: preset ?? file?["preset"]?.string ?? "small")
+        let number = draw ?? file?["draw"]?.int ?? 0
+        var result = try base(chosen, draw: number)
+        if let path = configurationFile {
+            // What a file with all settings leaves nothing to do for would only be recorded.
+            func refuse(_ option: String, unlike other: RunConfiguration) throws {
+                var other = other
+                (other.preset, other.draw) = (result.preset, result.draw)
+                guard other == result else { return }
+                throw UserError("\(option): \(path) sets all that it would change; take those settings out of the file")
+            }
+            let plain = RunConfiguration.Preset.small
+            if let preset, chosen != plain, file?["preset"]?.string != preset {
+                try refuse("--preset \(preset)", unlike: base(plain, draw: number))
+            }
+            if let draw, draw > 0, file?["draw"]?.int != draw {
+                try refuse("--draw \(draw)", unlike: base(chosen, draw: 0))
+            }
+        }
         if let testDomains { result.testDomains = testDomains }
         if let seed { result.seed = seed }
-        if let draw { result.draw = draw }
         if let backbone { result.backbone.name = backbone }
         if let weights { result.backbone.weights = weights }
         if let steps { result.steps = steps }

@@ -28,7 +28,8 @@ struct StoreOptions: ParsableArguments {
 
     /// - Throws: ``UserError`` where there is no folder.
     func open() throws -> ContentStore {
-        guard FileManager.default.fileExists(atPath: store) else {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: store, isDirectory: &isFolder), isFolder.boolValue else {
             throw UserError("\(store): no such folder; give the store's folder with --store")
         }
         return ContentStore(store)
@@ -109,7 +110,9 @@ struct StorePrune: AsyncParsableCommand {
     var maxSize: ByteSize?
 
     func validate() throws {
-        if let unusedDays, unusedDays < 0 { throw ValidationError("--unused-days: \(unusedDays) is below 0") }
+        if let unusedDays, !(0...1e6).contains(unusedDays) {
+            throw ValidationError("--unused-days: \(unusedDays) is not in 0...1000000")
+        }
     }
 
     func run() async throws {

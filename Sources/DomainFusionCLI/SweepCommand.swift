@@ -73,10 +73,20 @@ struct SweepCommand: AsyncParsableCommand {
             throw ValidationError("name what to compare: --algorithms ERM,CORAL or --variants FILE")
         }
         for (name, value) in [
-            ("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1), ("--threads", threads ?? 1),
+            ("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1),
         ]
         where value < 1 {
             throw ValidationError("\(name): \(value) is not above 0")
+        }
+        if let threads { try ThreadsOption.check(threads) }
+        for (name, text) in [("--dataset", datasets), ("--algorithms", algorithms), ("--test-domains", testDomains)] {
+            guard let text else { continue }
+            let names = Self.list(text)
+            guard !names.isEmpty else { throw ValidationError("\(name): '\(text)' names nothing") }
+            if let twice = names.first(where: { one in names.filter { $0.lowercased() == one.lowercased() }.count > 1 })
+            {
+                throw ValidationError("\(name): names \(twice) twice")
+            }
         }
     }
 
@@ -86,6 +96,10 @@ struct SweepCommand: AsyncParsableCommand {
             heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all
         ) { data, held, algorithm, seed, draw in
             try settings.configuration(data: data, testDomains: held, algorithm: algorithm, seed: seed, draw: draw)
+        }
+        let names = Dictionary(grouping: plan.members, by: \.name)
+        if let twins = names.values.first(where: { $0.count > 1 }) {
+            throw UserError("two runs of the sweep are called \(twins[0].name); give the variants other names")
         }
         let open = plan.members.filter { $0.state(in: output) != .done }
         printError("\(output): \(plan.members.count) runs, \(plan.members.count - open.count) of them done")

@@ -27,14 +27,12 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: "The run's folder; by default runs/<algorithm>-<domain>-seed<seed>.")
     var runDir: String?
 
-    @Option(help: "Threads; all processors by default.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var threading: ThreadsOption
 
     @Flag(help: "Forget an earlier run in the folder and begin again.")
     var restart = false
 
     func validate() throws {
-        guard threads > 0 else { throw ValidationError("--threads: \(threads) is not above 0") }
     }
 
     func run() async throws {
@@ -61,7 +59,8 @@ struct TrainCommand: AsyncParsableCommand {
         let summary: RunSummary
         do {
             let run = try TrainingRun(
-                configuration, folder: folder, registry: .all, threads: threads, restart: restart, report: report)
+                configuration, folder: folder, registry: .all, threads: threading.threads, restart: restart,
+                report: report)
             loading.clear()
             printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
             summary = try run.run()

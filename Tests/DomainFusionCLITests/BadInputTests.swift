@@ -56,6 +56,9 @@ struct BadInputTests {
         let model = "\(program.folder)/run/checkpoint/step-1/model.safetensors"
         let whole = try #require(FileManager.default.contents(atPath: model))
         try whole.dropLast(100).write(to: URL(fileURLWithPath: model))
+        // A finished run has its result whatever becomes of them.
+        #expect(try train().status == 0)
+        try FileManager.default.removeItem(atPath: "\(program.folder)/run/done")
         expect(
             try program("predict", "set/a/cat/0.png", "--run", "run"), "step-1/model.safetensors: ", "bytes in place of"
         )
@@ -130,10 +133,108 @@ struct BadInputTests {
     @Test func trainRefusesAFolderThatCannotBeWritten() throws {
         // A folder inside a file, and one of the system's that nobody can write to.
         try program.write("x", to: "file")
-        expect(try train("--run-dir", "file/run"), "file/run: the folder cannot be made", "--run-dir")
+        expect(try train("--run-dir", "file/run"), "file/run: the folder cannot be made", "choose another")
         #if os(Linux)
-            expect(try train("--run-dir", "/proc/run"), "/proc/run: the folder cannot be made", "--run-dir")
+            expect(try train("--run-dir", "/proc/run"), "/proc/run: the folder cannot be made", "choose another")
         #endif
+    }
+
+    /// What a run needs is read before an earlier run is forgotten.
+    @Test func restartLosesNothingToAMistake() throws {
+        #expect(try train().status == 0)
+        let before = try #require(FileManager.default.contents(atPath: "\(program.folder)/run/results.jsonl"))
+        try program.write("text", to: "text.pth")
+        expect(try train("--restart", "--weights", "text.pth"), "text.pth: ")
+        expect(
+            try train("--restart", "--algorithm", "DomainFusion", "--set", "algorithm.hyperparameters.ldm=nowhere"),
+            "nowhere")
+        #expect(FileManager.default.contents(atPath: "\(program.folder)/run/results.jsonl") == before)
+        #expect(program.exists("run/done") && program.exists("run/checkpoint/step-1"))
+        #expect(try train().status == 0)
+        #expect(try train("--restart", "--steps", "2").status == 0)
+        #expect(program.exists("run/checkpoint/step-2") && !program.exists("run/checkpoint/step-1"))
+    }
+
+    /// What would only be recorded, or be left out without a word, is refused.
+    @Test func refusesWhatWouldDoNothing() throws {
+        #expect(try train().status == 0)
+        let config = ["--config", "run/config.yaml", "--run-dir", "other"]
+        expect(
+            try program.run(["train", "--draw", "3"] + config),
+            "--draw 3: run/config.yaml sets all that it would change")
+        expect(
+            try program.run(["train", "--preset", "domainbed-2020"] + config),
+            "--preset domainbed-2020: run/config.yaml")
+        expect(try train("--set", "draw=3"), "--set draw=3: only recorded there; use --draw")
+        try program.write("A: {algorithm: {name: ERM}, preset: swad-2021}", to: "variants.yaml")
+        expect(
+            try program(
+                "sweep", "--dataset", "set", "--data-dir", ".", "--variants", "variants.yaml", "--output", "sweep"),
+            "variants.yaml.A: preset would only be recorded")
+        for (option, value) in [("--algorithms", ","), ("--algorithms", "ERM,erm"), ("--test-domains", "")] {
+            let rest = option == "--algorithms" ? [] : ["--algorithms", "ERM"]
+            expect(
+                try program.run(
+                    ["sweep", "--dataset", "set", "--data-dir", ".", "--output", "sweep", option, value] + rest),
+                option)
+        }
+        expect(
+            try program("ldm", "sample", "--prompt", "a", "--strength", "0.5", "-o", "a.png"),
+            "--strength goes with --image")
+        expect(
+            try program("curves", "set/a/cat/0.png", "--class", "cat", "--prompt", "an emoji"), "{class} or {a class}")
+        expect(try program("store", "list", "--store", "run/done"), "run/done: no such folder")
+    }
+
+    /// Domains behind broken links are not left out without a word.
+    @Test func aBrokenLinkIsNoMissingDomain() throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(program.folder)/set/d", withDestinationPath: "/nowhere/at/all")
+        expect(try train(), "set/d: a broken link; mount its target, or remove it")
+        expect(try program("data", "check", "set"), "set/d: a broken link")
+        try FileManager.default.removeItem(atPath: "\(program.folder)/set/d")
+        #expect(try train().status == 0)
+    }
+
+    /// Numbers that nobody means, and values that are none.
+    @Test func refusesNumbersOutOfRange() throws {
+        #expect(try train().status == 0)
+        for threads in ["0", "-1", "100000", "3000000000"] {
+            expect(try program("eval", "run", "--threads=\(threads)"), "--threads: \(threads) is not in 1...1024")
+        }
+        let ldm = ["ldm", "train", "vae", "--output", "model"]
+        for (option, value) in [
+            ("--learning-rate", "nan"), ("--learning-rate", "-1"), ("--batch-size", "0"), ("--evaluate-every", "0"),
+            ("--steps", "0"),
+        ] {
+            expect(try program.run(ldm + ["\(option)=\(value)"]), "\(option): \(value)")
+        }
+        expect(try train("--set", "steps=1.5"), "--set.steps: takes a whole number, not 1.5")
+        try program.write("backbone: {dropout: 0.1}\nseed: 2.5\n", to: "fraction.yaml")
+        expect(try train("--config", "fraction.yaml"), "fraction.yaml.seed: takes a whole number, not 2.5")
+        expect(try train("--set", "steps=99999999999999999999"), "steps: takes a whole number")
+        expect(try train("--set", "learningRate=nan"), "learningRate: takes a finite number")
+        expect(try train("--set", "averaging.method=foo"), "averaging.method: 'foo' is none of none, swad, swa, ema")
+        expect(try train("--image-size", "100000000"), "imageSize: 100000000 is above 8192")
+        expect(try program("data", "sheet", "set", "-o", "a.png", "--samples=9223372036854775807"), "--samples")
+        // An edited run.
+        let file = "\(program.folder)/run/config.yaml"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try text.replacingOccurrences(of: "imageSize: 32", with: "imageSize: -1")
+            .write(toFile: file, atomically: true, encoding: .utf8)
+        expect(try program("eval", "run"), "run/config.yaml: imageSize: -1 is under 32")
+        expect(try program("predict", "set/a/cat/0.png", "--run", "run"), "run/config.yaml: imageSize")
+    }
+
+    /// The place of the result is looked at before the work.
+    @Test func triesTheOutputFirst() throws {
+        let lost = "none/a.png"
+        expect(
+            try program("ldm", "sample", "--prompt", "a", "--model", "nowhere", "-o", lost),
+            "none/a.png: cannot be written")
+        expect(try program("ldm", "sheet", "--model", "nowhere", "--output", lost), "none/a.png: cannot be written")
+        expect(try program("curves", "x.png", "--class", "cat", "--output", "a.json"), "'a.json' is no .png file")
+        expect(try program("augment", "x.png", "--label", "cat", "--output", "a.jpg"), "'a.jpg' is no .png file")
     }
 
     @Test func theProgramExplainsItself() throws {

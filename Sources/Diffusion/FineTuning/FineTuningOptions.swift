@@ -49,7 +49,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
             if !condition { throw TorchError("fine-tuning: \(message)") }
         }
         try require(steps > 0, "\(steps) steps; choose 1 or more")
-        try require(batchSize > 0, "a batch of \(batchSize) images; choose 1 or more")
+        try require((1...65_536).contains(batchSize), "a batch of \(batchSize) images; choose 1 to 65536")
         try require(accumulation > 0, "gradients of \(accumulation) batches in a step; choose 1 or more")
         try require(learningRate > 0 && learningRate.isFinite, "a learning rate of \(learningRate); choose one above 0")
         try require(warmup >= 0 && warmup <= steps, "a warm-up of \(warmup) of \(steps) steps; choose 0 to \(steps)")

@@ -4,7 +4,7 @@ import DomainGeneralization
 /// Settings of online lightweight augmentation (OLA).
 public struct AugmentationSettings: Codable, Sendable, Equatable {
     /// What a round starts from.
-    public enum Start: String, Codable, Sendable, CaseIterable {
+    public enum Start: String, SettingChoice {
         /// The image of the round before: autoregressive, as in the paper.
         case previous
         /// The source image.
@@ -12,7 +12,7 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
     }
 
     /// How style and content are put together.
-    public enum Composition: String, Codable, Sendable, CaseIterable {
+    public enum Composition: String, SettingChoice {
         /// Amplitude and phase of the spectrum: ``FourierSpace``.
         case fourier
         /// Statistics and normalised map of the diffusion model's latents: ``LatentAdaINSpace``.
@@ -20,7 +20,7 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
     }
 
     /// Whose contents can be chosen.
-    public enum ContentPool: String, Codable, Sendable, CaseIterable {
+    public enum ContentPool: String, SettingChoice {
         case candidates
         /// The source image's, too: it keeps the object where the diffusion model smears it.
         case candidatesAndSource = "candidates+source"

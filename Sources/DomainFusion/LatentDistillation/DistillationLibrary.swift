@@ -52,6 +52,11 @@ public final class DistillationLibrary {
                     distillation.curve(
                         image.modelInput(model)[0], context: model.embed([prompt])[0], seed: seed(of: imageHash))
                 }
+                guard curve.values.allSatisfy(\.isFinite) else {
+                    throw UserError(
+                        "the diffusion model gave numbers that are not finite (prompt \"\(prompt)\"); take less guidance, or "
+                            + "float32")
+                }
                 var state = StateDict()
                 state["values"] = Tensor(curve.values)
                 state["deviations"] = Tensor(curve.deviations)

@@ -4,7 +4,7 @@ import DomainGeneralization
 /// classifier's confidence.
 public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     /// Where the gradient comes from; see ``LatentDistillationTerm``.
-    public enum Mode: String, Codable, Sendable, CaseIterable {
+    public enum Mode: String, SettingChoice {
         case off
         /// Autograd through the VAE encoder: the paper's formulation, the reference of the others.
         case autograd
@@ -17,14 +17,14 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     }
 
     /// w(t), the weight of a time step.
-    public enum TimeWeight: String, Codable, Sendable, CaseIterable {
+    public enum TimeWeight: String, SettingChoice {
         case one = "1"
         case noise = "1-alpha"
         case signal = "sqrt-alpha"
     }
 
     /// How the confidence p changes the image x in [0, 1].
-    public enum Scaling: String, Codable, Sendable, CaseIterable {
+    public enum Scaling: String, SettingChoice {
         /// p·x: a low confidence darkens.
         case black
         /// p·(2x − 1) in [−1, 1]: a low confidence greys.
@@ -32,7 +32,7 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     }
 
     /// What is differentiated.
-    public enum Objective: String, Codable, Sendable, CaseIterable {
+    public enum Objective: String, SettingChoice {
         /// Score distillation: the U-Net's Jacobian is dropped.
         case distillation
         /// The error itself, through the U-Net too.
@@ -40,7 +40,7 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
     }
 
     /// A replacement of g that keeps its size but not its meaning.
-    public enum Control: String, Codable, Sendable, CaseIterable {
+    public enum Control: String, SettingChoice {
         case none
         /// The batch's mean for every image: LD becomes a mean-absolute-error loss of the same size.
         case constant
@@ -75,12 +75,15 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
         func require(_ holds: Bool, _ name: String, _ wanted: String) throws {
             if !holds { throw UserError("\(path).\(name): must be \(wanted)") }
         }
-        try require(weight >= 0, "weight", "at least 0")
-        try require(guidanceScale >= 1, "guidanceScale", "at least 1 (1 is no guidance)")
+        try require(weight >= 0 && weight.isFinite, "weight", "at least 0")
+        try require(guidanceScale >= 1 && guidanceScale.isFinite, "guidanceScale", "at least 1 (1 is no guidance)")
+        try require(
+            prompt.contains("{class}") || prompt.contains("{a class}"), "prompt",
+            "a text with {class} or {a class} in it")
         try require(lowestTime >= 0 && lowestTime < highestTime, "lowestTime", "at least 0 and below highestTime")
         try require(highestTime <= 1, "highestTime", "at most 1")
-        try require(nodes >= 2, "nodes", "at least 2")
-        try require(draws >= 1, "draws", "at least 1")
+        try require((2...1000).contains(nodes), "nodes", "from 2 to 1000")
+        try require((1...100_000).contains(draws), "draws", "from 1 to 100000")
         try require(
             mode != .autograd || control == .none, "control",
             "none in mode autograd; mode online computes the same gradient")

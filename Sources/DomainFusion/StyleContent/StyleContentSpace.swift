@@ -34,7 +34,7 @@ public protocol StyleContentSpace {
 }
 
 /// How alike two styles are: the larger, the more.
-public enum StyleSimilarity: String, Codable, Sendable, CaseIterable {
+public enum StyleSimilarity: String, SettingChoice {
     /// The cosine of the angle between the two.
     case cosine
     /// Minus their Euclidean distance.

@@ -44,16 +44,31 @@ extension Hyperparameters {
 /// `value` with the settings of `changes` in the place of its own.
 /// - Throws: ``UserError`` for an unknown name (with near misses) or a value of the wrong kind.
 public func changed<Value: Codable>(_ value: Value, by changes: JSONValue, path: String) throws -> Value {
-    let merged = try merge(try JSONValue(encoding: value), changes, path: path, isTable: false)
+    let base = try JSONValue(encoding: value)
+    var fractions: [String: Double] = [:]
+    let merged = try merge(base, changes, path: path, isTable: false, &fractions)
     do {
         return try merged.decoded()
     } catch let error as DecodingError {
+        // The decoder does not say which number should have been whole: the one that cannot be set alone.
+        for (name, fraction) in fractions.sorted(by: { $0.key < $1.key }) {
+            let keys = name.dropFirst(path.count + 1).split(separator: ".")
+            let alone = keys.reversed().reduce(JSONValue.double(fraction)) { .object([String($1): $0]) }
+            var none: [String: Double] = [:]
+            let changed = try merge(base, alone, path: path, isTable: false, &none)
+            guard (try? changed.decoded(as: Value.self)) == nil else { continue }
+            throw UserError("\(name): takes a whole number, not \(JSONValue.double(fraction).text)")
+        }
         throw UserError("\(path): \(explanation(of: error, at: path))")
     }
 }
 
-/// - Parameter isTable: whether an object without members takes any names; the group of all settings does not.
-private func merge(_ base: JSONValue, _ changes: JSONValue, path: String, isTable: Bool = true) throws -> JSONValue {
+/// - Parameters:
+///   - isTable: whether an object without members takes any names; the group of all settings does not.
+///   - fractions: takes up the fractions in the place of what may be whole numbers, by path.
+private func merge(
+    _ base: JSONValue, _ changes: JSONValue, path: String, isTable: Bool = true, _ fractions: inout [String: Double]
+) throws -> JSONValue {
     switch (base, changes) {
     case (_, .null): return base
     case (.object(let members), .object) where isTable && members.isEmpty: return changes
@@ -63,10 +78,18 @@ private func merge(_ base: JSONValue, _ changes: JSONValue, path: String, isTabl
                 throw UserError(
                     "\(path): unknown setting '\(key)'" + suggestion(for: key, among: members.keys.sorted()))
             }
-            members[key] = try merge(old, change, path: "\(path).\(key)")
+            members[key] = try merge(old, change, path: "\(path).\(key)", &fractions)
         }
         return .object(members)
-    case (.double, .int), (.int, .double): return changes
+    case (.double, .int): return changes
+    case (.int, .double(let value)):
+        guard value.isFinite else { throw UserError("\(path): takes a finite number, not \(value)") }
+        // A default of 0 may be of either kind.
+        if Int(exactly: value) == nil { fractions[path] = value }
+        return changes
+    case (.double, .double(let value)):
+        guard value.isFinite else { throw UserError("\(path): takes a finite number, not \(value)") }
+        return changes
     default:
         guard base.kindName == changes.kindName || base == .null else {
             throw UserError("\(path): takes \(base.kindName), not \(changes.text)")
@@ -77,8 +100,9 @@ private func merge(_ base: JSONValue, _ changes: JSONValue, path: String, isTabl
 
 private func explanation(of error: DecodingError, at path: String) -> String {
     switch error {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
-        .dataCorrupted(let context):
+    case .dataCorrupted(let context):
+        return "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(context.debugDescription)"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
         let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
         return "'\(keys)' has a value of the wrong kind (\(context.debugDescription))"
     @unknown default: return "\(error)"

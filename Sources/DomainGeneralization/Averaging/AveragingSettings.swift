@@ -4,7 +4,7 @@ import Torch
 ///
 /// The average changes nothing in the run itself: its parameters, rows and checkpoints are those of a run without one.
 public struct AveragingSettings: Codable, Sendable, Equatable {
-    public enum Method: String, Codable, Sendable, CaseIterable {
+    public enum Method: String, SettingChoice {
         case none
         /// Stochastic weight averaging densely (Cha and others, NeurIPS 2021): every step of the valley of the validation
         /// loss. See ``LossValley``.

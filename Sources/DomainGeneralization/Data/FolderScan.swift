@@ -31,6 +31,10 @@ struct FolderScan {
                 "\(root): \(domains.isEmpty ? "no domain folder" : "a single domain folder ('\(domains[0])')"); a data "
                     + "set has two or more, each with class folders: \(root)/<domain>/<class>/<image>")
         }
+        // Equal to Swift are also names that are written with other code points: é as one, or as e and an accent.
+        if let twin = Dictionary(grouping: domains, by: \.self).values.first(where: { $0.count > 1 })?.first {
+            throw UserError("\(root): two domain folders whose names look the same (\(twin)); rename one")
+        }
         var classFolders: [[String]] = []
         for domain in domains { classFolders.append(try folders(in: "\(root)/\(domain)")) }
         classes = sortedByCodePoint(Array(Set(classFolders.joined())))
@@ -119,7 +123,10 @@ struct FolderScan {
         var status = stat()
         guard stat(path, &status) == 0 else {
             if errno == ELOOP { throw loop(path) }
-            return false
+            guard path != root else { return false }
+            // It was listed: what is there no more, or never was.
+            if lstat(path, &status) == 0 { throw UserError("\(path): a broken link; mount its target, or remove it") }
+            throw UserError("\(path): cannot be opened; a name that is not UTF-8? Rename it")
         }
         return status.st_mode & S_IFMT == S_IFDIR
     }

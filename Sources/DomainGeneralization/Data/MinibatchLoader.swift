@@ -49,15 +49,17 @@ public struct MinibatchLoader: Sendable {
     /// One minibatch of each source environment, on the CPU.
     /// - Throws: a one-line error for an image that can no longer be read.
     public func minibatches(step: Int) throws -> [Minibatch] {
-        try environments.map { environment in
-            let items = items(step: step, environment: environment)
-            let decoded = try items.map { try images.image(dataset.items[$0]) }
-            let tensor = pipeline.tensor(decoded, size: imageSize) {
-                SeededGenerator(seed: seed, domain: environment, step: step, index: $0 + 1)
-            }
-            let labels = Tensor(items.map { dataset.items[$0].label })
-            return Minibatch(images: tensor, labels: labels, items: items, environment: environment)
+        try withTorchErrors { try environments.map { try minibatch(step: step, environment: $0) } }
+    }
+
+    private func minibatch(step: Int, environment: Int) throws -> Minibatch {
+        let items = items(step: step, environment: environment)
+        let decoded = try items.map { try images.image(dataset.items[$0]) }
+        let tensor = pipeline.tensor(decoded, size: imageSize) {
+            SeededGenerator(seed: seed, domain: environment, step: step, index: $0 + 1)
         }
+        let labels = Tensor(items.map { dataset.items[$0].label })
+        return Minibatch(images: tensor, labels: labels, items: items, environment: environment)
     }
 
     /// The minibatches of `steps` in order, made on threads ahead of their use.

@@ -100,6 +100,23 @@ public struct ResultRecord: Sendable {
         return records
     }
 
+    /// Tells of two runs that tables cannot tell apart: they differ in settings that no table shows.
+    private static func warnOfTwins(_ records: [ResultRecord], warn: (String) -> Void) {
+        var files: [String: Set<String>] = [:]
+        for record in records {
+            let file = String(record.source.prefix { $0 != ":" })
+            let run = [
+                record.algorithm, record.dataset, "\(record.testEnvironments)", "\(record.trial)", "\(record.draw)",
+            ]
+            files[run.joined(separator: "\n"), default: []].insert(file)
+        }
+        for twins in files.values.map({ $0.sorted() }).filter({ $0.count > 1 }).sorted(by: { $0[0] < $1[0] }) {
+            warn(
+                "\(twins[0]) and \(twins[1]): the same method, domains, seed and draw with other settings; tables mix them, so "
+                    + "keep each sweep in a folder of its own")
+        }
+    }
+
     /// The records of all runs in a folder: of every `<folder>/<run>/results.jsonl`.
     /// - Parameters:
     ///   - nested: also of runs deeper in the folder, of a run in the folder itself, and of averaged models, as our own
@@ -126,6 +143,7 @@ public struct ResultRecord: Sendable {
         }
         try look(folder, depth: 0)
         var records = try files.flatMap { try read($0, warn: warn) }
+        warnOfTwins(records, warn: warn)
         if nested { records += records.compactMap(\.averaged) }
         guard !records.isEmpty else {
             throw UserError("\(folder): no record in it; a run's folder has a results.jsonl once it has been evaluated")

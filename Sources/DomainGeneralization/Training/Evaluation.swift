@@ -81,7 +81,9 @@ public struct Evaluator: Sendable {
         }
         let prefetcher = Prefetcher(threads: max(1, threads), ahead: threads + 1, until: batches.count) { index in
             let decoded = try batches[index].map { try images.image(dataset.items[$0]) }
-            return pipeline.tensor(decoded, size: imageSize) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) }
+            return try withTorchErrors {
+                pipeline.tensor(decoded, size: imageSize) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) }
+            }
         }
         var result: [Prediction] = []
         for batch in batches {

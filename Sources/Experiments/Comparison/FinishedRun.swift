@@ -7,6 +7,7 @@ struct FinishedRun {
     /// The variant's name, or else the algorithm's.
     let method: String
     let dataset: String
+    let draw: Int
     let summary: RunSummary
     /// Whether the class was found, by image: all of the held-out domain's images (of an oracle, those that it was not
     /// trained on are not told apart, so that it has none).
@@ -22,6 +23,7 @@ struct FinishedRun {
         let directory = try RunDirectory(existing: folder)
         let configuration = try directory.configuration()
         method = configuration.methodName(configuration.algorithm.name)
+        draw = configuration.draw
         let name = (configuration.data as NSString).lastPathComponent
         dataset = KnownDataset.named(name)?.name ?? name
         func unreadable(_ file: String) -> UserError {

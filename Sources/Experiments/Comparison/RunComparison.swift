@@ -96,9 +96,16 @@ public struct RunComparison: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - folder: that of a sweep.
     ///   - baseline: the method that gains are measured against.
+    ///   - warn: told of runs that differ in nothing that the tables show.
     /// - Throws: ``UserError`` for a folder without finished runs, or without one of the baseline.
-    public init(folder: String, baseline: String) throws {
-        let runs = Self.chosen(try FinishedRun.all(in: folder))
+    public init(folder: String, baseline: String, warn: (String) -> Void = { _ in }) throws {
+        let all = try FinishedRun.all(in: folder)
+        for twins in Dictionary(grouping: all, by: \.identity).values where twins.count > 1 {
+            warn(
+                "\(twins[0].path) and \(twins[1].path): the same method, domains, seed and draw with other settings; the better "
+                    + "one on validation is taken, so keep each sweep in a folder of its own")
+        }
+        let runs = Self.chosen(all)
         let names = Set(runs.map(\.method)).sorted()
         guard names.contains(baseline) else {
             throw UserError("\(folder): no finished run of \(baseline); there are \(names.joined(separator: ", "))")
@@ -143,6 +150,9 @@ public struct RunComparison: Codable, Sendable, Equatable {
 extension FinishedRun {
     /// What an accuracy is of: the data set, and the held-out domains.
     fileprivate var target: [String] { [dataset] + summary.testDomains }
+
+    /// Two runs of a sweep differ in it.
+    fileprivate var identity: [String] { [method, "\(summary.seed)", "\(draw)"] + target }
 }
 
 extension RunComparison.Row {

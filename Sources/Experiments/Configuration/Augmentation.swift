@@ -1,8 +1,9 @@
 import Backbones
+import DomainGeneralization
 import Pixels
 
 /// What happens to an image before it is trained on.
-public enum Augmentation: String, Codable, Sendable, CaseIterable {
+public enum Augmentation: String, SettingChoice {
     /// DomainBed's: random crop, flip, colour jitter of 0.3, one greyscale image in ten. Brightness is multiplied, so a
     /// white ground turns grey.
     case domainbed

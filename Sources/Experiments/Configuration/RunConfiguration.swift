@@ -112,6 +112,10 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
             throw UserError("--set \(text): write it as name=value, for instance --set backbone.dropout=0.1")
         }
+        // These are where other settings come from, which it is too late for.
+        if ["preset", "draw"].contains(text[..<equals]) {
+            throw UserError("--set \(text): only recorded there; use --\(text[..<equals])")
+        }
         let value = try YAML.parse(String(text[text.index(after: equals)...]), name: "--set \(text)")
         let nested = text[..<equals].split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
         return try changed(by: nested, source: "--set")
@@ -124,8 +128,9 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         }
         try check(!testDomains.isEmpty, "no domain is held out; name one with --test-domain")
         try check(steps > 0, "steps: \(steps) is not above 0")
-        try check(batchSize > 0, "batchSize: \(batchSize) is not above 0")
+        try check((1...65_536).contains(batchSize), "batchSize: \(batchSize) is not in 1…65536")
         try check(imageSize >= 32, "imageSize: \(imageSize) is under 32 pixels, the least that the backbones take")
+        try check(imageSize <= 8192, "imageSize: \(imageSize) is above 8192 pixels")
         try check(learningRate > 0 && learningRate.isFinite, "learningRate: \(learningRate) is not above 0")
         try check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay: \(weightDecay) is below 0")
         try check(holdoutFraction >= 0 && holdoutFraction < 1, "holdoutFraction: \(holdoutFraction) is not in 0..<1")

@@ -22,7 +22,9 @@ public enum YAML {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw UserError("\(path): no such file, or it cannot be read; check the path")
         }
-        return try parse(String(decoding: data, as: UTF8.self), name: path)
+        let text = String(decoding: data, as: UTF8.self)
+        // Some editors begin a file with a byte order mark.
+        return try parse(text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text, name: path)
     }
 
     /// YAML text of a value, keys sorted.

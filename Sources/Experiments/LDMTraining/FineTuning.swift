@@ -53,7 +53,7 @@ public struct FineTuning {
         var loading = CaptionedImageLoader.Options()
         loading.resolution = resolution ?? model.imageSize
         (loading.crop, loading.flips, loading.seed) = (crop, flips, options.seed)
-        guard loading.resolution > 0, loading.resolution % model.vae.downsampling == 0 else {
+        guard (1...8192).contains(loading.resolution), loading.resolution % model.vae.downsampling == 0 else {
             throw UserError(
                 "a resolution of \(loading.resolution) pixels: choose a multiple of \(model.vae.downsampling), such as "
                     + "\(model.imageSize)")

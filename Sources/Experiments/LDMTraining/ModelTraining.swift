@@ -27,7 +27,7 @@ public struct ModelTraining {
     public func run(
         _ trainer: some ModelTrainer, shouldStop: () -> Bool = { false }, evaluate: (Int) throws -> [(String, Double)]
     ) throws -> Bool {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try AtomicFile.makeFolder(folder)
         if FileManager.default.fileExists(atPath: checkpoint) {
             try trainer.restore(from: checkpoint)
             report("going on from step \(trainer.step)")

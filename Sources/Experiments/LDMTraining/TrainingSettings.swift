@@ -26,11 +26,7 @@ struct TrainingSettings {
                         + "another folder")
             }
         }
-        do {
-            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-        } catch {
-            throw UserError("\(work): the folder cannot be made; check permissions and free space")
-        }
+        try AtomicFile.makeFolder(work)
         try AtomicFile.write(values.text + "\n", to: path)
     }
 

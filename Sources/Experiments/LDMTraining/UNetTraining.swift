@@ -65,7 +65,7 @@ public struct UNetTraining {
             options: options, warmStart: warmStart, corpus: corpus.digest,
             vae: try ContentHash.of(file: "\(output)/vae/diffusion_pytorch_model.safetensors"))
         try TrainingSettings(settings).check(work: work, ignoring: ["steps"])
-        try FileManager.default.createDirectory(atPath: "\(output)/scheduler", withIntermediateDirectories: true)
+        try AtomicFile.makeFolder("\(output)/scheduler")
         try Self.scheduler.write(to: "\(output)/scheduler/scheduler_config.json")
         let tokenizer = try CLIPTokenizer(openAIMerges: vocabulary, contextLength: text.length)
         try tokenizer.write(to: "\(output)/tokenizer")

@@ -54,7 +54,7 @@ public struct VAETraining {
         vae.normaliseLatents(
             mean: latents.mean([0, 2, 3]), deviation: latents.variance([0, 2, 3]).sqrt())
         let folder = "\(output)/vae"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try AtomicFile.makeFolder(folder)
         try ModelFolder.write(vae.config.json, to: "\(folder)/config.json")
         try vae.store.state.write(safetensors: "\(folder)/diffusion_pytorch_model.safetensors", dtype: .float16)
     }

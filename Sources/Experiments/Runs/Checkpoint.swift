@@ -66,9 +66,9 @@ public struct CheckpointFolder: Sendable {
     public func save(_ checkpoint: Checkpoint) throws {
         let final = folder(checkpoint.state.step)
         let temporary = final + ".tmp"
-        try makeFolder(path)
+        try AtomicFile.makeFolder(path)
         try? FileManager.default.removeItem(atPath: temporary)
-        try makeFolder(temporary)
+        try AtomicFile.makeFolder(temporary)
         do {
             try checkpoint.model.write(safetensors: "\(temporary)/model.safetensors")
             try checkpoint.optimizer.write(safetensors: "\(temporary)/optimizer.safetensors")
@@ -156,20 +156,6 @@ public struct CheckpointFolder: Sendable {
 
     private func describe(_ file: String) throws -> Manifest.File {
         Manifest.File(size: try MappedFile(path: file).count, sha256: try sha256(file: file))
-    }
-}
-
-/// Makes a folder and those above it.
-/// - Throws: ``UserError`` naming it.
-func makeFolder(_ path: String) throws {
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        let reason = cause?.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause?.code ?? 0))) : nil
-        throw UserError(
-            "\(path): the folder cannot be made (\(reason ?? error.localizedDescription)); choose another with "
-                + "--run-dir, or correct its permissions")
     }
 }
 

@@ -21,22 +21,15 @@ public final class RunDirectory {
     }
 
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
-    /// - Parameter restart: forgets an earlier run in the folder.
+    /// - Parameter restart: sets an earlier run in the folder aside, to be forgotten when ``replacingOldRun(_:)`` has succeeded.
     /// - Throws: ``UserError`` when the folder cannot be written, is in use, or holds a run with other settings.
     public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
-        try makeFolder(path)
+        try AtomicFile.makeFolder(path)
         try takeLock()
-        if restart {
-            for name in [
-                "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json",
-                "done",
-                "failed", RunAverage.file,
-            ] {
-                try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
-            }
-        }
+        restoreOldRun()
+        if restart { try setOldRunAside() }
         // A run that ended before its first checkpoint has nothing to lose.
         if FileManager.default.fileExists(atPath: "\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
             try refuseOtherSettings(configuration)
@@ -44,6 +37,45 @@ public final class RunDirectory {
             try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")
         }
         for name in ["failed", Self.failedBatch] { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+    }
+
+    /// Runs what must succeed before an earlier run that was set aside is forgotten; if it fails, that run is back.
+    func replacingOldRun<Result>(_ body: () throws -> Result) rethrows -> Result {
+        do {
+            let result = try body()
+            // First by one rename: half of a run never comes back.
+            rename("\(path)/\(Self.aside)", "\(path)/\(Self.forgotten)")
+            try? FileManager.default.removeItem(atPath: "\(path)/\(Self.forgotten)")
+            return result
+        } catch {
+            restoreOldRun()
+            throw error
+        }
+    }
+
+    private static let aside = ".before-restart"
+    private static let forgotten = ".forgotten"
+    /// What belongs to one run.
+    private static let parts = [
+        "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json", "done",
+        "failed",
+        RunAverage.file,
+    ]
+
+    private func setOldRunAside() throws {
+        try AtomicFile.makeFolder("\(path)/\(Self.aside)")
+        for name in Self.parts { rename("\(path)/\(name)", "\(path)/\(Self.aside)/\(name)") }
+    }
+
+    /// Brings back a run that was set aside by a restart that did not come to its beginning, or was killed before.
+    private func restoreOldRun() {
+        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.forgotten)")
+        guard FileManager.default.fileExists(atPath: "\(path)/\(Self.aside)") else { return }
+        for name in Self.parts {
+            try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+            rename("\(path)/\(Self.aside)/\(name)", "\(path)/\(name)")
+        }
+        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.aside)")
     }
 
     /// The file that lists the images of the step that `failed` tells of.
@@ -70,7 +102,13 @@ public final class RunDirectory {
     /// The settings that the run was started with.
     public func configuration() throws -> RunConfiguration {
         let file = "\(path)/config.yaml"
-        return try RunConfiguration().changed(by: YAML.read(file), source: file)
+        let configuration = try RunConfiguration().changed(by: YAML.read(file), source: file)
+        do {
+            try configuration.validate()
+        } catch {
+            throw UserError("\(file): \(error)")
+        }
+        return configuration
     }
 
     /// A run may be resumed on another device, with another store, with less memory, and when its data set has been moved

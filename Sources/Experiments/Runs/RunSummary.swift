@@ -19,6 +19,7 @@ public struct RunSummary: Codable, Sendable, Equatable {
         public let accuracy: Double?
         /// DomainBed's figure: on the part of those that its split calls training items.
         public let domainBedAccuracy: Double?
+        /// The mean over classes of the share classified rightly, of the selected model; nil of the others.
         public let meanClassAccuracy: Double?
         /// On its unseen items.
         public let unseenItems: Double?
@@ -39,8 +40,11 @@ public struct RunSummary: Codable, Sendable, Equatable {
     /// Sums over the run: seconds by kind of work (`…_seconds`), and what the algorithm counts, such as images generated.
     public let totals: [String: Double]
 
-    init(_ rows: [CheckpointRow], configuration: RunConfiguration, context: AlgorithmContext, totals: [String: Double])
-    {
+    /// - Parameter predictions: the selected model's, of the held-out domains among others.
+    init(
+        _ rows: [CheckpointRow], predictions: [Prediction], configuration: RunConfiguration, context: AlgorithmContext,
+        totals: [String: Double]
+    ) {
         algorithm = configuration.algorithm.name
         data = configuration.data
         testDomains = context.testEnvironments.map { context.dataset.environments[$0] }
@@ -49,9 +53,12 @@ public struct RunSummary: Codable, Sendable, Equatable {
         steps = configuration.steps
         self.totals = totals
         let sources = context.dataset.environments.indices.filter { !context.testEnvironments.contains($0) }
-        func result(_ row: CheckpointRow) -> Result {
+        func result(_ row: CheckpointRow, _ predictions: [Prediction] = []) -> Result {
             let targets = context.testEnvironments.map { environment in
-                (context.dataset.environments[environment], Target(row, environment: environment, context: context))
+                (
+                    context.dataset.environments[environment],
+                    Target(row, predictions, environment: environment, context: context)
+                )
             }
             return Result(
                 step: row.step, sourceValidation: row.mean(sources, CheckpointRow.validationAccuracy),
@@ -61,33 +68,29 @@ public struct RunSummary: Codable, Sendable, Equatable {
         func chosen(_ selection: ModelSelection) -> CheckpointRow {
             selection.choose(rows, sources: sources) ?? CheckpointRow([:])
         }
-        selected = result(chosen(.trainingDomain))
+        selected = result(chosen(.trainingDomain), predictions)
         last = result(chosen(.oracle))
-        averaged = rows.last?.average.map(result)
+        averaged = rows.last?.average.map { result($0) }
     }
 }
 
 extension RunSummary.Target {
-    init(_ row: CheckpointRow, environment: Int, context: AlgorithmContext) {
+    init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, context: AlgorithmContext) {
         let isTrained = context.sourceEnvironments.contains(environment)
-        let parts = isTrained ? ["out"] : ["in", "out"]
-        let sizes = [
-            "in": context.split.training[environment].count, "out": context.split.validation[environment].count,
-        ]
-        func weighted(_ suffix: String) -> Double? {
-            var sum = 0.0
-            var count = 0
-            for part in parts {
-                guard let size = sizes[part], size > 0, let value = row["env\(environment)_\(part)_\(suffix)"] else {
-                    continue
-                }
-                sum += value * Double(size)
-                count += size
-            }
-            return count > 0 ? sum / Double(count) : nil
+        var parts = [("out", context.split.validation[environment])]
+        if !isTrained { parts.append(("in", context.split.training[environment])) }
+        var sum = 0.0
+        var count = 0
+        for (part, items) in parts where !items.isEmpty {
+            guard let value = row["env\(environment)_\(part)_acc"] else { continue }
+            sum += value * Double(items.count)
+            count += items.count
         }
+        // Not the mean over the parts: a small one lacks classes.
+        let items = Set(parts.flatMap(\.1))
         self.init(
-            accuracy: weighted("acc"), domainBedAccuracy: row.trainingAccuracy(environment),
-            meanClassAccuracy: weighted("class_acc"), unseenItems: row.unseenAccuracy(environment))
+            accuracy: count > 0 ? sum / Double(count) : nil, domainBedAccuracy: row.trainingAccuracy(environment),
+            meanClassAccuracy: Score(predictions: predictions.filter { items.contains($0.item) }).meanClassAccuracy,
+            unseenItems: row.unseenAccuracy(environment))
     }
 }

@@ -60,11 +60,11 @@ public struct TrainedModel {
 
     /// Class probabilities of images, each in the order of ``classes``.
     public func probabilities(_ images: [RGBImage]) throws -> [[Double]] {
-        let inputs = pipeline.tensor(images, size: configuration.imageSize) {
-            SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
-        }
-        return try withTorchErrors {
-            classifier.evaluating {
+        try withTorchErrors {
+            let inputs = pipeline.tensor(images, size: configuration.imageSize) {
+                SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
+            }
+            return classifier.evaluating {
                 let rows = logits(inputs.to(device: device)).softmax(1).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }

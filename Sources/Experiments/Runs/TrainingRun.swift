@@ -25,7 +25,7 @@ public final class TrainingRun {
     /// Prepares a run: reads the data, makes the model, and takes up the newest whole checkpoint in the folder.
     /// - Parameters:
     ///   - threads: how many threads work; one operator of libtorch uses as many.
-    ///   - restart: forgets an earlier run in the folder.
+    ///   - restart: forgets an earlier run in the folder, once everything that the new one needs has been read.
     /// - Throws: a one-line error for anything that cannot be used; nothing was written before the data was read.
     public init(
         _ configuration: RunConfiguration, folder: String, registry: AlgorithmRegistry, threads: Int,
@@ -33,7 +33,8 @@ public final class TrainingRun {
     ) throws {
         Machine.threads = threads
         let setup = try RunSetup(configuration, registry: registry, threads: threads, report: report)
-        directory = try RunDirectory(folder, configuration: setup.configuration, restart: restart)
+        let directory = try RunDirectory(folder, configuration: setup.configuration, restart: restart)
+        self.directory = directory
         self.configuration = setup.configuration
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
@@ -44,8 +45,11 @@ public final class TrainingRun {
                 "\(folder): \(configuration.data) has other images than when the run began; restore them, choose another "
                     + "--run-dir, or --restart to forget that run")
         }
-        context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
-        let algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
+        let algorithm: any Algorithm
+        (context, algorithm) = try directory.replacingOldRun {
+            let context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
+            return (context, try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context))
+        }
         trainer = Trainer(algorithm, context: context, loaderThreads: threads)
         average = RunAverage(self.configuration, parameters: algorithm.classifier.store.parameters)
         if let warning = average?.warning(steps: self.configuration.steps) { report(.warning(warning)) }
@@ -241,10 +245,10 @@ public final class TrainingRun {
             rows[rows.count - 1] = CheckpointRow(last.values.merging(scores.mapValues(JSONValue.double)) { $1 })
             try directory.write(rows)
         }
-        let summary = RunSummary(rows, configuration: configuration, context: context, totals: metrics.totals)
-        if summary.selected.step != step || average != nil {
+        let selected = selectedStep ?? step
+        if selected != step || average != nil {
             try trainer.algorithm.classifier.store.load(
-                directory.checkpoints.read(summary.selected.step).model, name: directory.checkpoints.path)
+                directory.checkpoints.read(selected).model, name: directory.checkpoints.path)
         }
         var lines = ""
         let environments = context.dataset.environments.indices
@@ -265,6 +269,8 @@ public final class TrainingRun {
             lines += line.text + "\n"
         }
         try directory.write(lines, to: "predictions.jsonl")
+        let summary = RunSummary(
+            rows, predictions: predictions, configuration: configuration, context: context, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
         try directory.write("done", to: "done")
         return summary

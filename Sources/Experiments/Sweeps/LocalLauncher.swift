@@ -43,7 +43,7 @@ public struct LocalLauncher: Sendable {
     /// Runs the members to their ends; one that fails does not stop the others.
     /// - Throws: a one-line error for a folder that cannot be written.
     public func run(_ members: [SweepMember], report: @escaping @Sendable (Event) -> Void) throws -> [Outcome] {
-        try makeFolder(folder)
+        try AtomicFile.makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
         let turns = Turns(devices)
         return try parallelMap(members.count, threads: jobs) { index in
@@ -61,7 +61,7 @@ public struct LocalLauncher: Sendable {
         let path = "\(folder)/\(member.name)"
         let log = "\(path)/log.txt"
         do {
-            try makeFolder(path)
+            try AtomicFile.makeFolder(path)
             guard FileManager.default.createFile(atPath: log, contents: nil),
                 let output = FileHandle(forWritingAtPath: log)
             else { return .failed("\(log): cannot be written; check the folder's permissions") }

@@ -54,7 +54,7 @@ public struct SlurmScript {
     /// - Returns: the script's path.
     /// - Throws: a one-line error for a folder that cannot be written.
     public func write() throws -> String {
-        try makeFolder(folder)
+        try AtomicFile.makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
         try AtomicFile.write(names, to: list)
         let path = "\(folder)/slurm.sh"

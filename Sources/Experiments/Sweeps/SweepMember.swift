@@ -68,7 +68,7 @@ public struct SweepMember: Sendable {
     /// Writes the member's settings.
     /// - Throws: a one-line error for a folder that cannot be written.
     func writeSettings(in sweep: String) throws {
-        try makeFolder("\(sweep)/members")
+        try AtomicFile.makeFolder("\(sweep)/members")
         try AtomicFile.write(YAML.text(try JSONValue(encoding: configuration)), to: settingsFile(in: sweep))
     }
 

@@ -23,6 +23,10 @@ public struct SweepMethod: Sendable, Equatable {
         guard let algorithm = changes["algorithm"]?["name"]?.string else {
             throw UserError("\(source).\(variant): which algorithm? Write algorithm: {name: ERM, hyperparameters: {…}}")
         }
+        for name in ["preset", "draw"] where changes[name] != nil {
+            throw UserError(
+                "\(source).\(variant): \(name) would only be recorded; give the sweep --\(name)s or --\(name)")
+        }
         self.algorithm = algorithm
         self.variant = variant
         self.changes = changes

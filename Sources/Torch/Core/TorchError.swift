@@ -47,7 +47,8 @@ private func torchError(_ status: ct_status, _ what: String) -> TorchError {
     let text = status.message.map { String(cString: $0) } ?? "unknown failure"
     if let message = status.message { ct_message_free(message) }
     let line = text.split(separator: "\n").first.map(String.init) ?? text
-    return TorchError("\(what): \(line)", isOutOfMemory: status.code == 2)
+    let remedy = status.code == 2 ? "; take fewer or smaller images at a time" : ""
+    return TorchError("\(what): \(line)\(remedy)", isOutOfMemory: status.code == 2)
 }
 
 /// Records the error for `withTorchErrors`, or stops the process with it.

@@ -38,6 +38,25 @@ public enum AtomicFile {
         }
     }
 
+    /// Makes a folder and those above it, where they are missing.
+    /// - Throws: `FileFormatError` naming the one that cannot be made.
+    public static func makeFolder(_ path: String) throws {
+        if isFolder(path) { return }
+        let parent = (path as NSString).deletingLastPathComponent
+        if !parent.isEmpty, parent != path, !FileManager.default.fileExists(atPath: parent) { try makeFolder(parent) }
+        // Another process may have made it meanwhile.
+        guard mkdir(path, 0o777) == 0 || errno == EEXIST && isFolder(path) else {
+            throw FileFormatError(
+                path: path, problem: "the folder cannot be made (\(systemMessage()))",
+                remedy: "choose another, or correct the permissions")
+        }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
         var rest = bytes
         while let start = rest.baseAddress, rest.count > 0 {

@@ -5,7 +5,7 @@ import Torch
 /// The settings of ``MixStyle`` and ``EFDMix``.
 public struct FeatureMixingSettings: Hyperparameters {
     /// Whose style an image takes over part of.
-    public enum Partners: String, Codable, Sendable {
+    public enum Partners: String, SettingChoice {
         /// Any image's of the step.
         case random
         /// One of another domain.

@@ -1,0 +1,26 @@
+import ArgumentParser
+import DomainGeneralization
+import Foundation
+
+/// The file that a command's result goes to, looked at before the work.
+enum OutputFile {
+    /// - Parameter ending: what the file's name must end with, as `.png`.
+    /// - Throws: `ValidationError` for another name, ``UserError`` where no file can be made.
+    static func check(_ path: String, ending: String? = nil) throws {
+        if let ending, !path.lowercased().hasSuffix(ending) {
+            throw ValidationError("--output: '\(path)' is no \(ending) file, which the result is")
+        }
+        let folder = (path as NSString).deletingLastPathComponent
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder, isDirectory: &isFolder)
+        guard exists, isFolder.boolValue else {
+            throw UserError("\(path): cannot be written: no folder '\(folder)'; make it first")
+        }
+        guard FileManager.default.isWritableFile(atPath: folder.isEmpty ? "." : folder) else {
+            throw UserError("\(path): cannot be written; choose a folder that you may write to")
+        }
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            throw UserError("\(path): a folder; give the name of a file")
+        }
+    }
+}
