@@ -47,7 +47,7 @@ struct LDMTrainTests {
         }
         #expect(stopped.status == 128 + SIGINT, "\(stopped.errors)")
         #expect(stopped.errors.contains("interrupted: state saved in work; the same command goes on from there"))
-        #expect(!program.exists("model"))
+        #expect(!program.exists("model/vae"))
 
         let resumed = try train(steps: 101)
         #expect(resumed.status == 0, "\(resumed.errors)")

@@ -23,8 +23,16 @@ struct RunComparisonTests {
         func write(_ text: String, _ name: String) throws {
             try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
         }
-        try write("variant: \(variant)\nalgorithm: {name: ERM}\ndata: data/\(data)\ndraw: \(draw)\n", "config.yaml")
         let held = ([domain] + (other.map { [$0] } ?? [])).map { "\"\($0)\"" }.joined(separator: ", ")
+        try write(
+            """
+            variant: \(variant)
+            algorithm: {name: ERM}
+            data: data/\(data)
+            draw: \(draw)
+            testDomains: [\(held)]
+
+            """, "config.yaml")
         let result = """
             {"step": 5, "sourceValidation": \(validation), "sourceUnseenItems": 0.25, "targets": {"\(domain)": {
             "accuracy": \(accuracy), "domainBedAccuracy": 0.1, "meanClassAccuracy": 0.2, "unseenItems": 0.5}}}
