@@ -100,7 +100,8 @@ public struct RunComparison: Codable, Sendable, Equatable {
     /// - Throws: ``UserError`` for a folder without finished runs, or without one of the baseline.
     public init(folder: String, baseline: String, warn: (String) -> Void = { _ in }) throws {
         let all = try FinishedRun.all(in: folder)
-        for twins in Dictionary(grouping: all, by: \.identity).values where twins.count > 1 {
+        let twins = Dictionary(grouping: all, by: \.identity).values.filter { $0.count > 1 }
+        for twins in twins.sorted(by: { $0[0].path < $1[0].path }) {
             warn(
                 "\(twins[0].path) and \(twins[1].path): the same method, domains, seed and draw with other settings; the better "
                     + "one on validation is taken, so keep each sweep in a folder of its own")
