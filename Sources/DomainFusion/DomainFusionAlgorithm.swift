@@ -138,10 +138,9 @@ public final class DomainFusionAlgorithm: Algorithm {
         let items = minibatches.flatMap(\.items)
         if let distillation {
             let confidence = rawLogits.softmax(1).gathered(1, labels.unsqueezed(1)).squeezed(1)
-            let views = noGrad { (raw * deviation + mean).clamp(min: 0, max: 1) }
             let term = distillation.loss(
-                confidence: confidence, images: views, labels: labels.scalars(Int.self), items: items, step: step,
-                ledger: &ledger)
+                confidence: confidence, images: noGrad { (raw * deviation + mean).clamp(min: 0, max: 1) },
+                labels: labels.scalars(Int.self), items: items, step: step, ledger: &ledger)
             loss = loss + term.loss
             metrics += term.metrics + [Metric("confidence", confidence.mean().item())]
         }

@@ -48,16 +48,16 @@ public final class LatentDistillationTerm {
     /// The term `λ·mean(g·p)` and what is logged of it.
     /// - Parameters:
     ///   - confidence: the classifier's probability of the true label [N], part of its graph.
-    ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1].
+    ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1]; worked out only where the mode looks at them.
     public func loss(
-        confidence: Tensor, images: Tensor, labels: [Int], items: [Int], step: Int, ledger: inout Ledger
+        confidence: Tensor, images: @autoclosure () -> Tensor, labels: [Int], items: [Int], step: Int, ledger: inout Ledger
     ) -> (loss: Tensor, metrics: [Metric]) {
         let start = Date()
         let generator = Generator(seed: seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15)
         let p = confidence.detached()
         let model = distillation.denoiser.model
-        let views = images.resizedForModel(model)
-        let context = model.embed(zip(items, labels).map { prompts(self.items[$0].environment)[$1] })
+        func views() -> Tensor { images().resizedForModel(model) }
+        func context() -> Tensor { model.embed(zip(items, labels).map { prompts(self.items[$0].environment)[$1] }) }
         func draw() -> NoiseDraw {
             let stratified = NoiseDraw.stratified(
                 labels.count, for: distillation.denoiser, settings: settings, generator: generator)
@@ -69,16 +69,17 @@ public final class LatentDistillationTerm {
         switch source {
         case .autograd:
             let losses = distillation.surrogate(
-                views, context: context, confidence: confidence.to(dtype: model.workingDType), draw: draw())
+                views(), context: context(), confidence: confidence.to(dtype: model.workingDType), draw: draw())
             ledger.unetEvaluations += labels.count * passes
             ledger.vaePasses += labels.count
             return (settings.weight * losses.mean(), [seconds(since: start)])
         case .online:
-            g = distillation.gradient(views, context: context, confidence: p, draw: draw())
+            g = distillation.gradient(views(), context: context(), confidence: p, draw: draw())
             ledger.unetEvaluations += labels.count * passes * (settings.objective == .full ? 2 : 1)
             ledger.vaePasses += 2 * labels.count
         case .latentCurve(let table):
             let (latents, derivative) = table.latents(items, at: p)
+            let context = context()
             let draw = draw()
             g = inferenceMode {
                 distillation.inParts(items.count) { part in

@@ -41,15 +41,15 @@ public struct Demo: Sendable {
         public let timeShares: [String: Double]
     }
 
-    /// DomainFusion's settings in `Evidence/embedded/methods.yaml`, but for LD's curves, which take a sixth of the time: without
-    /// guidance, of 8 nodes and 2 draws.
+    /// DomainFusion's settings in `Evidence/embedded/methods.yaml`, but for LD's curves, which take a sixth of the time: they are
+    /// of 8 nodes and 2 draws.
     public var settings: DomainFusionAlgorithm.Settings {
         var settings = DomainFusionAlgorithm.Settings()
         settings.ldm = ldm
         settings.ldmDtype = ldmDtype
         settings.distillation.prompt = "{a style} emoji of {a class}"
         settings.distillation.weight = 10
-        settings.distillation.guidanceScale = 1
+        settings.distillation.guidanceScale = 7.5
         settings.distillation.nodes = 8
         settings.distillation.draws = 2
         settings.augmentation.budget = 400
@@ -57,9 +57,9 @@ public struct Demo: Sendable {
         settings.augmentation.candidates = 3
         settings.augmentation.everyEpochs = 12
         settings.augmentation.start = .raw
-        settings.augmentation.strength = 1
+        settings.augmentation.strength = 0.7
         settings.augmentation.steps = 8
-        settings.augmentation.guidanceScale = 3
+        settings.augmentation.guidanceScale = 7.5
         settings.augmentation.contentPool = .candidatesAndSource
         settings.augmentation.prompts = ["{a style} emoji of {a class}"]
         settings.styles = Dictionary(
