@@ -50,7 +50,8 @@ public final class LatentDistillationTerm {
     ///   - confidence: the classifier's probability of the true label [N], part of its graph.
     ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1]; worked out only where the mode looks at them.
     public func loss(
-        confidence: Tensor, images: @autoclosure () -> Tensor, labels: [Int], items: [Int], step: Int, ledger: inout Ledger
+        confidence: Tensor, images: @autoclosure () -> Tensor, labels: [Int], items: [Int], step: Int,
+        ledger: inout Ledger
     ) -> (loss: Tensor, metrics: [Metric]) {
         let start = Date()
         let generator = Generator(seed: seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15)
