@@ -13,7 +13,8 @@ struct CompareCommand: AsyncParsableCommand {
         abstract: "Compare the methods of a sweep with one of them, image by image.",
         discussion: """
             For every held-out domain: each method's accuracy, and its gain over the one that is named, paired by image \
-            and seed, with a 95 % interval. 'domainfusion report' prints DomainBed's tables of the same runs.
+            and seed, with a 95 % interval for other images and other trainings. 'domainfusion report' prints \
+            DomainBed's tables of the same runs.
 
             Example:
               domainfusion compare runs/sweep --against ERM

@@ -75,18 +75,18 @@ struct RunComparisonTests {
         // Deviation of 0.75, 0.5, 0.25 over √3.
         #expect(abs(accuracy.value - 0.5) < 1e-12 && abs(accuracy.error - (0.125 / 9).squareRoot()) < 1e-12)
         let gain = try #require(rows[1].gain)
-        // Per image (0 + 1)/2, 0, (1 + 1)/2, 0: mean 3/8, variance 11/48 over four images.
+        // Per image (0 + 1)/2, 0, (1 + 1)/2, 0: mean 3/8, variance 11/48 over four images; the seeds differ by no more than the rest.
         #expect(gain.images == 4 && gain.seeds == 2)
         #expect(abs(gain.value - 0.375) < 1e-12)
-        #expect(abs(gain.margin - 1.96 * (11.0 / 48 / 4).squareRoot()) < 1e-12)
-        // (0 + 1)/2 and (0 + 1)/2.
+        #expect(abs(gain.margin - 3.18245 * (11.0 / 48 / 4).squareRoot()) < 1e-4)
+        // 0 with one seed, 1 with the other, on both images: 1/2 ± t₁·√(1/2 / 2).
         let unseen = try #require(rows[1].gainOnUnseenItems)
-        #expect(unseen.value == 0.5 && unseen.margin == 0 && unseen.images == 2)
+        #expect(unseen.value == 0.5 && abs(unseen.margin - 12.7062 * 0.5) < 1e-3 && unseen.images == 2)
         #expect(rows[2].gain == nil && rows[2].unseenDomain?.value == 0.9)
 
         let text = comparison.text().split(separator: "\n").map(String.init)
         #expect(text[0].hasPrefix("unseen: sketch   seeds      accuracy   gain over base"))
-        #expect(text[2].contains("3   50.0 ± 11.8     +37.5 ± 46.9") && text[3].contains("–"))
+        #expect(text[2].contains("3   50.0 ± 11.8     +37.5 ± 76.2") && text[3].contains("–"))
     }
 
     @Test func averagesOverHeldOutDomains() throws {
@@ -107,10 +107,11 @@ struct RunComparisonTests {
         // Seed 0: (0.5 + 0.75)/2; seed 1: 0.25. Deviation of the two over √2.
         let base = try #require(average.rows[0].unseenDomain)
         #expect(abs(base.value - 0.4375) < 1e-12 && abs(base.error - 0.1875 / 2.0.squareRoot()) < 1e-12)
-        // Of the two images of each that are no unseen items one was gained: 1/2 ± 1.96·√(1/2 / 2) on both domains.
+        // Of the two images of each that are no unseen items one was gained: a variance of 1/2 / 2 with one degree of freedom on both
+        // domains, of half that and two for their mean.
         let gain = try #require(average.rows[1].gain)
         #expect(abs(gain.value - 0.5) < 1e-12 && gain.images == 4 && gain.seeds == 2)
-        #expect(abs(gain.margin - 1.96 * 0.5 / 2.0.squareRoot()) < 1e-12)
+        #expect(abs(gain.margin - 4.30265 * 0.125.squareRoot()) < 1e-4)
         // 1/2 ± … on ink, 0 on sketch.
         #expect(average.rows[1].gainOnUnseenItems?.value == 0.25 && average.rows[0].gain == nil)
         #expect(comparison.text().contains("unseen: mean of 2"))

@@ -3,9 +3,7 @@ import Foundation
 
 /// The methods of a sweep side by side, each held-out domain by itself, and what each gains over one of them.
 ///
-/// A gain is paired: by image and seed. Its interval comes from the images: dᵢ is the difference in being right on image i,
-/// averaged over the seeds that both methods were run with; mean(d) ± 1.96·sd(d)/√n. It says how sure the gain is for other
-/// images of the domain; the standard error over seeds beside it, for other seeds.
+/// A gain is paired, by image and seed, and has an interval for other images and other trainings: ``PairedGain``.
 public struct RunComparison: Codable, Sendable, Equatable {
     /// A mean over seeds, fractions of 1.
     public struct Mean: Codable, Sendable, Equatable {
@@ -23,51 +21,6 @@ public struct RunComparison: Codable, Sendable, Equatable {
         }
     }
 
-    /// A paired difference to the method that is compared with, in fractions of 1.
-    public struct Gain: Codable, Sendable, Equatable {
-        public let value: Double
-        /// Half the 95 % interval.
-        public let margin: Double
-        /// Images and seeds that both have.
-        public let images: Int
-        public let seeds: Int
-
-        /// - Parameter pairs: for each seed, whether the class of each image was found: by the method and by the other.
-        init?(_ pairs: [(method: [String: Bool], other: [String: Bool])]) {
-            var sums: [String: (difference: Double, count: Double)] = [:]
-            for pair in pairs {
-                for (image, isRight) in pair.method {
-                    guard let otherIsRight = pair.other[image] else { continue }
-                    var sum = sums[image] ?? (0, 0)
-                    sum.difference += (isRight ? 1 : 0) - (otherIsRight ? 1 : 0)
-                    sum.count += 1
-                    sums[image] = sum
-                }
-            }
-            // In a fixed order, so that the same runs give the same last digit.
-            let differences = sums.sorted { $0.key < $1.key }.map { $0.value.difference / $0.value.count }
-            guard differences.count > 1 else { return nil }
-            let count = Double(differences.count)
-            let mean = differences.reduce(0, +) / count
-            let variance = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
-            value = mean
-            margin = 1.96 * (variance / count).squareRoot()
-            images = differences.count
-            seeds = pairs.count
-        }
-
-        /// The mean of several domains' gains, as those of different images; nil where one has none.
-        init?(meanOf gains: [Gain?]) {
-            let found = gains.compactMap { $0 }
-            guard found.count == gains.count, let seeds = found.map(\.seeds).min() else { return nil }
-            let count = Double(found.count)
-            value = found.reduce(0) { $0 + $1.value } / count
-            margin = found.reduce(0) { $0 + $1.margin * $1.margin }.squareRoot() / count
-            images = found.reduce(0) { $0 + $1.images }
-            self.seeds = seeds
-        }
-    }
-
     /// A method on a held-out domain, its models chosen by validation on the training domains.
     public struct Row: Codable, Sendable, Equatable {
         public let method: String
@@ -78,8 +31,8 @@ public struct RunComparison: Codable, Sendable, Equatable {
         public let meanClassAccuracy: Mean?
         public let unseenItems: Mean?
         /// Against ``RunComparison/baseline``; nil for itself and for an oracle.
-        public let gain: Gain?
-        public let gainOnUnseenItems: Gain?
+        public let gain: PairedGain?
+        public let gainOnUnseenItems: PairedGain?
     }
 
     /// A held-out domain, or several together.
@@ -165,8 +118,8 @@ extension RunComparison.Row {
         unseenDomain = Self.mean(runs) { $0.mean(\.accuracy) }
         meanClassAccuracy = Self.mean(runs) { $0.mean(\.meanClassAccuracy) }
         unseenItems = Self.mean(runs) { $0.mean(\.unseenItems) }
-        func gain(_ isCounted: (FinishedRun, String) -> Bool) -> RunComparison.Gain? {
-            RunComparison.Gain(
+        func gain(_ isCounted: (FinishedRun, String) -> Bool) -> PairedGain? {
+            PairedGain(
                 runs.compactMap { run in
                     guard let other = baseline.first(where: { $0.summary.seed == run.summary.seed }) else { return nil }
                     return (run.isRight.filter { isCounted(run, $0.key) }, other.isRight)
@@ -192,8 +145,8 @@ extension RunComparison.Row {
         unseenDomain = Self.mean(runs) { $0.mean(\.accuracy) }
         meanClassAccuracy = Self.mean(runs) { $0.mean(\.meanClassAccuracy) }
         unseenItems = Self.mean(runs) { $0.mean(\.unseenItems) }
-        gain = RunComparison.Gain(meanOf: found.map(\.gain))
-        gainOnUnseenItems = RunComparison.Gain(meanOf: found.map(\.gainOnUnseenItems))
+        gain = PairedGain(meanOf: found.map(\.gain))
+        gainOnUnseenItems = PairedGain(meanOf: found.map(\.gainOnUnseenItems))
     }
 
     /// The mean over seeds of what a seed's runs have in the mean.
