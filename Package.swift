@@ -70,7 +70,8 @@ let package = Package(
         .library(
             name: "DomainFusion",
             targets: [
-                "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "DomainFusion",
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
+                "DomainFusion",
                 "Experiments",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
@@ -82,6 +83,8 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        .target(name: "CSystem"),
+        .target(name: "Foundations", dependencies: ["CSystem"]),
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .systemLibrary(name: "CImageCodecs", path: "Sources/CImageCodecs"),
         .target(name: "CGlyphs", cSettings: headers("freetype2"), linkerSettings: [.linkedLibrary("freetype")]),
@@ -90,26 +93,30 @@ let package = Package(
             linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
-        .target(name: "Torch", dependencies: ["CTorch"]),
-        .target(name: "Pixels", dependencies: ["Torch", "CImageCodecs", "CRsvg"]),
-        .target(name: "Backbones", dependencies: ["Torch"]),
-        .target(name: "Diffusion", dependencies: ["Torch"]),
-        .target(name: "Hub", dependencies: ["Diffusion", "CCurl", crypto]),
+        .target(name: "Torch", dependencies: ["Foundations", "CTorch"]),
+        .target(name: "Pixels", dependencies: ["Foundations", "Torch", "CImageCodecs", "CRsvg"]),
+        .target(name: "Backbones", dependencies: ["Foundations", "Torch"]),
+        .target(name: "Diffusion", dependencies: ["Foundations", "Torch"]),
+        .target(name: "Hub", dependencies: ["Foundations", "Diffusion", "CCurl", crypto]),
         .target(
-            name: "DomainGeneralization", dependencies: ["Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
-        .target(name: "EmojiDG", dependencies: ["Pixels", "DomainGeneralization", "CGlyphs", crypto]),
-        .target(name: "DomainFusion", dependencies: ["DomainGeneralization", "Diffusion", crypto, logging]),
-        .target(name: "Experiments", dependencies: ["DomainFusion", "EmojiDG", crypto, yams, logging]),
+            name: "DomainGeneralization",
+            dependencies: ["Foundations", "Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
+        .target(name: "EmojiDG", dependencies: ["Foundations", "Pixels", "DomainGeneralization", "CGlyphs", crypto]),
+        .target(
+            name: "DomainFusion", dependencies: ["Foundations", "DomainGeneralization", "Diffusion", crypto, logging]),
+        .target(name: "Experiments", dependencies: ["Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Experiments", "Hub", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Foundations", "Experiments", "Hub", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
-        + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion") + tests("Hub")
+        + tests("Foundations") + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion")
+        + tests("Hub")
         + tests("DomainGeneralization")
         + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),
     swiftLanguageModes: [.v6],

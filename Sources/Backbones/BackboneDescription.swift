@@ -70,7 +70,7 @@ public struct BackboneDescription: Sendable {
     /// - Parameter folder: what relative paths are relative to.
     public func installedWeights(in folder: String = ".") -> String? {
         weightFiles
-            .map { $0.hasPrefix("~") ? ($0 as NSString).expandingTildeInPath : "\(folder)/\($0)" }
+            .map { $0.hasPrefix("~/") ? NSHomeDirectory() + $0.dropFirst() : "\(folder)/\($0)" }
             .first { FileManager.default.fileExists(atPath: $0) }
     }
 }

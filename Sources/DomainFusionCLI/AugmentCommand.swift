@@ -3,6 +3,7 @@ import Diffusion
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -115,7 +116,7 @@ struct AugmentCommand: AsyncParsableCommand {
             }
             outcomes.append(try augmenter.outcomes(requests, ledger: &ledger))
         }
-        let names = images.map { (($0 as NSString).lastPathComponent as NSString).deletingPathExtension }
+        let names = images.map { FilePath.stem(of: $0) }
         let rows = names.indices.flatMap { index in
             outcomes.enumerated().map { round, row in
                 (name: rounds == 1 ? names[index] : "\(names[index]), round \(round + 1)", outcome: row[index])

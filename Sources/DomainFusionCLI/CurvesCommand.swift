@@ -4,6 +4,7 @@ import DomainFusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -80,7 +81,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         for (path, image) in zip(images, decoded) {
             for name in classes {
                 let curve = try library.curve(image, prompt: Caption.prompt(prompt, class: name), ledger: &ledger)
-                let title = "\((path as NSString).lastPathComponent), \(name)"
+                let title = "\(FilePath.name(of: path)), \(name)"
                 let points = zip(grid.nodes, curve.values).map { (x: $0, y: Double($1)) }
                 series.append(LineChart.Series(title, points: points))
                 let record: [String: JSONValue] = [
@@ -93,7 +94,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         let chart = LineChart(
             title: "LD curves", xLabel: "confidence p", yLabel: "G(p)", series: series)
         try chart.write(to: output)
-        let json = (output as NSString).deletingPathExtension + ".json"
+        let json = FilePath.withoutExtension(output) + ".json"
         try AtomicFile.write(JSONValue.array(records).text + "\n", to: json)
         print("\(output) and \(json): \(series.count) curves, \(ledger.unetEvaluations) new U-Net evaluations")
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// The file that a command's result goes to, looked at before the work.
 enum OutputFile {
@@ -10,13 +11,13 @@ enum OutputFile {
         if let ending, !path.lowercased().hasSuffix(ending) {
             throw ValidationError("--output: '\(path)' is no \(ending) file, which the result is")
         }
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = FilePath.folder(of: path)
         var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder, isDirectory: &isFolder)
+        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
         guard exists, isFolder.boolValue else {
             throw UserError("\(path): cannot be written: no folder '\(folder)'; make it first")
         }
-        guard FileManager.default.isWritableFile(atPath: folder.isEmpty ? "." : folder) else {
+        guard FileManager.default.isWritableFile(atPath: folder) else {
             throw UserError("\(path): cannot be written; choose a folder that you may write to")
         }
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// What a prepared data set was made from: `source.json` in its folder.
 struct Source: Codable, Equatable {
@@ -38,7 +39,7 @@ struct PreparedFolder {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             var manifest = Data()
-            for folder in Set(drawings.map { ($0.record.path as NSString).deletingLastPathComponent }) {
+            for folder in Set(drawings.map { FilePath.folder(of: $0.record.path) }) {
                 try files.createDirectory(at: new.appendingPathComponent(folder), withIntermediateDirectories: true)
             }
             for drawing in drawings {

@@ -1,5 +1,6 @@
 import Diffusion
 import Foundation
+import Foundations
 
 /// Writes one repository's folder of the cache, as `huggingface_hub` does.
 struct CacheFolder: Sendable {
@@ -45,7 +46,7 @@ struct CacheFolder: Sendable {
     func link(_ file: RepositoryFile, _ commit: String) throws {
         let pointer = pointer(file, commit)
         guard !has(file, at: pointer) else { return }
-        try Self.makeFolder((pointer as NSString).deletingLastPathComponent)
+        try Self.makeFolder(FilePath.folder(of: pointer))
         let up = String(repeating: "../", count: file.path.split(separator: "/").count + 1)
         // Renamed into place: a link that leads nowhere is replaced, and of two processes none fails.
         let temporary = "\(pointer).\(UUID().uuidString.prefix(8)).tmp"
@@ -61,7 +62,7 @@ struct CacheFolder: Sendable {
     func note(_ revision: String, is commit: String) throws {
         let path = "\(repository)/refs/\(revision)"
         guard FileManager.default.contents(atPath: path) != Data(commit.utf8) else { return }
-        try Self.makeFolder((path as NSString).deletingLastPathComponent)
+        try Self.makeFolder(FilePath.folder(of: path))
         let temporary = "\(path).\(UUID().uuidString.prefix(8)).tmp"
         do {
             try Data(commit.utf8).write(to: URL(fileURLWithPath: temporary))

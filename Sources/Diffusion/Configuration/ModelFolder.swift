@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// Writes the files of a model folder in diffusers layout.
@@ -8,7 +9,7 @@ public enum ModelFolder {
     public static func write(_ json: [String: Any], to path: String) throws {
         do {
             try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                atPath: FilePath.folder(of: path), withIntermediateDirectories: true)
             let data = try JSONSerialization.data(
                 withJSONObject: json, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
             try (data + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 extension CLIPTokenizer {
@@ -7,7 +8,7 @@ extension CLIPTokenizer {
     ///
     /// - Throws: `FileFormatError` naming the file that is missing or does not fit the others.
     public init(folder: String) throws {
-        func path(_ name: String) -> String { (folder as NSString).appendingPathComponent(name) }
+        func path(_ name: String) -> String { FilePath.join(folder, name) }
         for name in ["vocab.json", "merges.txt"] where !FileManager.default.fileExists(atPath: path(name)) {
             throw FileFormatError(
                 path: path(name), problem: "no such file",
@@ -55,7 +56,7 @@ extension CLIPTokenizer {
     ///
     /// - Throws: `FileFormatError` if the folder cannot be made or written.
     public func write(to folder: String) throws {
-        func path(_ name: String) -> String { (folder as NSString).appendingPathComponent(name) }
+        func path(_ name: String) -> String { FilePath.join(folder, name) }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {

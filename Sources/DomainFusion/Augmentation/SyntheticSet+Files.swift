@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -30,7 +31,7 @@ extension SyntheticSet {
             let path = "\(folder)/\(record.path)"
             do {
                 try FileManager.default.createDirectory(
-                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                    atPath: FilePath.folder(of: path), withIntermediateDirectories: true)
             } catch {
                 throw UserError("\(folder): the folder cannot be made; correct its permissions")
             }

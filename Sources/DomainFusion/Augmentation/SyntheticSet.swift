@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -78,7 +79,7 @@ extension SyntheticSet.Record {
         recipe: String
     ) {
         self.init(
-            path: "\((source.name as NSString).deletingPathExtension)-r\(round)-\(number).png",
+            path: "\(FilePath.withoutExtension(source.name))-r\(round)-\(number).png",
             sha256: ContentHash.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
             prompts: outcome.request.prompts, seeds: outcome.request.seeds, strength: strength,

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// One value in a ``ContentStore``.
 public struct StoreEntry: Sendable {
@@ -95,7 +96,7 @@ extension ContentStore {
             try StoreLock.hold(path) {
                 let names = Set((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
                 for name in names where name != ".lock" && !name.hasSuffix(".json") {
-                    guard !names.contains((name as NSString).deletingPathExtension + ".json") else { continue }
+                    guard !names.contains(FilePath.withoutExtension(name) + ".json") else { continue }
                     unlink("\(path)/\(name)")
                 }
             }
@@ -105,7 +106,7 @@ extension ContentStore {
 
     /// The description goes first: a reader finds a whole entry or none.
     private func delete(_ entry: StoreEntry) throws {
-        let folder = (entry.path as NSString).deletingLastPathComponent
+        let folder = FilePath.folder(of: entry.path)
         try StoreLock.hold(folder) {
             for file in [entry.path, "\(entry.path.dropLast(5)).\(entry.kind.fileExtension)"] {
                 guard unlink(file) == 0 || errno == ENOENT else {

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Logging
 import Pixels
 import Torch
@@ -130,7 +131,7 @@ public struct ContentStore: Sendable {
     /// Writes an entry, unless a whole one is there.
     private func write(_ key: StoreKey, notes: JSONValue, content: (String) throws -> Void) throws {
         let stem = stem(key.kind, key.hash)
-        try StoreLock.hold((stem as NSString).deletingLastPathComponent) {
+        try StoreLock.hold(FilePath.folder(of: stem)) {
             if case .whole = Self.check(stem, kind: key.kind, hash: key.hash) { return }
             let path = "\(stem).\(key.kind.fileExtension)"
             unlink(stem + ".json")

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The walk that lists an ``ImageFolder``.
 struct FolderScan {
@@ -61,7 +62,7 @@ struct FolderScan {
                         continue
                     }
                     let note = notes[file.dropFirst(root.count + 1)]
-                    let stem = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
+                    let stem = FilePath.stem(of: file)
                     items.append(
                         ImageFolder.Item(
                             path: file, label: labels[name] ?? 0, environment: environment, name: note?.name ?? stem,
@@ -89,7 +90,7 @@ struct FolderScan {
         var deeper: [String] = []
         for name in try entries(of: folder) {
             let path = "\(folder)/\(name)"
-            if Self.imageExtensions.contains((name as NSString).pathExtension.lowercased()) {
+            if Self.imageExtensions.contains(FilePath.fileExtension(of: name).lowercased()) {
                 files.append(path)
             } else if try isFolder(path) {
                 try refuseLoop(path, ancestors: ancestors)

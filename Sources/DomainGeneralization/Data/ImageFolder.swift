@@ -34,7 +34,7 @@ public struct ImageFolder: Sendable {
     public let leftOut: [String]
 
     /// The folder's own name.
-    public var name: String { URL(fileURLWithPath: root).lastPathComponent }
+    public var name: String { FilePath.name(of: URL(fileURLWithPath: root).path) }
 
     /// The name that tables and records call it: a known data set's, or the folder's.
     public var datasetName: String { KnownDataset.named(name)?.name ?? name }

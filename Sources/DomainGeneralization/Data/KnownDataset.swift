@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A public data set of domain generalization, known by its folder as DomainBed lays it.
 public struct KnownDataset: Sendable {
@@ -71,7 +72,7 @@ public struct KnownDataset: Sendable {
 
     /// The data set of this name or folder, whatever its case.
     public static func named(_ text: String) -> KnownDataset? {
-        let wanted = (text as NSString).lastPathComponent.lowercased()
+        let wanted = FilePath.name(of: text).lowercased()
         return all.first { wanted == $0.name.lowercased() || wanted == $0.folder.lowercased() }
     }
 
@@ -92,7 +93,7 @@ public struct KnownDataset: Sendable {
         if let known = named(text) {
             throw UserError("\(known.name) is not in \(directory); \(known.remedy(directory: directory))")
         }
-        let names = all.map(\.name) + found(in: directory).map { ($0 as NSString).lastPathComponent }
+        let names = all.map(\.name) + found(in: directory).map { FilePath.name(of: $0) }
         throw UserError("no data set '\(text)' in \(directory)" + suggestion(for: text, among: Set(names).sorted()))
     }
 

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// What a comparison reads of a run that has ended: `summary.json` and `predictions.jsonl`.
 struct FinishedRun {
@@ -24,7 +25,7 @@ struct FinishedRun {
         let configuration = try directory.configuration()
         method = configuration.methodName(configuration.algorithm.name)
         draw = configuration.draw
-        let name = (configuration.data as NSString).lastPathComponent
+        let name = FilePath.name(of: configuration.data)
         dataset = KnownDataset.named(name)?.name ?? name
         func unreadable(_ file: String) -> UserError {
             UserError("\(file): missing or unreadable; train this run again with --restart")

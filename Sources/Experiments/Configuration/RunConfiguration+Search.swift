@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 
 extension RunConfiguration {
     /// These settings with the hyperparameters of a random draw, which depends on the algorithm, the data set and the
@@ -10,7 +11,7 @@ extension RunConfiguration {
         result.draw = draw
         let found = try registry.algorithm(named: algorithm.name)
         guard draw > 0 || followsDomainBed else { return result }
-        let name = KnownDataset.named(data)?.name ?? (data as NSString).lastPathComponent
+        let name = KnownDataset.named(data)?.name ?? FilePath.name(of: data)
         let values = HyperparameterSearch(found, dataset: name).settings(draw: draw, trial: seed)
         for (setting, value) in values.run.sorted(by: { $0.key < $1.key }) {
             let nested = setting.split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }

@@ -3,6 +3,7 @@ import DomainFusion
 import DomainGeneralization
 import EmojiDG
 import Foundation
+import Foundations
 import Pixels
 
 /// ERM and DomainFusion side by side on EmojiDG, one domain held out: what `make demo` runs.
@@ -85,7 +86,7 @@ public struct Demo: Sendable {
     /// - Parameter report: the name of the run and what happens in it.
     /// - Throws: a one-line error; a killed demo goes on with the same call.
     public func run(threads: Int, report: @escaping @Sendable (String, RunEvent) -> Void) async throws -> Summary {
-        let root = (data as NSString).deletingLastPathComponent
+        let root = FilePath.folder(of: data)
         _ = try await EmojiDG.prepare(
             into: root, packages: .standard(packages: packages))
         var runs: [String: Run] = [:]

@@ -2,6 +2,7 @@ import Diffusion
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 
 /// Image files with captions, for fine-tuning a diffusion model.
@@ -129,11 +130,11 @@ public struct CaptionedImages: Sendable, Equatable {
             throw UserError("\(folder): the folder cannot be read; check its permissions")
         }
         let images = names.filter {
-            !$0.hasPrefix(".") && imageExtensions.contains(($0 as NSString).pathExtension.lowercased())
+            !$0.hasPrefix(".") && imageExtensions.contains(FilePath.fileExtension(of: $0).lowercased())
         }.sorted()
         guard !images.isEmpty else { return nil }
         return try images.map { name in
-            let path = "\(folder)/\((name as NSString).deletingPathExtension).txt"
+            let path = "\(folder)/\(FilePath.withoutExtension(name)).txt"
             guard FileManager.default.fileExists(atPath: path) else {
                 throw UserError("\(folder)/\(name): has no caption; write it into \(path), or into a metadata.jsonl")
             }

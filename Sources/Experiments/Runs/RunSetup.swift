@@ -2,6 +2,7 @@ import Backbones
 import Crypto
 import DomainGeneralization
 import Foundation
+import Foundations
 import Logging
 import Pixels
 import Torch
@@ -104,7 +105,7 @@ struct RunSetup {
     }
 
     private static func read(_ path: String) throws -> StateDict {
-        let isPickled = ["pth", "pt", "bin"].contains((path as NSString).pathExtension.lowercased())
+        let isPickled = ["pth", "pt", "bin"].contains(FilePath.fileExtension(of: path).lowercased())
         return try isPickled ? StateDict(pth: path) : StateDict(safetensors: path)
     }
 

@@ -8,7 +8,7 @@ enum SourceCheckout {
         guard let parts = executable?.resolvingSymlinksInPath().pathComponents,
             let build = parts.lastIndex(of: ".build")
         else { return nil }
-        let root = NSString.path(withComponents: Array(parts[..<build]))
+        let root = "/" + parts[1..<build].joined(separator: "/")
         guard FileManager.default.fileExists(atPath: "\(root)/.git") else { return nil }
         let git = Process()
         git.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Foundations
 import Torch
 
 /// A job array for SLURM: one task a member.
@@ -35,7 +36,7 @@ public struct SlurmScript {
     public var text: String {
         """
         #!/bin/bash
-        #SBATCH --job-name=\(Self.plain((folder as NSString).lastPathComponent))
+        #SBATCH --job-name=\(Self.plain(FilePath.name(of: folder)))
         #SBATCH --array=0-\(max(0, members.count - 1))%\(jobs)
         #SBATCH --cpus-per-task=\(threads)
         #SBATCH --output=\(folder)/slurm-%a.log

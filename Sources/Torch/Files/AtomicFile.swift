@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// Writes whole files so that a reader, or the next start after a crash, finds either the old content or the new.
 public enum AtomicFile {
@@ -42,8 +43,8 @@ public enum AtomicFile {
     /// - Throws: `FileFormatError` naming the one that cannot be made.
     public static func makeFolder(_ path: String) throws {
         if isFolder(path) { return }
-        let parent = (path as NSString).deletingLastPathComponent
-        if !parent.isEmpty, parent != path, !FileManager.default.fileExists(atPath: parent) { try makeFolder(parent) }
+        let parent = FilePath.folder(of: path)
+        if parent != path, !FileManager.default.fileExists(atPath: parent) { try makeFolder(parent) }
         // Another process may have made it meanwhile.
         guard mkdir(path, 0o777) == 0 || errno == EEXIST && isFolder(path) else {
             throw FileFormatError(
@@ -71,8 +72,7 @@ public enum AtomicFile {
     }
 
     private static func syncFolder(of path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
-        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(FilePath.folder(of: path), O_RDONLY | O_CLOEXEC)
         // A folder that may be written to but not read cannot be synced.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }

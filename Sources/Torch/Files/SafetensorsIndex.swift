@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The list of files over which one model's weights are spread (`*.safetensors.index.json`).
 public struct SafetensorsIndex: Equatable, Sendable {
@@ -11,12 +12,12 @@ public struct SafetensorsIndex: Equatable, Sendable {
     ///
     /// - Throws: `FileFormatError` if it is not such an index, names a file outside its own folder, or a shard is missing.
     public static func read(_ path: String) throws -> SafetensorsIndex {
-        let folder = (path as NSString).deletingLastPathComponent
-        let map = try names(path).mapValues { (folder as NSString).appendingPathComponent($0) }
+        let folder = FilePath.folder(of: path)
+        let map = try names(path).mapValues { FilePath.join(folder, $0) }
         let shards = Set(map.values).sorted()
         if let missing = shards.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
             throw FileFormatError(
-                path: path, problem: "\((missing as NSString).lastPathComponent) is missing beside it",
+                path: path, problem: "\(FilePath.name(of: missing)) is missing beside it",
                 remedy: "fetch all files of the model")
         }
         return SafetensorsIndex(shards: shards, weightMap: map)

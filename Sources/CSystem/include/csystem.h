@@ -1,0 +1,25 @@
+// What Swift cannot call of the C library: variadic functions, the standard streams, handlers that get details.
+#ifndef CSYSTEM_H
+#define CSYSTEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/// Writes out what standard output's stream holds. Returns 0, or the system's number of what went wrong; -1 when an
+/// earlier attempt failed.
+int csystem_flush_output(void);
+
+/// Has the system send this process `signal` when the thread that started it ends; does nothing outside Linux.
+void csystem_signal_with_parent(int signal);
+
+/// Names a file that is mapped at `start` for `csystem_watch_mappings`. Past a fixed number of files it does nothing.
+void csystem_add_mapping(const void *start, size_t size, const char *path);
+
+/// Forgets a mapping, before it is undone.
+void csystem_remove_mapping(const void *start);
+
+/// From now on a mapped file that is cut short, or whose disk fails, ends the process with one line that names it and
+/// exit status 1, in place of a crash.
+void csystem_watch_mappings(void);
+
+#endif
