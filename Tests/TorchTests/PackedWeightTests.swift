@@ -53,7 +53,7 @@ import Torch
         store.packsWeights = true
         let layer = Conv2d(store.root, in: 8, out: 8, kernel: 3, padding: 1, bias: false)
         let before = kept({ layer($0) }, x)
-        noGrad { _ = layer.weight.mul_(2) }
+        noGrad { layer.weight.mul_(2) }
         #expect(difference(inferenceMode { layer(x) }, before * 2) < 1e-6)
         #expect(difference(kept({ layer($0) }, x), before * 2) < 1e-6)
         store.replace("weight", with: layer.weight * 2)
@@ -89,7 +89,7 @@ import Torch
         let store = ParameterStore(try StateDict(safetensors: path), name: path)
         store.packsWeights = true
         let layers = ["a", "b"].map { Linear(store.root / $0, in: 100, out: 64, bias: false) }
-        noGrad { _ = layers[1].weight.add_(1) }
+        noGrad { layers[1].weight.add_(1) }
         let x = Tensor.randn([3, 100], generator: Generator(seed: 6))
         for layer in layers { _ = kept({ layer($0) }, x) }
         #expect(try layers[0].weight.scalars(Float.self) == #require(state["a.weight"]).scalars())

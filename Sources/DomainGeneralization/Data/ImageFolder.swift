@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A multi-domain image data set on disk: `ROOT/<domain>/<class>/*.{jpg,jpeg,png,webp,bmp}`.
 ///
