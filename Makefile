@@ -1,6 +1,6 @@
 # make demo and make test work on a fresh clone: each sets up first what is missing.
 
-.PHONY: setup build demo test bench docs format lint
+.PHONY: setup build demo test torture bench docs format lint
 
 setup:
 	@scripts/bootstrap
@@ -11,8 +11,14 @@ build: setup
 demo: build
 	.build/release/domainfusion demo
 
+# The torture part has a seed of its own, so that two tests of one commit try the same.
 test: setup
 	swift test
+	Tests/Torture/torture --binary .build/debug/domainfusion --seconds 120 --seed 1
+
+# Ten minutes; for more: make torture OPTIONS="--long 8"
+torture: build
+	Tests/Torture/torture $(OPTIONS)
 
 bench: setup
 	swift build -c release --product Benchmarks
