@@ -84,7 +84,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CSystem"),
-        .target(name: "Foundations", dependencies: ["CSystem"]),
+        .target(name: "Foundations", dependencies: ["CSystem", crypto]),
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .systemLibrary(name: "CImageCodecs", path: "Sources/CImageCodecs"),
         .target(name: "CGlyphs", cSettings: headers("freetype2"), linkerSettings: [.linkedLibrary("freetype")]),
@@ -93,18 +93,18 @@ let package = Package(
             linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
-        .target(name: "Torch", dependencies: ["Foundations", "CTorch"]),
+        .target(name: "Torch", dependencies: ["CSystem", "Foundations", "CTorch"]),
         .target(name: "Pixels", dependencies: ["Foundations", "Torch", "CImageCodecs", "CRsvg"]),
         .target(name: "Backbones", dependencies: ["Foundations", "Torch"]),
         .target(name: "Diffusion", dependencies: ["Foundations", "Torch"]),
         .target(name: "Hub", dependencies: ["Foundations", "Diffusion", "CCurl", crypto]),
         .target(
             name: "DomainGeneralization",
-            dependencies: ["Foundations", "Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
+            dependencies: ["CSystem", "Foundations", "Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
         .target(name: "EmojiDG", dependencies: ["Foundations", "Pixels", "DomainGeneralization", "CGlyphs", crypto]),
         .target(
             name: "DomainFusion", dependencies: ["Foundations", "DomainGeneralization", "Diffusion", crypto, logging]),
-        .target(name: "Experiments", dependencies: ["Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
+        .target(name: "Experiments", dependencies: ["CSystem", "Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
@@ -112,7 +112,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["DomainFusion", logging], path: "Benchmarks",
+            name: "Benchmarks", dependencies: ["Foundations", "DomainFusion", logging], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
         + tests("Foundations") + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion")

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// Runs one measurement and prints it as a line of JSON a result: `Benchmarks operators`,
@@ -26,7 +27,7 @@ struct Benchmarks {
         }
         guard CommandLine.arguments.count >= 2, let run = all[CommandLine.arguments[1]] else {
             let names = all.keys.sorted().joined(separator: "|")
-            FileHandle.standardError.write(Data("usage: Benchmarks \(names)\n".utf8))
+            Terminal.printError("usage: Benchmarks \(names)")
             exit(64)
         }
         Machine.keepFreedMemory()

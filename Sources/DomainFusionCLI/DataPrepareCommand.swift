@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import EmojiDG
 import Foundation
+import Foundations
 import Synchronization
 
 /// `domainfusion data prepare emoji`
@@ -109,11 +110,11 @@ private final class ProgressLine: Sendable {
         shown.withLock { last in
             guard percent > last else { return }
             last = percent
-            FileHandle.standardError.write(Data("\rdrawing \(percent) %".utf8))
+            Terminal.writeError("\rdrawing \(percent) %")
         }
     }
 
     func clear() {
-        if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isTerminal { Terminal.writeError("\r\u{1B}[K") }
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Torch
 
 @main
@@ -27,29 +28,48 @@ struct DomainFusionCommand: AsyncParsableCommand {
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.
     static func main() async {
+        Terminal.prepare()
+        MappedFile.explainLoss()
         // A training step then touches no new pages of memory, which saves a tenth of its time.
         Machine.keepFreedMemory()
         do {
+            let files = OpenFiles.raiseLimit()
+            guard files >= OpenFiles.needed else {
+                throw UserError(
+                    "this process may have \(files) files open; allow it at least \(OpenFiles.needed) (ulimit -n "
+                        + "\(OpenFiles.needed))")
+            }
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
+            if let failure = Terminal.finishOutput() { throw failure }
         } catch {
             end(with: error)
         }
     }
 
     private static func end(with error: any Error) -> Never {
-        if let code = error as? ExitCode { exit(withError: code) }
+        // What a command printed before it failed arrives, or its failure is the one that counts.
+        _ = Terminal.finishOutput()
+        if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
+        if let failure = error as? Terminal.OutputFailure {
+            // As a program that a closed pipe ends: `domainfusion info | head -1` has shown all that was asked for.
+            if failure.isClosedPipe { Foundation.exit(128 + SIGPIPE) }
+        }
         if let interruption = error as? Interruption {
             printError("\(interruption)")
             Foundation.exit(interruption.exitStatus)
         }
         let status = exitCode(for: error)
         // Help and version texts come as errors, too.
-        if status == .success { exit(withError: error) }
+        if status == .success {
+            print(fullMessage(for: error))
+            if let failure = Terminal.finishOutput() { end(with: failure) }
+            Foundation.exit(0)
+        }
         var line = "\(error)"
         if status == .validationFailure {
             line = message(for: error).split(separator: "\n").first.map(String.init) ?? line
@@ -62,5 +82,5 @@ struct DomainFusionCommand: AsyncParsableCommand {
 
 /// Prints a line on standard error.
 func printError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    Terminal.printError(line)
 }

@@ -3,6 +3,7 @@ import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -112,14 +113,9 @@ struct LDMTrainVAE: AsyncParsableCommand {
         try options.run(work: work) { shouldStop in
             try training.run(
                 corpus: corpus, work: work, output: options.output, device: device,
-                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: printLine)
+                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: Terminal.printLine)
         }
     }
-}
-
-/// Prints a line at once, into a pipe or a log file too.
-func printLine(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
 struct LDMTrainUNet: AsyncParsableCommand {
@@ -146,7 +142,7 @@ struct LDMTrainUNet: AsyncParsableCommand {
         try options.run(work: work) { shouldStop in
             try training.run(
                 corpus: corpus, vocabulary: vocabulary, work: work, output: options.output, device: device,
-                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: printLine)
+                evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: Terminal.printLine)
         }
     }
 }
@@ -194,7 +190,7 @@ struct LDMEvaluate: AsyncParsableCommand {
         let result = try withTorchErrors {
             try LDMEvaluation(
                 model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
-                report: printLine)
+                report: Terminal.printLine)
         }
         try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: output)
         print("\(output): written")

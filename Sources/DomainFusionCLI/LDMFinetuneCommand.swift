@@ -3,6 +3,7 @@ import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Torch
 
 /// `domainfusion ldm finetune`
@@ -189,7 +190,7 @@ struct LDMFinetune: AsyncParsableCommand {
             progress.show(done, of: total)
         } report: { line in
             progress.clear()
-            printLine(line)
+            Terminal.printLine(line)
         }
         print("\(result): written")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Logging
 
 /// How far a piece of work is: a bar with rate and remaining time on a terminal, now and then a plain line elsewhere.
@@ -52,14 +53,14 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
         let line = "\(bar) \(parts.joined(separator: "  "))"
         let padding = String(repeating: " ", count: max(0, width - line.count))
         width = line.count
-        FileHandle.standardError.write(Data("\r\(line)\(padding)".utf8))
+        Terminal.writeError("\r\(line)\(padding)")
     }
 
     /// Takes the bar away, for a line of text.
     func clear() {
         lock.withLock {
             guard isTerminal, width > 0 else { return }
-            FileHandle.standardError.write(Data("\r\(String(repeating: " ", count: width))\r".utf8))
+            Terminal.writeError("\r\(String(repeating: " ", count: width))\r")
             width = 0
         }
     }

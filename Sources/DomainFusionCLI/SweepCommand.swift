@@ -134,8 +134,10 @@ struct SweepCommand: AsyncParsableCommand {
     private func runLocally(_ members: [SweepMember], _ launcher: LocalLauncher) throws {
         Interruption.watch()
         let counter = Counter(members.count)
+        let waiting = Waiting()
         let folder = output
         let outcomes = try launcher.run(members) { event in
+            if case .waiting(let member) = event { waiting.show(member.name) }
             guard case .ended(let member, let outcome) = event else { return }
             let place = counter.next()
             switch outcome {
@@ -187,6 +189,17 @@ struct SweepCommand: AsyncParsableCommand {
     /// This program's own path.
     private static var program: String {
         Bundle.main.executablePath ?? URL(fileURLWithPath: CommandLine.arguments[0]).path
+    }
+
+    /// Tells once of each member that another process trains.
+    private final class Waiting: @unchecked Sendable {  // the variable is guarded by the lock
+        private let lock = NSLock()
+        private var told: Set<String> = []
+
+        func show(_ name: String) {
+            guard lock.withLock({ told.insert(name).inserted }) else { return }
+            printError("\(name): another process trains it; it is looked at again when the others are done")
+        }
     }
 
     /// Counts members that have ended, from several threads.

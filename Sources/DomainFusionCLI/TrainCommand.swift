@@ -32,13 +32,11 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Forget an earlier run in the folder and begin again.")
     var restart = false
 
-    func validate() throws {
-    }
-
     func run() async throws {
         let configuration = try options.configuration()
         let folder = runDir ?? Self.defaultFolder(configuration)
         Interruption.watch()
+        try ParentProcess.follow()
         try ModelDownload.fetchIfMissing(for: configuration)
         let loading = Progress("reading images", unit: "images")
         let training = Progress("step", unit: "steps")
@@ -69,6 +67,10 @@ struct TrainCommand: AsyncParsableCommand {
             training.clear()
             printError("\(interruption): state saved in \(folder); the same command goes on from there")
             throw ExitCode(interruption.exitStatus)
+        } catch let inUse as RunDirectory.InUse {
+            loading.clear()
+            printError("error: \(inUse)")
+            throw ExitCode(RunDirectory.InUse.exitStatus)
         }
         training.clear()
         print(ResultText.table(summary))

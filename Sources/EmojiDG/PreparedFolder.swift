@@ -1,5 +1,6 @@
 import Foundation
 import Foundations
+import Torch
 
 /// What a prepared data set was made from: `source.json` in its folder.
 struct Source: Codable, Equatable {
@@ -30,33 +31,28 @@ struct PreparedFolder {
     ///
     /// - Throws: ``EmojiError/unwritable(_:reason:)``; the old folder then stays as it was.
     func replace(with drawings: [Drawing], source: Source) throws {
-        let parent = URL(fileURLWithPath: path).deletingLastPathComponent()
-        let stem = ".\(URL(fileURLWithPath: path).lastPathComponent)-\(UUID().uuidString)"
-        let new = parent.appendingPathComponent("\(stem).new")
-        let old = parent.appendingPathComponent("\(stem).old")
-        defer { try? files.removeItem(at: new) }
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            var manifest = Data()
-            for folder in Set(drawings.map { FilePath.folder(of: $0.record.path) }) {
-                try files.createDirectory(at: new.appendingPathComponent(folder), withIntermediateDirectories: true)
-            }
-            for drawing in drawings {
-                try Data(drawing.png).write(to: new.appendingPathComponent(drawing.record.path))
-                manifest += try encoder.encode(drawing.record) + [UInt8(ascii: "\n")]
-            }
-            try manifest.write(to: new.appendingPathComponent("manifest.jsonl"))
-            try (encoder.encode(source) + [UInt8(ascii: "\n")]).write(to: new.appendingPathComponent("source.json"))
-            if files.fileExists(atPath: path) { try files.moveItem(atPath: path, toPath: old.path) }
-            try files.moveItem(atPath: new.path, toPath: path)
+            try AtomicFolder.replace(path) { try fill($0, with: drawings, source: source) }
+        } catch let error as FileFormatError {
+            throw EmojiError.unwritable(path, reason: error.problem)
         } catch {
-            if files.fileExists(atPath: old.path), !files.fileExists(atPath: path) {
-                try? files.moveItem(atPath: old.path, toPath: path)
-            }
             throw EmojiError.unwritable(path, reason: Self.reason(error))
         }
-        try? files.removeItem(at: old)
+    }
+
+    private func fill(_ folder: String, with drawings: [Drawing], source: Source) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        for child in Set(drawings.map { FilePath.folder(of: $0.record.path) }) {
+            try files.createDirectory(atPath: "\(folder)/\(child)", withIntermediateDirectories: true)
+        }
+        var manifest = Data()
+        for drawing in drawings {
+            try Data(drawing.png).write(to: URL(fileURLWithPath: "\(folder)/\(drawing.record.path)"))
+            manifest += try encoder.encode(drawing.record) + [UInt8(ascii: "\n")]
+        }
+        try manifest.write(to: URL(fileURLWithPath: "\(folder)/manifest.jsonl"))
+        try (encoder.encode(source) + [UInt8(ascii: "\n")]).write(to: URL(fileURLWithPath: "\(folder)/source.json"))
     }
 
     /// The system's words for why a file could not be written.

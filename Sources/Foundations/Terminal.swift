@@ -9,13 +9,14 @@ public enum Terminal {
     /// Prepares a program's three standard files, before anything else is opened.
     ///
     /// One that is closed (`2>&-`) would be the number of the next file that is opened, and text for the terminal would go
-    /// into that. Writing to a pipe without a reader is an error, not the end of the process.
+    /// into that. Writing to a pipe without a reader, or past a limit on file sizes, is an error, not the end of the process.
     public static func prepare() {
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
             // Takes the lowest number that is free. Opened so that its use fails, as that of a closed file does.
             _ = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
-        signal(SIGPIPE, SIG_IGN)
+        // A write that fails is told of, and ends the process in order.
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
     }
 
     /// Writes a line to standard error.

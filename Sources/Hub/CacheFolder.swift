@@ -1,6 +1,7 @@
 import Diffusion
 import Foundation
 import Foundations
+import Torch
 
 /// Writes one repository's folder of the cache, as `huggingface_hub` does.
 struct CacheFolder: Sendable {
@@ -49,10 +50,13 @@ struct CacheFolder: Sendable {
         try Self.makeFolder(FilePath.folder(of: pointer))
         let up = String(repeating: "../", count: file.path.split(separator: "/").count + 1)
         // Renamed into place: a link that leads nowhere is replaced, and of two processes none fails.
-        let temporary = "\(pointer).\(UUID().uuidString.prefix(8)).tmp"
+        let temporary = "\(pointer).tmp"
+        unlink(temporary)
         guard symlink("\(up)blobs/\(file.tag)", temporary) == 0 else { throw Self.failure(pointer) }
         guard rename(temporary, pointer) == 0 else {
             let failure = Self.failure(pointer)
+            // Another process may have made it of the same temporary link.
+            if has(file, at: pointer) { return }
             unlink(temporary)
             throw failure
         }
@@ -63,17 +67,7 @@ struct CacheFolder: Sendable {
         let path = "\(repository)/refs/\(revision)"
         guard FileManager.default.contents(atPath: path) != Data(commit.utf8) else { return }
         try Self.makeFolder(FilePath.folder(of: path))
-        let temporary = "\(path).\(UUID().uuidString.prefix(8)).tmp"
-        do {
-            try Data(commit.utf8).write(to: URL(fileURLWithPath: temporary))
-        } catch {
-            throw ModelError(path: path, "cannot be written; check permissions and free space")
-        }
-        guard rename(temporary, path) == 0 else {
-            let failure = Self.failure(path)
-            unlink(temporary)
-            throw failure
-        }
+        try AtomicFile.write(commit, to: path)
     }
 
     private static func makeFolder(_ path: String) throws {

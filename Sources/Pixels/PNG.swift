@@ -35,7 +35,8 @@ public enum PNG {
     ///
     /// - Throws: ``ImageError/inaccessible(_:reason:)`` if the folder is missing or cannot be written.
     public static func write(_ image: RGBImage, to path: String) throws {
-        try writeAtomically(encode(image), to: path)
+        // An image that a power failure damages is noticed: PNG has checksums.
+        try AtomicFile.write(to: path, isSynced: false) { append in try encode(image).withUnsafeBytes(append) }
     }
 
     /// Decodes a PNG of any colour type and depth; transparency is composed over white.
@@ -97,23 +98,5 @@ public enum PNG {
             offset += 12 + number(at: offset)
         }
         throw ImageError.truncated(name, format: "PNG")
-    }
-}
-
-/// Writes a file beside its place and renames it.
-func writeAtomically(_ bytes: [UInt8], to path: String) throws {
-    let temporary = "\(path).\(UUID().uuidString).tmp"
-    do {
-        try Data(bytes).write(to: URL(fileURLWithPath: temporary))
-    } catch {
-        unlink(temporary)
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        let reason = FileManager.default.fileExists(atPath: folder) ? "cannot write here" : "no folder \(folder)"
-        throw ImageError.inaccessible(path, reason: reason)
-    }
-    guard rename(temporary, path) == 0 else {
-        let reason = ImageFile.systemMessage()
-        unlink(temporary)
-        throw ImageError.inaccessible(path, reason: reason)
     }
 }

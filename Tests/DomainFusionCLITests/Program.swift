@@ -43,10 +43,10 @@ final class Program {
 
     /// Starts the program in the folder.
     private func start(
-        _ arguments: [String], environment: [String: String], output: FileHandle, errors: FileHandle
+        _ program: URL, _ arguments: [String], environment: [String: String], output: FileHandle, errors: FileHandle
     ) throws -> Process {
         let process = Process()
-        process.executableURL = Self.executable
+        process.executableURL = program
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -60,7 +60,8 @@ final class Program {
     /// Runs the program to its end, or until `end`, told of the running process, has ended it.
     /// - Parameter environment: variables to set beside those of the tests.
     func run(
-        _ arguments: [String], environment: [String: String] = [:], end: ((Process) throws -> Void)? = nil
+        _ arguments: [String], of program: URL = Program.executable, environment: [String: String] = [:],
+        end: ((Process) throws -> Void)? = nil
     ) throws -> ProgramResult {
         let outputs = try ["out", "err"].map { kind in
             let path = "\(folder)/\(kind)-\(UUID().uuidString)"
@@ -68,7 +69,8 @@ final class Program {
             guard let handle = FileHandle(forWritingAtPath: path) else { throw CocoaError(.fileWriteUnknown) }
             return (path, handle)
         }
-        let process = try start(arguments, environment: environment, output: outputs[0].1, errors: outputs[1].1)
+        let process = try start(
+            program, arguments, environment: environment, output: outputs[0].1, errors: outputs[1].1)
         try end?(process)
         process.waitUntilExit()
         let texts = outputs.map { path, handle in
@@ -79,6 +81,20 @@ final class Program {
         }
         let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
         return ProgramResult(status: status, output: texts[0], errors: texts[1])
+    }
+
+    /// Runs a line of bash, in which `$DF` is the program.
+    func shell(_ line: String) throws -> ProgramResult {
+        try run(["-c", line], of: URL(fileURLWithPath: "/bin/bash"), environment: ["DF": Self.executable.path])
+    }
+
+    /// Waits until something is so, or the process has ended.
+    func wait(for process: Process, until isSo: () -> Bool) throws {
+        let deadline = Date().addingTimeInterval(120)
+        while process.isRunning, !isSo() {
+            guard Date() < deadline else { throw CocoaError(.userCancelled) }
+            Thread.sleep(forTimeInterval: 0.001)
+        }
     }
 
     func callAsFunction(_ arguments: String...) throws -> ProgramResult { try run(arguments) }

@@ -99,3 +99,75 @@ struct SweepCommandTests {
         #expect(bad.errors.contains("theirs/run/results.jsonl: line 1: no usable \"args.algorithm\""))
     }
 }
+
+/// A sweep that is killed, and two sweeps on one folder.
+@Suite(.serialized)
+struct SweepProcessTests {
+    let program: Program
+    private let command = [
+        "sweep", "--dataset", "set", "--data-dir", ".", "--algorithms", "ERM", "--test-domains", "c", "--weights", "none",
+        "--image-size", "32", "--batch-size", "2", "--evaluate-every", "100", "--trials", "1", "--output", "sweep", "--jobs",
+        "1", "--threads", "1", "--device", "cpu",
+    ]
+
+    init() throws {
+        program = try Program()
+        try program.makeDataset()
+    }
+
+    /// The process of the member that runs, by the lock that it holds.
+    private var member: pid_t? {
+        let folder = try? FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/sweep")
+            .first { $0.hasPrefix("set-ERM") }
+        guard let folder, program.exists("sweep/\(folder)/classes.json") else { return nil }
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.compactMap(pid_t.init).first { process in
+            let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
+            return String(decoding: line, as: UTF8.self).contains("sweep/\(folder)\0")
+        }
+    }
+
+    private func isRunning(_ process: pid_t) -> Bool {
+        let status = FileManager.default.contents(atPath: "/proc/\(process)/stat") ?? Data()
+        let state = String(decoding: status, as: UTF8.self).split(separator: ")").last?.split(separator: " ").first
+        return state != nil && state != "Z"
+    }
+
+    @Test(arguments: [SIGKILL, SIGHUP])
+    func membersEndWithTheirSweep(_ signal: Int32) throws {
+        var child: pid_t?
+        let steps = ["--steps", "400", "--save-every", "400"]
+        let ended = try program.run(command + steps) { process in
+            try program.wait(for: process) {
+                child = member
+                return child != nil
+            }
+            kill(process.processIdentifier, signal)
+        }
+        #expect(ended.status == (signal == SIGKILL ? -SIGKILL : 128 + signal), "\(ended.errors)")
+        let process = try #require(child)
+        // The same command at once waits for the member to have saved, and goes on.
+        let again = try program.run(command + steps)
+        #expect(again.status == 0, "\(again.errors)")
+        #expect(!isRunning(process))
+        let name = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/sweep").first { $0.hasPrefix("set-ERM") })
+        let log = String(decoding: program.contents("sweep/\(name)/log.txt") ?? Data(), as: UTF8.self)
+        #expect(log.contains("goes on after step"), "\(log)")
+    }
+
+    @Test func twoSweepsShareAFolder() throws {
+        let both = try program.shell(
+            """
+            run() { "$DF" \(command.joined(separator: " ")) --trials 2 --steps 60 --save-every 60 2>"$1.txt"; }
+            run first & first=$!
+            while ! ls sweep/set-ERM*/classes.json >/dev/null 2>&1; do sleep 0.05; done
+            run second; second=$?
+            wait $first; echo "ended $? $second"
+            """)
+        #expect(both.output.contains("ended 0 0"), "\(both.errors)")
+        let told = ["first", "second"].map { String(decoding: program.contents("\($0).txt") ?? Data(), as: UTF8.self) }
+        #expect(told.joined().contains("another process trains it"))
+        #expect(!told.joined().contains("failed"))
+    }
+}

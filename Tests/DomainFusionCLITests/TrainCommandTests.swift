@@ -24,15 +24,6 @@ struct TrainCommandTests {
         return try program.run(arguments, end: end)
     }
 
-    /// Waits until something is so, or the process has ended.
-    private func wait(for process: Process, until isSo: () -> Bool) throws {
-        let deadline = Date().addingTimeInterval(120)
-        while process.isRunning, !isSo() {
-            try #require(Date() < deadline)
-            Thread.sleep(forTimeInterval: 0.001)
-        }
-    }
-
     @Test func trainsEvaluatesAndPredicts() throws {
         let trained = try train("run", "--algorithm", "FourierMix", "--set", "algorithm.hyperparameters.share=1")
         #expect(trained.status == 0, "\(trained.errors)")
@@ -68,7 +59,7 @@ struct TrainCommandTests {
             _ = try train("killed") { process in
                 // In the middle of a save, or soon after a start.
                 let isSaving = attempt % 2 == 0
-                try wait(for: process) {
+                try program.wait(for: process) {
                     let names = try? FileManager.default.contentsOfDirectory(
                         atPath: "\(program.folder)/killed/checkpoint")
                     return isSaving ? names?.contains { $0.hasSuffix(".tmp") } == true : names != nil
@@ -89,7 +80,7 @@ struct TrainCommandTests {
     func savesOnASignal(_ signal: Int32) throws {
         let stopped = try train("stopped", "--set", "steps=100000", "--set", "saveEvery=100000") { process in
             // Then the training loop is about to begin or runs.
-            try wait(for: process) { program.exists("stopped/classes.json") }
+            try program.wait(for: process) { program.exists("stopped/classes.json") }
             Thread.sleep(forTimeInterval: 2)
             kill(process.processIdentifier, signal)
         }

@@ -45,6 +45,18 @@ struct CheckpointTests {
         for step in [10, 20, 30, 40] { try folder.save(checkpoint(step)) }
         folder.prune(keeping: [10])
         #expect(folder.steps == [10, 30, 40])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 3)
+    }
+
+    /// Killed while it was removed, a checkpoint is gone, and not one without files.
+    @Test func aRemovedOneIsGone() throws {
+        for step in [10, 20] { try folder.save(checkpoint(step)) }
+        try FileManager.default.moveItem(atPath: folder.folder(10), toPath: folder.folder(10) + ".gone")
+        try FileManager.default.removeItem(atPath: folder.folder(10) + ".gone/state.json")
+        var warnings: [String] = []
+        #expect(try folder.latest { warnings.append($0) }?.state.step == 20)
+        #expect(warnings.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["step-20"])
     }
 
     @Test(arguments: ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])

@@ -252,7 +252,7 @@ struct TrainingRunTests {
         #expect(try run("done").run() == summary)
         #expect(try rows("done") == before && !FileManager.default.fileExists(atPath: "\(folder.path)/done/checkpoint"))
         try FileManager.default.removeItem(atPath: "\(folder.path)/done/summary.json")
-        #expect { try run("done").run() } throws: { "\($0)".contains("summary.json: missing or unreadable") }
+        #expect { try run("done").run() } throws: { "\($0)".contains("summary.json: missing; restore it") }
     }
 
     /// A signal while the averaged model is made: the last checkpoint stays the run's own.
@@ -342,44 +342,5 @@ struct TrainingRunTests {
         #expect { try run("none", configuration) } throws: { "\($0)".hasPrefix("all domains are held out") }
         configuration.testDomains = ["d"]
         #expect { try run("none", configuration) } throws: { "\($0)".contains("no domain 'd'") }
-    }
-}
-
-/// ERM that fails at a step until it is mended; without a step it is interrupted in a step that trains nothing.
-private final class Broken: Sendable {
-    let isMended = Atomic(false)
-    let step: Int?
-
-    init(at step: Int?) {
-        self.step = step
-    }
-
-    var description: AlgorithmDescription {
-        AlgorithmDescription("ERM", "ERM that fails.", ERM.Settings.self) { _, context in
-            FailingERM(try ERM(context: context), self)
-        }
-    }
-}
-
-private final class FailingERM: Algorithm {
-    private let inner: ERM
-    private let broken: Broken
-
-    init(_ inner: ERM, _ broken: Broken) {
-        self.inner = inner
-        self.broken = broken
-    }
-
-    var classifier: Classifier { inner.classifier }
-    var training: TrainingStep { inner.training }
-
-    func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        if step == broken.step, !broken.isMended.load(ordering: .relaxed) {
-            throw UserError("broken at step \(step)")
-        }
-        if broken.step == nil, training.isHeld, !broken.isMended.load(ordering: .relaxed) {
-            throw Interruption(signal: SIGTERM)
-        }
-        return try inner.update(minibatches, step: step)
     }
 }

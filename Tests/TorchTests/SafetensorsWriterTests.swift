@@ -80,15 +80,17 @@ struct SafetensorsWriterTests {
                 == "/no/such/folder/file: cannot be written: No such file or directory; make its folder first")
     }
 
-    #if os(Linux)
-        @Test func saysThatTheDiskIsFull() throws {
-            let folder = try TemporaryFolder()
-            let path = folder.path("file")
-            try FileManager.default.createSymbolicLink(
-                atPath: "\(path).tmp-\(getpid())", withDestinationPath: "/dev/full")
-            let error = #expect(throws: FileFormatError.self) { try AtomicFile.write("x", to: path) }
-            #expect(error?.description.hasSuffix("No space left on device; free some disk space and run again") == true)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")).isEmpty)
-        }
-    #endif
+    /// What a killed process left is taken over, and only one process writes at a time.
+    @Test func takesOverWhatAKillLeft() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("file")
+        try Data(repeating: 7, count: 1000).write(to: URL(fileURLWithPath: "\(path).tmp"))
+        try AtomicFile.write("x", to: path)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["file"])
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "x")
+        let texts = (0..<40).map { String(repeating: "\($0 % 10)", count: 10_000 + $0) }
+        DispatchQueue.concurrentPerform(iterations: texts.count) { try? AtomicFile.write(texts[$0], to: path) }
+        #expect(texts.contains(try String(contentsOfFile: path, encoding: .utf8)))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == ["file"])
+    }
 }

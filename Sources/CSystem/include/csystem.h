@@ -9,6 +9,12 @@
 /// earlier attempt failed.
 int csystem_flush_output(void);
 
+/// Raises the number of files that this process may have open to the most that it may raise it to; returns that.
+long csystem_raise_open_files(void);
+
+/// Whether the process that started this one had the signal ignored, as `nohup` does with SIGHUP.
+bool csystem_is_ignored(int signal);
+
 /// Has the system send this process `signal` when the thread that started it ends; does nothing outside Linux.
 void csystem_signal_with_parent(int signal);
 

@@ -8,11 +8,12 @@ public enum ModelFolder {
     /// - Throws: ``FileFormatError``.
     public static func write(_ json: [String: Any], to path: String) throws {
         do {
-            try FileManager.default.createDirectory(
-                atPath: FilePath.folder(of: path), withIntermediateDirectories: true)
+            try AtomicFile.makeFolder(FilePath.folder(of: path))
             let data = try JSONSerialization.data(
                 withJSONObject: json, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-            try (data + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
+            try AtomicFile.write(String(decoding: data, as: UTF8.self) + "\n", to: path)
+        } catch let error as FileFormatError {
+            throw error
         } catch {
             throw FileFormatError(path: path, problem: "cannot be written", remedy: "check permissions and free space")
         }

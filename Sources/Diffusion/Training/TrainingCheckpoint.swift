@@ -13,10 +13,10 @@ struct TrainingCheckpoint {
     /// - Throws: ``FileFormatError`` or ``ModelError`` naming the file.
     init(path: String) throws {
         state = try StateDict(safetensors: path)
-        guard let step = state["step"], step.count == 1 else {
-            throw ModelError(path: path, "not a training checkpoint; delete it to start anew")
-        }
-        self.step = Int(step.item())
+        guard let saved = state["step"], saved.count == 1, saved.dtype == .int64,
+            let step = saved.scalars(Int.self).first, step >= 0
+        else { throw ModelError(path: path, "not a training's state; restore it from a copy") }
+        self.step = step
     }
 
     mutating func add(_ part: StateDict, prefix: String) {
@@ -35,7 +35,7 @@ struct TrainingCheckpoint {
         let part = self.part(prefix)
         for (index, tensor) in average.averages.enumerated() {
             guard let saved = part[String(index)], saved.shape == tensor.shape else {
-                throw ModelError(path: path, "is a checkpoint of another model; delete it to start anew")
+                throw ModelError(path: path, "is the state of another model; restore it from a copy")
             }
             noGrad { tensor.copy_(saved) }
         }

@@ -5,9 +5,16 @@ import Pixels
 import Torch
 
 extension SyntheticSet {
-    /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged.
+    private static let manifest = "manifest.jsonl"
+    /// SHA-256 of the manifest.
+    private static let seal = "manifest.sha256"
+
+    /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged: it is then made again.
     public init?(folder: String, recipe: String) {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/manifest.jsonl") else { return nil }
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(Self.manifest)"),
+            let seal = FileManager.default.contents(atPath: "\(folder)/\(Self.seal)"),
+            SHA256Sum.of(String(decoding: data, as: UTF8.self)) + "\n" == String(decoding: seal, as: UTF8.self)
+        else { return nil }
         let records = data.split(separator: UInt8(ascii: "\n")).map { try? JSONDecoder().decode(Record.self, from: $0) }
         guard let round = records.first??.round else { return nil }
         var whole: [Record] = []
@@ -23,8 +30,8 @@ extension SyntheticSet {
     }
 
     /// Makes this the set in a folder, `<domain>/<class>/<image>.png` and `manifest.jsonl`: a data set that can be
-    /// looked at like any other. The images come first and the manifest in one step; then the set before it goes.
-    /// - Throws: a one-line error when the folder cannot be written; the set before is then as it was.
+    /// looked at like any other. The images come first, then the manifest and its hash; then the set before it goes.
+    /// - Throws: a one-line error when the folder cannot be written; the images of the set before are then as they were.
     public func write(to folder: String) throws {
         var lines = ""
         for (record, image) in zip(records, images) {
@@ -38,7 +45,8 @@ extension SyntheticSet {
             try PNG.write(image, to: path)
             lines += try JSONValue(encoding: record).text + "\n"
         }
-        try AtomicFile.write(lines, to: "\(folder)/manifest.jsonl")
+        try AtomicFile.write(lines, to: "\(folder)/\(Self.manifest)")
+        try AtomicFile.write(SHA256Sum.of(lines) + "\n", to: "\(folder)/\(Self.seal)")
         removeOthers(folder)
     }
 

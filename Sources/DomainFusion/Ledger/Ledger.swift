@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// What a run used the diffusion model for: written to `ledger.json` in its folder.
@@ -30,12 +31,20 @@ public struct Ledger: Codable, Sendable, Equatable {
     /// - Throws: ``UserError`` for a file that is no ledger.
     public init(path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else { return }
-        do {
-            self = try JSONDecoder().decode(Ledger.self, from: data)
-        } catch {
-            throw UserError("\(path): not a run's ledger; restore it from a copy, or delete it to count from here")
+        let remedy = "restore it from a copy, or delete it to count from here"
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: data), var members = value.object,
+            let ledger = try? value.decoded(as: Ledger.self)
+        else { throw UserError("\(path): not a run's ledger; \(remedy)") }
+        if let sum = members.removeValue(forKey: Self.seal)?.string,
+            sum != SHA256Sum.of(JSONValue.object(members).text)
+        {
+            throw UserError("\(path): its content is damaged (its own SHA-256 differs); \(remedy)")
         }
+        self = ledger
     }
+
+    /// The member that holds the SHA-256 of the others.
+    private static let seal = "sha256"
 
     /// Writes the ledger atomically, with the sums that are not stored.
     /// - Throws: a one-line error when the file cannot be written.
@@ -43,6 +52,7 @@ public struct Ledger: Codable, Sendable, Equatable {
         var members = try JSONValue(encoding: self).object ?? [:]
         members["generatedFromStore"] = .int(generatedFromStore)
         members["composedFromStore"] = .int(composedFromStore)
+        members[Self.seal] = .string(SHA256Sum.of(JSONValue.object(members).text))
         try AtomicFile.write(JSONValue.object(members).text + "\n", to: path)
     }
 

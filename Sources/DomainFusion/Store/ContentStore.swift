@@ -139,18 +139,13 @@ public struct ContentStore: Sendable {
             let sidecar = Sidecar(
                 kind: key.kind.rawValue, description: key.description, notes: notes,
                 sha256: try Self.digest(path, notes: notes))
-            try Self.replace(stem + ".json", with: Data("\(JSONValue(encoding: sidecar).text)\n".utf8))
-        }
-    }
-
-    /// Writes a file beside its place and renames it. It is not synced to the disk, which takes longer than many a value:
-    /// what a power failure damages is found when it is read.
-    private static func replace(_ path: String, with data: Data) throws {
-        do {
-            try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw UserError(
-                "\(path): the store cannot be written; free some disk space, or choose another with --store")
+            // Not synced to the disk, which takes longer than many a value: what a power failure damages is found when it
+            // is read.
+            do {
+                try AtomicFile.write("\(JSONValue(encoding: sidecar).text)\n", to: stem + ".json", isSynced: false)
+            } catch {
+                throw UserError("\(error), or choose another store with --store")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -15,6 +16,8 @@ public final class ImageCache: Sendable {
     private let kept: [String: RGBImage]
     /// What could not be read, by item.
     public let failures: [Failure]
+    /// SHA-256 of the contents of all files, in order: another one means that an image has changed.
+    public let contents: String
 
     /// Decodes every image once, so that a file that cannot be read is found before anything is trained.
     /// - Parameters:
@@ -27,22 +30,27 @@ public final class ImageCache: Sendable {
     ) throws {
         let ledger = Ledger(budget: budget, count: dataset.items.count, progress: progress)
         let results = try parallelMap(dataset.items.count, threads: max(1, threads)) {
-            index -> Result<RGBImage?, any Error> in
-            Result {
-                let image = try ImageFile.decode(dataset.items[index].path)
+            index -> (image: Result<RGBImage?, any Error>, sum: String) in
+            let path = dataset.items[index].path
+            let image = Result {
+                let image = try ImageFile.decode(path)
                 return ledger.add(image.pixels.count) ? image : nil
             }
+            return (image, SHA256Sum.of(file: path)?.sha256 ?? "")
         }
         var kept: [String: RGBImage] = [:]
         var failures: [Failure] = []
+        var contents = SHA256Sum()
         for (index, result) in results.enumerated() {
-            switch result {
+            contents.update(result.sum)
+            switch result.image {
             case .success(let image): kept[dataset.items[index].path] = image
             case .failure(let error): failures.append(Failure(item: index, reason: "\(error)"))
             }
         }
         self.kept = kept
         self.failures = failures
+        self.contents = contents.hexadecimal
     }
 
     /// The decoded image of an item.

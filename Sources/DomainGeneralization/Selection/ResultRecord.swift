@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A checkpoint of a run of a sweep: a line of `results.jsonl`, ours or DomainBed's.
 public struct ResultRecord: Sendable {
@@ -81,6 +82,7 @@ public struct ResultRecord: Sendable {
     /// - Throws: ``UserError`` for a file that cannot be read, another line that is no JSON object, or a record that
     ///   lacks what a table needs.
     public static func read(_ path: String, warn: (String) -> Void) throws -> [ResultRecord] {
+        try RunSeal.check(FilePath.name(of: path), in: FilePath.folder(of: path))
         guard let data = FileManager.default.contents(atPath: path) else {
             throw UserError("\(path): cannot be read; check its permissions")
         }
@@ -127,6 +129,7 @@ public struct ResultRecord: Sendable {
         var files: [String] = []
         func look(_ path: String, depth: Int) throws {
             guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
+            if !names.contains("results.jsonl") { try RunSeal.check("results.jsonl", in: path) }
             for name in sortedByCodePoint(names) {
                 let child = "\(path)/\(name)"
                 var isFolder: ObjCBool = false

@@ -19,7 +19,8 @@ struct FinishedRun {
     /// A run in a folder, or nil for a folder without one, or with one that has not ended.
     /// - Throws: ``UserError`` for a file of the run that cannot be read.
     init?(folder: String) throws {
-        guard FileManager.default.fileExists(atPath: "\(folder)/done") else { return nil }
+        guard RunSeal.exists(in: folder) else { return nil }
+        for name in ["config.yaml", "predictions.jsonl"] { try RunSeal.check(name, in: folder) }
         path = folder
         let directory = try RunDirectory(existing: folder)
         let configuration = try directory.configuration()

@@ -101,7 +101,7 @@ public struct Demo: Sendable {
         if let context { try writeGallery(context) }
         let summary = Summary(target: target, seeds: [seed], steps: steps, runs: runs)
         let text = try JSONValue(encoding: summary).text + "\n"
-        try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/summary.json"), options: .atomic)
+        try AtomicFile.write(text, to: "\(folder)/summary.json")
         return summary
     }
 

@@ -6,7 +6,7 @@ import Torch
 /// Fine-tunes a latent diffusion model on captioned images and writes the result: a LoRA, or a whole model folder.
 ///
 /// The output folder also holds the training's own files in `training/`: `settings.json`, `log.jsonl` and
-/// `checkpoint.safetensors`, from which the same settings go on.
+/// `checkpoint/`, from which the same settings go on.
 public struct FineTuning {
     public var options = FineTuningOptions()
     /// Side of the images in pixels; nil for the one that the model was trained on.

@@ -1,10 +1,11 @@
 import Diffusion
+import DomainGeneralization
 import Foundation
 import Torch
 
 /// Drives a ``ModelTrainer``: log lines, checkpoints, evaluations; goes on where a killed run stopped.
 public struct ModelTraining {
-    /// The folder of `log.jsonl` and `checkpoint.safetensors`.
+    /// The folder of `log.jsonl` and `checkpoint/`.
     public let folder: String
     public let steps: Int
     /// Steps between two lines of the log.
@@ -19,7 +20,7 @@ public struct ModelTraining {
         self.steps = steps
     }
 
-    private var checkpoint: String { "\(folder)/checkpoint.safetensors" }
+    private var checkpoints: CheckpointFolder { CheckpointFolder("\(folder)/checkpoint") }
 
     /// Trains until `steps`, or until `shouldStop`, and saves.
     /// - Parameter evaluate: further values for the log, by name.
@@ -28,56 +29,79 @@ public struct ModelTraining {
         _ trainer: some ModelTrainer, shouldStop: () -> Bool = { false }, evaluate: (Int) throws -> [(String, Double)]
     ) throws -> Bool {
         try AtomicFile.makeFolder(folder)
-        if FileManager.default.fileExists(atPath: checkpoint) {
-            try trainer.restore(from: checkpoint)
-            report("going on from step \(trainer.step)")
-        }
-        var sums: [String: Double] = [:]
-        var order: [String] = []
+        let file = TrainingLogFile(path: "\(folder)/log.jsonl")
+        var sums = try takeUp(trainer) ?? LogSums()
+        try file.cut(after: trainer.step)
         var since = ContinuousClock.now
         var counted = 0
-        var saved: Int?
+        var saved = trainer.step
+        func log(_ values: [(String, Double)]) throws {
+            guard !values.isEmpty else { return }
+            report(try file.add(step: trainer.step, images: trainer.step * trainer.batchSize, values))
+        }
         while trainer.step < steps, !shouldStop() {
-            let result = try trainer.advance()
-            if order.isEmpty { order = result.values.map(\.name) }
-            for (name, value) in result.values { sums[name, default: 0] += value }
+            sums.add(try trainer.advance().values)
             counted += 1
             if trainer.step % logEvery == 0 {
                 let seconds = (ContinuousClock.now - since) / .seconds(1)
-                let means = order.map { ($0, sums[$0, default: 0] / Double(counted)) }
-                let rate = Double(counted * trainer.batchSize) / seconds
-                try log(trainer, means + [("images_per_second", rate)])
-                sums = [:]
-                counted = 0
-                since = .now
+                try log(sums.means + [("images_per_second", Double(counted * trainer.batchSize) / seconds)])
+                (sums, counted, since) = (LogSums(), 0, .now)
             }
             if trainer.step % evaluateEvery == 0 || trainer.step == steps {
-                try trainer.save(to: checkpoint)
+                // The line comes before the checkpoint: a training that is killed between them writes it again.
+                try log(try evaluate(trainer.step))
+                (sums, counted) = (LogSums(), 0)
+                try save(trainer, sums)
                 saved = trainer.step
-                try log(trainer, try evaluate(trainer.step))
                 since = .now
-                counted = 0
-                sums = [:]
             }
         }
-        if saved != trainer.step { try trainer.save(to: checkpoint) }
+        if saved != trainer.step { try save(trainer, sums) }
         return trainer.step >= steps
     }
 
-    private func log(_ trainer: some ModelTrainer, _ values: [(String, Double)]) throws {
-        guard !values.isEmpty else { return }
-        let pairs = values.map { "\"\($0.0)\": \(String(format: "%.6g", $0.1))" }.joined(separator: ", ")
-        let line = "{\"step\": \(trainer.step), \"images\": \(trainer.step * trainer.batchSize), \(pairs)}"
-        report(line)
-        let path = "\(folder)/log.jsonl"
-        let exists = FileManager.default.fileExists(atPath: path)
-        guard exists || FileManager.default.createFile(atPath: path, contents: nil),
-            let file = FileHandle(forWritingAtPath: path)
-        else {
-            throw FileFormatError(path: path, problem: "cannot be written", remedy: "check its permissions")
+    private static let state = "state.json"
+    private static let tensors = "training.safetensors"
+
+    /// Goes on from the newest whole checkpoint; nil where there is none.
+    private func takeUp(_ trainer: some ModelTrainer) throws -> LogSums? {
+        let sums = try checkpoints.latest(warn: { report("warning: \($0)") }) { folder in
+            guard let data = FileManager.default.contents(atPath: "\(folder)/\(Self.state)"),
+                let sums = try? JSONDecoder().decode(LogSums.self, from: data)
+            else {
+                throw UserError("\(folder)/\(Self.state): not a training's state; remove \(folder)")
+            }
+            try trainer.restore(from: "\(folder)/\(Self.tensors)")
+            return sums
         }
-        try file.seekToEnd()
-        try file.write(contentsOf: Data((line + "\n").utf8))
-        try file.close()
+        if sums != nil { report("going on from step \(trainer.step)") }
+        return sums
     }
+
+    private func save(_ trainer: some ModelTrainer, _ sums: LogSums) throws {
+        try checkpoints.save(step: trainer.step) { folder in
+            try trainer.save(to: "\(folder)/\(Self.tensors)")
+            try AtomicFile.write(try JSONValue(encoding: sums).text + "\n", to: "\(folder)/\(Self.state)")
+        }
+        checkpoints.prune(keeping: [])
+    }
+}
+
+/// Sums of what a training reports, since the last line of its log.
+private struct LogSums: Codable {
+    private var names: [String] = []
+    private var sums: [Double] = []
+    private var count = 0
+
+    mutating func add(_ values: [(name: String, value: Double)]) {
+        if names.isEmpty {
+            names = values.map(\.name)
+            sums = [Double](repeating: 0, count: names.count)
+        }
+        for (index, value) in values.enumerated() where index < sums.count { sums[index] += value.value }
+        count += 1
+    }
+
+    /// The means, in the order in which the values are reported.
+    var means: [(String, Double)] { zip(names, sums).map { ($0, $1 / Double(count)) } }
 }

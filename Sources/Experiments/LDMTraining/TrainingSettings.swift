@@ -16,7 +16,7 @@ struct TrainingSettings {
     /// - Throws: `UserError` naming a difference.
     func check(work: String, ignoring ignored: Set<String> = []) throws {
         let path = "\(work)/settings.json"
-        if FileManager.default.fileExists(atPath: "\(work)/checkpoint.safetensors") {
+        if !CheckpointFolder("\(work)/checkpoint").steps.isEmpty {
             guard let data = FileManager.default.contents(atPath: path),
                 let old = try? JSONDecoder().decode(JSONValue.self, from: data)
             else { throw UserError("\(path): missing or damaged; delete \(work) to start anew") }

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// The folder of a run: its configuration, results and checkpoints. Everything else is derived from it.
@@ -7,6 +8,7 @@ public final class RunDirectory {
     public let path: String
     /// Its checkpoints.
     public let checkpoints: CheckpointFolder
+    private let old: OldRun
     private var lock: Int32 = -1
 
     /// An existing run, for reading.
@@ -18,6 +20,7 @@ public final class RunDirectory {
         }
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
+        old = OldRun(folder: path)
     }
 
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
@@ -26,10 +29,12 @@ public final class RunDirectory {
     public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
+        old = OldRun(folder: path)
         try AtomicFile.makeFolder(path)
         try takeLock()
-        restoreOldRun()
-        if restart { try setOldRunAside() }
+        old.bringBack()
+        removeUnfinished()
+        if restart { try old.setAside() }
         // A run that ended before its first checkpoint has nothing to lose.
         if FileManager.default.fileExists(atPath: "\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
             try refuseOtherSettings(configuration)
@@ -43,39 +48,12 @@ public final class RunDirectory {
     func replacingOldRun<Result>(_ body: () throws -> Result) rethrows -> Result {
         do {
             let result = try body()
-            // First by one rename: half of a run never comes back.
-            rename("\(path)/\(Self.aside)", "\(path)/\(Self.forgotten)")
-            try? FileManager.default.removeItem(atPath: "\(path)/\(Self.forgotten)")
+            old.forget()
             return result
         } catch {
-            restoreOldRun()
+            old.bringBack()
             throw error
         }
-    }
-
-    private static let aside = ".before-restart"
-    private static let forgotten = ".forgotten"
-    /// What belongs to one run.
-    private static let parts = [
-        "checkpoint", "config.yaml", "results.jsonl", "summary.json", "predictions.jsonl", "ledger.json", "done",
-        "failed",
-        RunAverage.file,
-    ]
-
-    private func setOldRunAside() throws {
-        try AtomicFile.makeFolder("\(path)/\(Self.aside)")
-        for name in Self.parts { rename("\(path)/\(name)", "\(path)/\(Self.aside)/\(name)") }
-    }
-
-    /// Brings back a run that was set aside by a restart that did not come to its beginning, or was killed before.
-    private func restoreOldRun() {
-        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.forgotten)")
-        guard FileManager.default.fileExists(atPath: "\(path)/\(Self.aside)") else { return }
-        for name in Self.parts {
-            try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
-            rename("\(path)/\(Self.aside)/\(name)", "\(path)/\(name)")
-        }
-        try? FileManager.default.removeItem(atPath: "\(path)/\(Self.aside)")
     }
 
     /// The file that lists the images of the step that `failed` tells of.
@@ -83,6 +61,31 @@ public final class RunDirectory {
 
     deinit {
         if lock >= 0 { close(lock) }
+    }
+
+    /// Removes files that a killed process had begun: nobody else writes in this folder now.
+    private func removeUnfinished() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        for name in names where name.hasSuffix(".tmp") { unlink("\(path)/\(name)") }
+    }
+
+    /// Another process trains in the folder.
+    public struct InUse: Error, CustomStringConvertible {
+        let path: String
+        /// `EX_TEMPFAIL`: the same command may succeed later.
+        public static let exitStatus: Int32 = 75
+
+        public var description: String {
+            "\(path): another process is training in this folder; wait for it, or choose another --run-dir"
+        }
+    }
+
+    /// Whether a process trains in a folder at this moment.
+    static func isInUse(_ path: String) -> Bool {
+        let descriptor = open("\(path)/.lock", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
     private func takeLock() throws {
@@ -93,10 +96,17 @@ public final class RunDirectory {
                 "\(path): the folder cannot be written (\(String(cString: strerror(errno)))); choose another with "
                     + "--run-dir, or correct its permissions")
         }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            throw UserError(
-                "\(path): another process is training in this folder; wait for it, or choose another --run-dir")
+        // A process that was just killed needs a moment to go.
+        for _ in 0..<40 {
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                throw UserError(
+                    "\(path): cannot be locked (\(String(cString: strerror(errno)))); choose a --run-dir on a file system "
+                        + "with locks")
+            }
+            usleep(50_000)
         }
+        throw InUse(path: path)
     }
 
     /// The settings that the run was started with.
@@ -130,19 +140,30 @@ public final class RunDirectory {
                 + "or --restart to forget that run")
     }
 
-    /// The hash of the list of images that the run was started with; nil where it is not recorded.
-    var recordedListing: String? {
-        guard let data = FileManager.default.contents(atPath: "\(path)/environment.json") else { return nil }
-        return (try? JSONDecoder().decode(JSONValue.self, from: data))?["items_sha256"]?.string
+    /// What `environment.json` says of the run's beginning; nil where it is missing or unreadable.
+    private var environment: JSONValue? {
+        FileManager.default.contents(atPath: "\(path)/environment.json").flatMap {
+            try? JSONDecoder().decode(JSONValue.self, from: $0)
+        }
     }
 
+    /// The hash of the list of images that the run was started with; nil where it is not recorded.
+    var recordedListing: String? { environment?["items_sha256"]?.string }
+
+    /// The hash of the contents of these images.
+    var recordedContents: String? { environment?["images_sha256"]?.string }
+
+    /// When the run began.
+    var started: Date? { environment?["started"]?.string.flatMap { try? Date($0, strategy: .iso8601) } }
+
     /// Whether the run is complete.
-    public var isDone: Bool { FileManager.default.fileExists(atPath: "\(path)/done") }
+    public var isDone: Bool { RunSeal.exists(in: path) }
 
     /// The summary of a run that is complete.
     /// - Throws: ``UserError`` when it is missing or unreadable.
     func summary() throws -> RunSummary {
         let file = "\(path)/summary.json"
+        try RunSeal.check("summary.json", in: path)
         guard let data = FileManager.default.contents(atPath: file),
             let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
         else { throw UserError("\(file): missing or unreadable; train this run again with --restart") }

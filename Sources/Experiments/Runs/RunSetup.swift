@@ -1,5 +1,4 @@
 import Backbones
-import Crypto
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -85,6 +84,26 @@ struct RunSetup {
         return (rest, images)
     }
 
+    /// Makes sure that a run in a folder began with the images that are there now.
+    /// - Throws: ``UserError`` when they are others, or one of them has changed.
+    func checkImages(of run: RunDirectory) throws {
+        let remedy = "restore them, choose another --run-dir, or --restart to forget that run"
+        if let listing = run.recordedListing, listing != dataset.listing {
+            throw UserError("\(run.path): \(configuration.data) has other images than when the run began; \(remedy)")
+        }
+        guard let contents = run.recordedContents, contents != images.contents else { return }
+        let changed = run.started.flatMap { started in
+            dataset.items.first { modificationTime(of: $0.path).map { $0 > started } ?? false }
+        }
+        throw UserError(
+            "\(run.path): images of \(configuration.data) have changed since the run began"
+                + "\(changed.map { " (\($0.path) was written later)" } ?? ""); \(remedy)")
+    }
+
+    private func modificationTime(of path: String) -> Date? {
+        (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
+    }
+
     private static func weights(_ setting: String, of backbone: BackboneDescription) throws -> String? {
         switch setting {
         case "none": return nil
@@ -158,6 +177,7 @@ struct RunSetup {
             "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
             "host": .string(ProcessInfo.processInfo.hostName), "started": .string(Date().ISO8601Format()),
             "items": .int(dataset.items.count), "items_sha256": .string(dataset.listing),
+            "images_sha256": .string(images.contents),
             "left_out": .int(dataset.leftOut.count), "preset": .string(configuration.preset),
         ]
         if let commit = SourceCheckout.commit() { result["commit"] = .string(commit) }
@@ -176,9 +196,9 @@ struct RunSetup {
 extension ImageFolder {
     /// A hash of the list of images, so that a split can be told from another.
     var listing: String {
-        var hash = SHA256()
-        for item in items { hash.update(data: Data("\(item.path.dropFirst(root.count + 1))\n".utf8)) }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+        var sum = SHA256Sum()
+        for item in items { sum.update("\(item.path.dropFirst(root.count + 1))\n") }
+        return sum.hexadecimal
     }
 }
 
@@ -186,9 +206,10 @@ extension ImageFolder {
 public let toolkitVersion = "0.1.0"
 
 /// The SHA-256 of a file, in hexadecimal.
+/// - Throws: ``UserError`` for a file that cannot be read.
 func sha256(file path: String) throws -> String {
-    let file = try MappedFile(path: path)
-    var hash = SHA256()
-    hash.update(bufferPointer: file.bytes)
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    guard let sum = SHA256Sum.of(file: path) else {
+        throw UserError("\(path): cannot be read (\(String(cString: strerror(errno)))); check its permissions")
+    }
+    return sum.sha256
 }

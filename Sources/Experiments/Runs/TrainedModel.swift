@@ -22,6 +22,7 @@ public struct TrainedModel {
     public init(run path: String, averaged: Bool = false, device: String = "auto", threads: Int) throws {
         Machine.threads = max(1, threads)
         let run = try RunDirectory(existing: path)
+        for name in ["config.yaml", "classes.json"] { try RunSeal.check(name, in: path) }
         configuration = try run.configuration()
         guard let text = FileManager.default.contents(atPath: "\(path)/classes.json"),
             let classes = try? JSONDecoder().decode([String].self, from: text)
@@ -31,7 +32,7 @@ public struct TrainedModel {
         guard let newest = steps.last else {
             throw UserError("\(run.checkpoints.path): no checkpoint yet; let 'domainfusion train' run longer")
         }
-        let chosen = try Self.selectedStep(run).flatMap { steps.contains($0) ? $0 : nil } ?? newest
+        let chosen = try run.isDone ? run.summary().selected.step : newest
         let weights =
             averaged ? "\(path)/\(RunAverage.file)" : "\(run.checkpoints.path)/step-\(chosen)/model.safetensors"
         guard !averaged || FileManager.default.fileExists(atPath: weights) else {
@@ -39,7 +40,15 @@ public struct TrainedModel {
                 "\(weights): no such file; an averaged model is there at the end of a run that was started with --average"
             )
         }
-        let state = try averaged ? StateDict(safetensors: weights) : run.checkpoints.read(chosen).model
+        let state: StateDict
+        if averaged {
+            try RunSeal.check(RunAverage.file, in: path)
+            state = try StateDict(safetensors: weights)
+        } else {
+            let checkpoint = try run.checkpoints.read(chosen)
+            try checkpoint.state.run?.check(folder: path)
+            state = checkpoint.model
+        }
         step = averaged ? configuration.steps : chosen
         let description = try Backbones.named(configuration.backbone.name)
         self.device = try Device(parsing: device)
@@ -51,11 +60,6 @@ public struct TrainedModel {
         try classifier.store.load(state, name: weights)
         pipeline = .evaluation(
             size: configuration.imageSize, normalization: Normalization(description.normalisation))
-    }
-
-    private static func selectedStep(_ run: RunDirectory) throws -> Int? {
-        guard let data = FileManager.default.contents(atPath: "\(run.path)/summary.json") else { return nil }
-        return try? JSONDecoder().decode(RunSummary.self, from: data).selected.step
     }
 
     /// Class probabilities of images, each in the order of ``classes``.

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Logging
 import Torch
 
@@ -38,13 +39,7 @@ public final class TrainingRun {
         self.configuration = setup.configuration
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
-        if !directory.checkpoints.steps.isEmpty || directory.isDone, let listing = directory.recordedListing,
-            listing != setup.dataset.listing
-        {
-            throw UserError(
-                "\(folder): \(configuration.data) has other images than when the run began; restore them, choose another "
-                    + "--run-dir, or --restart to forget that run")
-        }
+        if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
         let algorithm: any Algorithm
         (context, algorithm) = try directory.replacingOldRun {
             let context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
@@ -59,17 +54,15 @@ public final class TrainingRun {
             report(.warning(warning))
         }
         events = try EventWriter(folder: folder)
+        guard !directory.isDone else {
+            try RunSeal.check(in: folder)
+            return
+        }
         rows = try directory.rows()
-        guard !directory.isDone else { return }
         if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
             try restore(checkpoint)
             report(.resumed(step))
         } else {
-            guard directory.checkpoints.steps.isEmpty else {
-                throw UserError(
-                    "\(directory.checkpoints.path): no checkpoint in it is whole; restore one from a copy, or begin again "
-                        + "with --restart")
-            }
             try directory.write(setup.environment(threads: threads).text + "\n", to: "environment.json")
             try directory.write(JSONValue(encoding: context.classes).text + "\n", to: "classes.json")
         }
@@ -77,6 +70,8 @@ public final class TrainingRun {
     }
 
     private func restore(_ checkpoint: Checkpoint) throws {
+        try checkpoint.state.run?.check(folder: directory.path)
+        try checkpoint.state.run?.check(rows, folder: directory.path)
         let folder = "\(directory.checkpoints.path)/step-\(checkpoint.state.step)"
         try trainer.algorithm.classifier.store.load(checkpoint.model, name: "\(folder)/model.safetensors")
         let state = AlgorithmState(tensors: checkpoint.optimizer, json: checkpoint.state.algorithm)
@@ -224,7 +219,9 @@ public final class TrainingRun {
         average?.add(to: &state)
         try directory.checkpoints.save(
             Checkpoint(
-                state: .init(step: step, metrics: metrics, algorithm: state.json),
+                state: .init(
+                    step: step, metrics: metrics, algorithm: state.json,
+                    run: RunRecord(folder: directory.path, rows: rows)),
                 model: trainer.algorithm.classifier.store.state, optimizer: state.tensors))
         savedStep = step
         directory.checkpoints.prune(keeping: Set(selectedStep.map { [$0] } ?? []))
@@ -272,7 +269,7 @@ public final class TrainingRun {
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, context: context, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
-        try directory.write("done", to: "done")
+        try RunSeal.write(directory.path)
         return summary
     }
 }

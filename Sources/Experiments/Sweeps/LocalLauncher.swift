@@ -17,6 +17,8 @@ public struct LocalLauncher: Sendable {
     /// What happens, for whoever shows it: from several threads.
     public enum Event: Sendable {
         case started(SweepMember)
+        /// Another process trains it, such as another sweep's on the same folder; it is looked at again when the others are done.
+        case waiting(SweepMember)
         case ended(SweepMember, Outcome)
     }
 
@@ -46,18 +48,49 @@ public struct LocalLauncher: Sendable {
         try AtomicFile.makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
         let turns = Turns(devices)
-        return try parallelMap(members.count, threads: jobs) { index in
-            guard Interruption.current == nil else { return .interrupted }
-            report(.started(members[index]))
-            let device = turns.take()
-            defer { turns.giveBack(device) }
-            let outcome = run(members[index], device: device)
-            report(.ended(members[index], outcome))
-            return outcome
+        let first = try parallelMap(members.count, threads: jobs) { index in
+            attempt(members[index], turns: turns, report: report)
         }
+        // Those that another process had are waited for: it may finish them, or leave them to be finished.
+        let others = first.indices.filter { first[$0] == nil }
+        let second = try parallelMap(others.count, threads: jobs) { place in
+            let member = members[others[place]]
+            while Interruption.current == nil {
+                if let outcome = attempt(member, turns: turns, report: report) { return outcome }
+                Thread.sleep(forTimeInterval: 0.5)
+            }
+            return .interrupted
+        }
+        let late = Dictionary(uniqueKeysWithValues: zip(others, second))
+        return first.indices.map { first[$0] ?? late[$0] ?? .interrupted }
     }
 
-    private func run(_ member: SweepMember, device: String?) -> Outcome {
+    /// Runs a member to its end.
+    /// - Returns: nil when another process trains it.
+    private func attempt(
+        _ member: SweepMember, turns: Turns, report: @escaping @Sendable (Event) -> Void
+    ) -> Outcome? {
+        guard Interruption.current == nil else { return .interrupted }
+        if member.state(in: folder) == .done { return ended(member, .done, report) }
+        guard !RunDirectory.isInUse("\(folder)/\(member.name)") else {
+            report(.waiting(member))
+            return nil
+        }
+        report(.started(member))
+        let device = turns.take()
+        defer { turns.giveBack(device) }
+        return run(member, device: device).map { ended(member, $0, report) }
+    }
+
+    private func ended(
+        _ member: SweepMember, _ outcome: Outcome, _ report: @Sendable (Event) -> Void
+    ) -> Outcome {
+        report(.ended(member, outcome))
+        return outcome
+    }
+
+    /// - Returns: nil when another process has begun to train it meanwhile.
+    private func run(_ member: SweepMember, device: String?) -> Outcome? {
         let path = "\(folder)/\(member.name)"
         let log = "\(path)/log.txt"
         do {
@@ -69,6 +102,7 @@ public struct LocalLauncher: Sendable {
             let process = Process()
             process.executableURL = URL(fileURLWithPath: program)
             process.arguments = member.arguments(in: folder, threads: threads, device: device)
+            process.environment = ParentProcess.environment
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = output
             process.standardError = output
@@ -77,13 +111,14 @@ public struct LocalLauncher: Sendable {
             while process.isRunning {
                 Thread.sleep(forTimeInterval: 0.05)
                 // The member saves its state on the signal.
-                if !isTold, Interruption.current != nil {
-                    process.terminate()
+                if !isTold, let interruption = Interruption.current {
+                    kill(process.processIdentifier, interruption.signal)
                     isTold = true
                 }
             }
             process.waitUntilExit()
             if process.terminationReason == .exit, process.terminationStatus == 0 { return .done }
+            if process.terminationReason == .exit, process.terminationStatus == RunDirectory.InUse.exitStatus { return nil }
             if Interruption.current != nil { return .interrupted }
             return .failed(reason(process, log: log))
         } catch {

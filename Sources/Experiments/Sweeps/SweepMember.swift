@@ -55,7 +55,7 @@ public struct SweepMember: Sendable {
     public func state(in sweep: String) -> State {
         let folder = "\(sweep)/\(name)"
         let files = FileManager.default
-        if files.fileExists(atPath: "\(folder)/done") { return .done }
+        if RunSeal.exists(in: folder) { return .done }
         if let reason = files.contents(atPath: "\(folder)/failed") {
             return .failed(String(decoding: reason, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
         }

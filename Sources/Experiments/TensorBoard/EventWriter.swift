@@ -4,12 +4,15 @@ import Foundation
 public final class EventWriter {
     private let file: FileHandle
 
+    /// What the names of event files begin with.
+    static let prefix = "events.out.tfevents."
+
     /// Starts a new event file in a folder.
     /// - Throws: an error of the file system when it cannot be made.
     public init(folder: String, time: Date = Date()) throws {
         let seconds = String(format: "%010d", Int(time.timeIntervalSince1970))
         let host = ProcessInfo.processInfo.hostName
-        let path = "\(folder)/events.out.tfevents.\(seconds).\(host).\(ProcessInfo.processInfo.processIdentifier).0"
+        let path = "\(folder)/\(Self.prefix)\(seconds).\(host).\(ProcessInfo.processInfo.processIdentifier).0"
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
         else { throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path]) }
         self.file = file

@@ -1,4 +1,6 @@
+import CSystem
 import Foundation
+import Foundations
 import Synchronization
 
 /// A whole file mapped into memory for as long as the object lives.
@@ -22,9 +24,12 @@ public final class MappedFile: @unchecked Sendable {
     public init(path: String) throws {
         self.path = path
         // A named pipe is not waited for.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = FilePath.withSystemPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
-            throw FileFormatError(path: path, problem: systemMessage(), remedy: "check the path and its permissions")
+            let remedy =
+                errno == EMFILE
+                ? "raise the limit of open files (ulimit -n)" : "check the path and its permissions"
+            throw FileFormatError(path: path, problem: systemMessage(), remedy: remedy)
         }
         defer { close(descriptor) }
         var status = stat()
@@ -49,7 +54,12 @@ public final class MappedFile: @unchecked Sendable {
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
         Self.mapped.withLock { $0[UInt(bitPattern: start)] = size }
+        FilePath.withSystemPath(path) { csystem_add_mapping(start, size, $0) }
     }
+
+    /// From now on, a mapped file that another process cuts short (or whose disk fails) ends this one with a line that names
+    /// the file, where it would have crashed. For programs, not for libraries: it takes the signal SIGBUS.
+    public static func explainLoss() { csystem_watch_mappings() }
 
     /// Start and size of the mappings there are.
     private static let mapped = Mutex<[UInt: Int]>([:])
@@ -77,6 +87,7 @@ public final class MappedFile: @unchecked Sendable {
     deinit {
         if let start = bytes.baseAddress {
             Self.mapped.withLock { _ = $0.removeValue(forKey: UInt(bitPattern: start)) }
+            csystem_remove_mapping(start)
             munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
         }
     }

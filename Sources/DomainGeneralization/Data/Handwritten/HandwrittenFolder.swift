@@ -44,8 +44,8 @@ extension HandwrittenBenchmark {
         do {
             try write(domains, stamp: stamp.text, to: path, threads: threads, progress: progress)
         } catch {
-            throw UserError(
-                "\(path): cannot be written (\(error.localizedDescription)); free some space, or use --output")
+            let reason = (error as? FileFormatError)?.problem ?? error.localizedDescription
+            throw UserError("\(path): cannot be written (\(reason)); free some space, or use --output")
         }
         return path
     }
@@ -105,12 +105,18 @@ extension HandwrittenBenchmark {
         _ drawings: [[Drawing]], stamp: String, to path: String, threads: Int,
         progress: @escaping @Sendable (Int, Int) -> Void
     ) throws {
-        let files = FileManager.default
-        let new = "\(path).new-\(UUID().uuidString)"
-        defer { try? files.removeItem(atPath: new) }
+        try AtomicFolder.replace(path) { new in
+            try fill(new, with: drawings, stamp: stamp, threads: threads, progress: progress)
+        }
+    }
+
+    private func fill(
+        _ new: String, with drawings: [[Drawing]], stamp: String, threads: Int,
+        progress: @escaping @Sendable (Int, Int) -> Void
+    ) throws {
         let folders = Set(zip(domains, drawings).flatMap { domain, images in images.map { "\(domain)/\($0.label)" } })
         for folder in folders {
-            try files.createDirectory(atPath: "\(new)/\(folder)", withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(atPath: "\(new)/\(folder)", withIntermediateDirectories: true)
         }
         let all = zip(domains, drawings).flatMap { domain, images in
             images.enumerated().map { index, drawing in
@@ -123,7 +129,5 @@ extension HandwrittenBenchmark {
             if index % 500 == 499 || index == all.count - 1 { progress(index + 1, all.count) }
         }
         try Data(stamp.utf8).write(to: URL(fileURLWithPath: "\(new)/source.json"))
-        if files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
-        try files.moveItem(atPath: new, toPath: path)
     }
 }
