@@ -104,7 +104,9 @@ let package = Package(
         .target(name: "EmojiDG", dependencies: ["Foundations", "Pixels", "DomainGeneralization", "CGlyphs", crypto]),
         .target(
             name: "DomainFusion", dependencies: ["Foundations", "DomainGeneralization", "Diffusion", crypto, logging]),
-        .target(name: "Experiments", dependencies: ["CSystem", "Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
+        .target(
+            name: "Experiments",
+            dependencies: ["CSystem", "Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [

@@ -11,7 +11,8 @@ struct Benchmarks {
 
     static func main() throws {
         let simple: [String: () throws -> [Measurement]] = [
-            "operators": OperatorBenchmark.run, "unet-forward": UNetBenchmark.forward, "unet-train-step": UNetBenchmark.trainStep,
+            "operators": OperatorBenchmark.run, "unet-forward": UNetBenchmark.forward,
+            "unet-train-step": UNetBenchmark.trainStep,
             "ld-overhead": LDOverheadBenchmark.run,
         ]
         var all: [String: Run] = simple.mapValues { run in { _ in try run() } }

@@ -22,7 +22,10 @@ enum ResNetStepBenchmark {
         let optimizer = Optimizer(.adam(), classifier.store.parameters, learningRate: 5e-5)
         return [
             measuringMemory {
-                measure("resnet-step.\(([name] + arguments.dropFirst()).joined(separator: "."))", threads: 2, warmup: 1, repetitions: 3) {
+                measure(
+                    "resnet-step.\(([name] + arguments.dropFirst()).joined(separator: "."))", threads: 2, warmup: 1,
+                    repetitions: 3
+                ) {
                     optimizer.zeroGrad()
                     crossEntropy(classifier(images), labels).backward()
                     optimizer.step()

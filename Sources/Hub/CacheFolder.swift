@@ -52,7 +52,9 @@ struct CacheFolder: Sendable {
         // Renamed into place: a link that leads nowhere is replaced, and of two processes none fails.
         let temporary = "\(pointer).tmp"
         unlink(temporary)
-        guard symlink("\(up)blobs/\(file.tag)", temporary) == 0 else { throw Self.failure(pointer) }
+        guard symlink("\(up)blobs/\(file.tag)", temporary) == 0 || errno == EEXIST else {
+            throw Self.failure(pointer)
+        }
         guard rename(temporary, pointer) == 0 else {
             let failure = Self.failure(pointer)
             // Another process may have made it of the same temporary link.

@@ -1,5 +1,6 @@
 import CImageCodecs
 import Foundation
+import Torch
 
 /// Reads and writes PNG through libspng.
 public enum PNG {

@@ -83,6 +83,15 @@ import Torch
         try resumed.restore(from: "\(folder)/checkpoint.safetensors")
         #expect(resumed.step == 3)
         for values in expected { #expect(try resumed.advance().values.map(\.value) == values) }
+
+        var state = try StateDict(safetensors: "\(folder)/checkpoint.safetensors")
+        for step in [Tensor([Float.nan]), Tensor([1e300]), Tensor([Int64(-5)]), Tensor([Int64(1), 2])] {
+            state["step"] = step
+            try state.write(safetensors: "\(folder)/odd.safetensors")
+            #expect { try resumed.restore(from: "\(folder)/odd.safetensors") } throws: {
+                "\($0)".contains("odd.safetensors: not a training's state")
+            }
+        }
     }
 
     /// A batch in parts at the same time is the same batch.

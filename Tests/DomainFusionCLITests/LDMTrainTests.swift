@@ -60,4 +60,37 @@ struct LDMTrainTests {
         #expect(other.status == 1)
         #expect(other.errors.contains("work: the training there has other settings (seed is 5 now and was 0)"))
     }
+
+    /// A checkpoint of which one bit has changed is not used; the one before it is.
+    @Test func fallsBackFromADamagedCheckpoint() throws {
+        try makeCorpus()
+        func train(_ work: String) throws -> ProgramResult {
+            try program(
+                "ldm", "train", "vae", "--corpus", "corpus", "--image-size", "40", "--batch-size", "2", "--work", work,
+                "--output", "\(work)-model", "--steps", "4", "--evaluate-every", "2", "--threads", "1")
+        }
+        let first = try train("work")
+        #expect(first.status == 0, "\(first.errors)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/work/checkpoint").sorted()
+        #expect(names == ["step-2", "step-4"])
+        let weights = "work-model/vae/diffusion_pytorch_model.safetensors"
+        let (model, log) = (program.contents(weights), program.contents("work/log.jsonl"))
+        let file = "work/checkpoint/step-4/training.safetensors"
+        var bytes = try #require(program.contents(file))
+        bytes[bytes.count / 2] ^= 4
+        try program.write(bytes, to: file)
+        try FileManager.default.removeItem(atPath: "\(program.folder)/\(weights)")
+
+        let second = try train("work")
+        #expect(second.status == 0, "\(second.errors)")
+        #expect(second.output.contains("warning: \(file): its content is damaged"))
+        #expect(second.output.contains("going on from step 2"))
+        #expect(program.contents(weights) == model && model != nil)
+        #expect(program.contents("work/log.jsonl") == log)
+
+        for step in [2, 4] { try program.write("{}", to: "work/checkpoint/step-\(step)/state.json") }
+        let third = try train("work")
+        #expect(third.isPlainError)
+        #expect(third.errors.contains("work/checkpoint: no checkpoint in it is whole"))
+    }
 }

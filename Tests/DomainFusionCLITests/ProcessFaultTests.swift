@@ -48,7 +48,8 @@ struct ProcessFaultTests {
         let commands = [
             "predict set/a/cat/0.png --run runs/run --json", "predict set/a/cat/0.png --run runs/run", "eval runs/run",
             "eval runs/run --json", "report runs", "report runs --format json", "compare runs --format json", "info",
-            "data check set", "--help", "--version", "sweep --dataset set --data-dir . --algorithms ERM --launcher dry-run",
+            "data check set", "--help", "--version",
+            "sweep --dataset set --data-dir . --algorithms ERM --launcher dry-run",
         ]
         for command in commands {
             for redirection in [">/dev/full", ">&-"] {
@@ -66,9 +67,11 @@ struct ProcessFaultTests {
 
     @Test(arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM])
     func savesOnEverySignalThatMeansStop(_ signal: Int32) throws {
-        let arguments = training.split(separator: " ").map(String.init) + [
-            "--run-dir", "run", "--set", "steps=100000", "--set", "saveEvery=100000", "--set", "evaluateEvery=100000",
-        ]
+        let arguments =
+            training.split(separator: " ").map(String.init) + [
+                "--run-dir", "run", "--set", "steps=100000", "--set", "saveEvery=100000", "--set",
+                "evaluateEvery=100000",
+            ]
         let stopped = try program.run(arguments) { process in
             try program.wait(for: process) { program.exists("run/classes.json") }
             // Twice, as from a terminal that is closed and from its shell.
@@ -109,7 +112,9 @@ struct ProcessFaultTests {
     /// A weights file that is written over in place while a process has it mapped.
     @Test func aMappedFileThatIsCutIsSaid() throws {
         let weights = "\(program.folder)/weights.safetensors"
-        #expect(try shell("\"$DF\" \(training) --run-dir run && cp run/checkpoint/step-4/model.safetensors \(weights)").status == 0)
+        #expect(
+            try shell("\"$DF\" \(training) --run-dir run && cp run/checkpoint/step-4/model.safetensors \(weights)")
+                .status == 0)
         let arguments = training.split(separator: " ").map(String.init) + ["--run-dir", "second", "--set"]
         let result = try program.run(arguments + ["backbone.weights=\(weights)"]) { process in
             try program.wait(for: process) {

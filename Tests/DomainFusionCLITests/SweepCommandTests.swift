@@ -105,8 +105,10 @@ struct SweepCommandTests {
 struct SweepProcessTests {
     let program: Program
     private let command = [
-        "sweep", "--dataset", "set", "--data-dir", ".", "--algorithms", "ERM", "--test-domains", "c", "--weights", "none",
-        "--image-size", "32", "--batch-size", "2", "--evaluate-every", "100", "--trials", "1", "--output", "sweep", "--jobs",
+        "sweep", "--dataset", "set", "--data-dir", ".", "--algorithms", "ERM", "--test-domains", "c", "--weights",
+        "none",
+        "--image-size", "32", "--batch-size", "2", "--evaluate-every", "100", "--trials", "1", "--output", "sweep",
+        "--jobs",
         "1", "--threads", "1", "--device", "cpu",
     ]
 
@@ -151,7 +153,9 @@ struct SweepProcessTests {
         #expect(again.status == 0, "\(again.errors)")
         #expect(!isRunning(process))
         let name = try #require(
-            try FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/sweep").first { $0.hasPrefix("set-ERM") })
+            try FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/sweep").first {
+                $0.hasPrefix("set-ERM")
+            })
         let log = String(decoding: program.contents("sweep/\(name)/log.txt") ?? Data(), as: UTF8.self)
         #expect(log.contains("goes on after step"), "\(log)")
     }

@@ -1,5 +1,6 @@
 import Backbones
 import DomainGeneralization
+import Foundation
 import Synchronization
 
 @testable import Experiments

@@ -46,7 +46,10 @@ struct OldRunTests {
 
     @Test func comesBackWhenTheNewOneFails() throws {
         try run.setAside()
-        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path).sorted() == [".before-restart", "notes.txt"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: temporary.path).sorted() == [
+                ".before-restart", "notes.txt",
+            ])
         try write("new", "config.yaml")
         try write("new", "ledger.json")
         run.bringBack()

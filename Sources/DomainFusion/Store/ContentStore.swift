@@ -74,7 +74,7 @@ public struct ContentStore: Sendable {
     /// - Throws: a one-line error when the store cannot be written.
     @discardableResult
     public func put(_ image: RGBImage, notes: JSONValue = .null, for key: StoreKey) throws -> StoredImage {
-        try write(key, notes: notes) { try Self.replace($0, with: Data(PNG.encode(image))) }
+        try write(key, notes: notes) { try PNG.write(image, to: $0) }
         return self.image(for: key) ?? StoredImage(image: image, notes: notes)
     }
 
@@ -135,16 +135,18 @@ public struct ContentStore: Sendable {
             if case .whole = Self.check(stem, kind: key.kind, hash: key.hash) { return }
             let path = "\(stem).\(key.kind.fileExtension)"
             unlink(stem + ".json")
-            try content(path)
-            let sidecar = Sidecar(
-                kind: key.kind.rawValue, description: key.description, notes: notes,
-                sha256: try Self.digest(path, notes: notes))
-            // Not synced to the disk, which takes longer than many a value: what a power failure damages is found when it
-            // is read.
             do {
+                try content(path)
+                let sidecar = Sidecar(
+                    kind: key.kind.rawValue, description: key.description, notes: notes,
+                    sha256: try Self.digest(path, notes: notes))
+                // Not synced to the disk, which takes longer than many a value: what a power failure damages is found
+                // when it is read.
                 try AtomicFile.write("\(JSONValue(encoding: sidecar).text)\n", to: stem + ".json", isSynced: false)
-            } catch {
-                throw UserError("\(error), or choose another store with --store")
+            } catch let error as FileFormatError {
+                throw UserError(
+                    "\(error.path): the store cannot be written (\(error.problem)); free some disk space, or choose another "
+                        + "with --store")
             }
         }
     }

@@ -5,6 +5,7 @@ import EmojiDG
 import Foundation
 import Foundations
 import Pixels
+import Torch
 
 /// ERM and DomainFusion side by side on EmojiDG, one domain held out: what `make demo` runs.
 public struct Demo: Sendable {

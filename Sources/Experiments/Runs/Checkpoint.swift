@@ -67,5 +67,7 @@ extension CheckpointFolder {
     public func read(_ step: Int) throws -> Checkpoint { try read(step: step, Checkpoint.init(folder:)) }
 
     /// A run's newest whole checkpoint; see ``latest(warn:_:)``.
-    public func latest(warn: (String) -> Void) throws -> Checkpoint? { try latest(warn: warn, Checkpoint.init(folder:)) }
+    public func latest(warn: (String) -> Void) throws -> Checkpoint? {
+        try latest(warn: warn, Checkpoint.init(folder:))
+    }
 }

@@ -91,7 +91,8 @@ public struct CheckpointFolder: Sendable {
             }
         }
         guard steps.isEmpty else {
-            throw UserError("\(path): no checkpoint in it is whole; restore one from a copy, or begin the training again")
+            throw UserError(
+                "\(path): no checkpoint in it is whole; restore one from a copy, or begin the training again")
         }
         return nil
     }

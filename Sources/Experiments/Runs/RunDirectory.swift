@@ -35,6 +35,7 @@ public final class RunDirectory {
         old.bringBack()
         removeUnfinished()
         if restart { try old.setAside() }
+        try RunSeal.check("config.yaml", in: path)
         // A run that ended before its first checkpoint has nothing to lose.
         if FileManager.default.fileExists(atPath: "\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
             try refuseOtherSettings(configuration)

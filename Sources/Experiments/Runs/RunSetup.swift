@@ -93,7 +93,7 @@ struct RunSetup {
         }
         guard let contents = run.recordedContents, contents != images.contents else { return }
         let changed = run.started.flatMap { started in
-            dataset.items.first { modificationTime(of: $0.path).map { $0 > started } ?? false }
+            dataset.items.first { modificationTime(of: $0.path).map { $0 > started + 1 } ?? false }
         }
         throw UserError(
             "\(run.path): images of \(configuration.data) have changed since the run began"

@@ -118,7 +118,9 @@ public struct LocalLauncher: Sendable {
             }
             process.waitUntilExit()
             if process.terminationReason == .exit, process.terminationStatus == 0 { return .done }
-            if process.terminationReason == .exit, process.terminationStatus == RunDirectory.InUse.exitStatus { return nil }
+            if process.terminationReason == .exit, process.terminationStatus == RunDirectory.InUse.exitStatus {
+                return nil
+            }
             if Interruption.current != nil { return .interrupted }
             return .failed(reason(process, log: log))
         } catch {

@@ -14,7 +14,8 @@ public enum AtomicFile {
     ///   - body: called once with a function that appends bytes.
     /// - Throws: `FileFormatError` naming `path` (no such folder, no permission, disk full), or what `body` throws.
     public static func write(
-        to path: String, isSynced: Bool = true, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+        to path: String, isSynced: Bool = true,
+        _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
         let temporary = try TemporaryFile(for: path)
         do {
