@@ -94,7 +94,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "Torch", dependencies: ["CSystem", "Foundations", "CTorch"]),
-        .target(name: "Pixels", dependencies: ["Foundations", "Torch", "CImageCodecs", "CRsvg"]),
+        .target(name: "Pixels", dependencies: ["Foundations", "Torch", "CImageCodecs", "CRsvg", "CZlib"]),
         .target(name: "Backbones", dependencies: ["Foundations", "Torch"]),
         .target(name: "Diffusion", dependencies: ["Foundations", "Torch"]),
         .target(name: "Hub", dependencies: ["Foundations", "Diffusion", "CCurl", crypto]),

@@ -79,10 +79,10 @@ struct LDStepBenchmark {
         let confidence = Tensor.rand([items.count], generator: generator)
         confidence.requiresGrad = true
         var step = 0
-        return measuringMemory {
-            measure(name, threads: 1, warmup: 2, repetitions: 5) {
+        return try measuringMemory {
+            try measure(name, threads: 1, warmup: 2, repetitions: 5) {
                 confidence.grad = nil
-                term.loss(
+                try term.loss(
                     confidence: confidence, images: views, labels: labels, items: items, step: step, ledger: &ledger
                 ).loss.backward()
                 step += 1

@@ -3,4 +3,5 @@
 #include <turbojpeg.h>
 #include <spng.h>
 #include <webp/decode.h>
+#include <webp/demux.h>
 #include <webp/encode.h>

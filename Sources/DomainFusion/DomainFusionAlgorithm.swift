@@ -35,8 +35,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         ]
 
         public func validate() throws {
-            guard ldmImageSize >= 0 else {
-                throw UserError("algorithm.hyperparameters.ldmImageSize: must be at least 0 (0 is the model's own)")
+            guard (0...8192).contains(ldmImageSize) else {
+                throw UserError("algorithm.hyperparameters.ldmImageSize: must be in 0…8192 (0 is the model's own)")
             }
             try distillation.validate(path: "algorithm.hyperparameters.distillation")
             try posterior.validate(path: "algorithm.hyperparameters.posterior")
@@ -110,8 +110,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         augmentation =
             settings.augmentation.weight == 0
             ? nil
-            : AugmentationTerm(
-                try OnlineAugmentation(
+            : try AugmentationTerm(
+                OnlineAugmentation(
                     settings.augmentation, styles: settings.styles, model: model, context: context, store: store,
                     judge: judge),
                 context: context)
@@ -138,14 +138,14 @@ public final class DomainFusionAlgorithm: Algorithm {
         let items = minibatches.flatMap(\.items)
         if let distillation {
             let confidence = rawLogits.softmax(1).gathered(1, labels.unsqueezed(1)).squeezed(1)
-            let term = distillation.loss(
+            let term = try distillation.loss(
                 confidence: confidence, images: noGrad { (raw * deviation + mean).clamp(min: 0, max: 1) },
                 labels: labels.scalars(Int.self), items: items, step: step, ledger: &ledger)
             loss = loss + term.loss
             metrics += term.metrics + [Metric("confidence", confidence.mean().item())]
         }
         if let posterior {
-            let term = posterior.loss(logits: rawLogits, items: items)
+            let term = try posterior.loss(logits: rawLogits, items: items)
             loss = loss + term
             metrics.append(Metric("posterior_loss", term.item()))
         }

@@ -83,7 +83,7 @@ struct AugmentCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !images.isEmpty else { throw ValidationError("no image is given") }
-        guard rounds > 0 else { throw ValidationError("--rounds: \(rounds) is not above 0") }
+        try check("--rounds", rounds, in: 1...1000)
     }
 
     func run() async throws {
@@ -126,7 +126,7 @@ struct AugmentCommand: AsyncParsableCommand {
             rows.map(\.outcome), names: rows.map(\.name),
             title: prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
         ).write(to: output)
-        let seconds = ledger.seconds.values.reduce(0, +)
+        let seconds = ledger.seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
         print(
             "\(output): \(ledger.generatedMade) of \(candidates * images.count * rounds) candidates made, the others from "
                 + "\(store); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s")

@@ -2,7 +2,9 @@ import ArgumentParser
 import Diffusion
 import DomainFusion
 import DomainGeneralization
+import Experiments
 import Foundation
+import Foundations
 import Torch
 
 struct CurvesReportCommand: AsyncParsableCommand {
@@ -27,8 +29,11 @@ struct CurvesReportCommand: AsyncParsableCommand {
     @Option(help: "The data set's folder, or the name of one under data/.")
     var data: String
 
-    @Option(help: "Domains to take images of, separated by commas; all by default.")
-    var domains: String?
+    @Option(
+        name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
+        help: ArgumentHelp(
+            "Domains to take images of, with commas or by repeating the option; all by default.", valueName: "domains"))
+    var domains: [String] = []
 
     @Option(help: "Images, spread over domains and classes.")
     var images = 32
@@ -63,7 +68,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
     var output = "curves-report.json"
 
     func validate() throws {
-        guard images > 1 else { throw ValidationError("--images: \(images) is not above 1") }
+        try check("--images", images, in: 2...largestCount)
     }
 
     func run() async throws {
@@ -77,10 +82,9 @@ struct CurvesReportCommand: AsyncParsableCommand {
         settings.nodes = nodes
         settings.draws = draws
         let dataset = try ImageFolder(KnownDataset.locate(data))
-        let chosen = try domains.map { list in
-            try Set(list.split(separator: ",").map { try dataset.environment(named: String($0)) })
-        }
-        let items = dataset.items.indices.filter { chosen?.contains(dataset.items[$0].environment) ?? true }
+        let chosen = try Set(
+            DomainNames.list(domains, known: dataset.environments).map { try dataset.environment(named: $0) })
+        let items = dataset.items.indices.filter { chosen.isEmpty || chosen.contains(dataset.items[$0].environment) }
         let model = try ModelDownload.load(ldm, device: Device(parsing: device))
         let probe = try PromptProbe(model, classes: dataset.classes, settings: settings, points: points)
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DomainGeneralization
 import Foundation
+import Foundations
 
 struct DataCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,8 +9,8 @@ struct DataCheckCommand: AsyncParsableCommand {
         abstract: "Count a data set's images and find duplicates and unreadable files.",
         discussion: """
             Prints a table of domains and classes, then what is odd: classes missing in a domain, files that are no \
-            images by their names, images of the same content. Files that cannot be decoded are errors: then the exit \
-            status is 1.
+            images by their names or in formats that are not read, animations, images of the same content. Files that \
+            cannot be decoded are errors, a PNG with a wrong checksum among them: then the exit status is 1.
 
             Example: domainfusion data check data/EmojiDG
             """)
@@ -28,7 +29,11 @@ struct DataCheckCommand: AsyncParsableCommand {
         for line in dataset.missingClasses { print(line) }
         for line in KnownDataset.named(dataset.name)?.differences(dataset) ?? [] { print(line) }
         Self.list(dataset.leftOut, title: "images left out, because the list of duplicates names them")
-        Self.list(dataset.otherFiles, title: "files that are no images by their names, not used")
+        Self.list(dataset.unreadImages, title: "images in formats that are not read, not used")
+        let unread = Set(dataset.unreadImages)
+        Self.list(
+            dataset.otherFiles.filter { !unread.contains($0) }, title: "files that are no images by their names, not used")
+        Self.list(report.notes, title: "animations")
         Self.list(
             report.duplicates.map { $0.joined(separator: " = ") }, title: "images of the same content")
         let unseen = dataset.items.count { $0.isUnseen }
@@ -46,17 +51,17 @@ struct DataCheckCommand: AsyncParsableCommand {
     private static func list(_ lines: [String], title: String) {
         guard !lines.isEmpty else { return }
         print("\(title): \(lines.count)")
-        for line in lines.prefix(20) { print("  \(line)") }
+        for line in lines.prefix(20) { print("  \(Terminal.plain(line))") }
         if lines.count > 20 { print("  and \(lines.count - 20) more") }
     }
 
     /// Domains in columns, classes in rows.
     static func table(_ dataset: ImageFolder) -> String {
         let counts = dataset.counts
-        var rows = [[""] + dataset.environments + ["all"]]
+        var rows = [[""] + dataset.environments.map { Terminal.plain($0) } + ["all"]]
         for (label, name) in dataset.classes.enumerated() {
             let row = counts.map { $0[label] }
-            rows.append([name] + (row + [row.reduce(0, +)]).map(String.init))
+            rows.append([Terminal.plain(name)] + (row + [row.reduce(0, +)]).map(String.init))
         }
         let sums = counts.map { $0.reduce(0, +) }
         rows.append(["all"] + (sums + [sums.reduce(0, +)]).map(String.init))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DomainGeneralization
 import Foundation
+import Foundations
 
 struct DataCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,9 +23,7 @@ struct DataListCommand: AsyncParsableCommand {
     var folder = "data"
 
     func run() async throws {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
-        guard exists && isFolder.boolValue || !exists && folder == "data" else {
+        guard Files.isFolder(folder) || !Files.exists(folder) && folder == "data" else {
             throw UserError("\(folder): no such folder; give the one that holds the data sets' folders")
         }
         let found = KnownDataset.found(in: folder)
@@ -37,7 +36,7 @@ struct DataListCommand: AsyncParsableCommand {
         }
         for known in KnownDataset.all where !found.contains("\(folder)/\(known.folder)") {
             let path = "\(folder)/\(known.folder)"
-            if FileManager.default.fileExists(atPath: path) {
+            if Files.exists(path) {
                 // It is there and cannot be used: the reason.
                 do { _ = try ImageFolder(path) } catch { print("\(known.name): unusable: \(error)") }
             } else {

@@ -44,6 +44,10 @@ struct DataPrepare: AsyncParsableCommand {
     @Option(help: "Seeds the shuffle and the colours, as DomainBed's --seed does.")
     var seed = 0
 
+    func validate() throws {
+        try check("--limit", limit, in: 0...largestCount)
+    }
+
     private static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
 
     func run() async throws {

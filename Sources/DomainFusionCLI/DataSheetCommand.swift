@@ -26,7 +26,7 @@ struct DataSheetCommand: AsyncParsableCommand {
     var seed = 0
 
     func validate() throws {
-        guard (1...1000).contains(samples) else { throw ValidationError("--samples: \(samples) is not in 1...1000") }
+        try check("--samples", samples, in: 1...1000)
     }
 
     func run() async throws {

@@ -39,7 +39,7 @@ struct DomainFusionCommand: AsyncParsableCommand {
                     "this process may have \(files) files open; allow it at least \(OpenFiles.needed) (ulimit -n "
                         + "\(OpenFiles.needed))")
             }
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(ProgramArguments.texts)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -30,7 +30,8 @@ struct EvalCommand: AsyncParsableCommand {
     @Option(help: "Write the combined parameters here, as safetensors.")
     var output: String?
 
-    @Option(help: "Another data set with the same classes; the run's own by default.")
+    @Option(
+        help: "Another data set with the same classes, or the folder that the run's own lies in now; by default where it was.")
     var data: String?
 
     @OptionGroup var threading: ThreadsOption
@@ -54,21 +55,24 @@ struct EvalCommand: AsyncParsableCommand {
         if runs.count == 1 {
             let model = try TrainedModel(run: runs[0], averaged: averaged, device: device, threads: threading.threads)
             let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
-            try show(title, model.configuration) { try model.scores(on: $0, threads: threading.threads) }
+            try show(title, model.configuration) { try model.scores(on: $0, threads: threading.threads, warn: warn) }
         } else {
             let model = try RunCombination(
-                runs, method: combine, averaged: averaged, device: device, threads: threading.threads)
+                runs, method: combine, averaged: averaged, data: data.map { KnownDataset.locate($0) }, device: device,
+                threads: threading.threads, warn: warn)
             if let output { try model.write(safetensors: output) }
             try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration) {
-                try model.scores(on: $0, threads: threading.threads)
+                try model.scores(on: $0, threads: threading.threads, warn: warn)
             }
         }
     }
 
+    private func warn(_ text: String) { printError("warning: \(text)") }
+
     private func show(
         _ title: String, _ configuration: RunConfiguration, scores: (ImageFolder) throws -> [Score]
     ) throws {
-        let dataset = try ImageFolder(data.map { KnownDataset.locate($0) } ?? configuration.data)
+        let dataset = try configuration.dataset(movedTo: data.map { KnownDataset.locate($0) })
         let scores = try scores(dataset)
         if json {
             let members = zip(dataset.environments, scores).map { ($0, $1) }

@@ -3,6 +3,7 @@ import Backbones
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Torch
 
 struct InfoCommand: AsyncParsableCommand {
@@ -15,7 +16,7 @@ struct InfoCommand: AsyncParsableCommand {
     var dataDir = "data"
 
     func run() async throws {
-        guard dataDir == "data" || FileManager.default.fileExists(atPath: dataDir) else {
+        guard dataDir == "data" || Files.exists(dataDir) else {
             throw UserError("\(dataDir): no such folder; give the one that holds the data sets' folders")
         }
         print("domainfusion \(toolkitVersion), libtorch \(Machine.libtorchVersion)")

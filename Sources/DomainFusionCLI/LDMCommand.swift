@@ -67,12 +67,10 @@ struct LDMTrainingOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        for (name, value) in [("--steps", steps), ("--evaluate-every", evaluateEvery), ("--image-size", imageSize)] {
-            if let value, value < 1 { throw ValidationError("\(name): \(value) is not above 0") }
-        }
-        if let batchSize, !(1...65_536).contains(batchSize) {
-            throw ValidationError("--batch-size: \(batchSize) is not in 1...65536")
-        }
+        try check("--steps", steps, in: 1...largestCount)
+        try check("--evaluate-every", evaluateEvery, in: 1...largestCount)
+        try check("--image-size", imageSize, in: 1...8192)
+        try check("--batch-size", batchSize, in: 1...65_536)
         if let learningRate, learningRate <= 0 || !learningRate.isFinite {
             throw ValidationError("--learning-rate: \(learningRate) is not above 0")
         }
@@ -174,7 +172,7 @@ struct LDMEvaluate: AsyncParsableCommand {
     var output = "evaluation.json"
 
     func validate() throws {
-        guard images > 0 else { throw ValidationError("--images: \(images) is not above 0") }
+        try check("--images", images, in: 1...10_000)
         guard guidance >= 0, guidance.isFinite else {
             throw ValidationError("--guidance: \(guidance) is not 0 or more")
         }
@@ -217,7 +215,7 @@ struct LDMSheet: AsyncParsableCommand {
     var output = "samples.png"
 
     func validate() throws {
-        guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
+        try check("--steps", steps, in: 1...GenerationSettings.largestSteps)
         guard guidance >= 0, guidance.isFinite else {
             throw ValidationError("--guidance: \(guidance) is not 0 or more")
         }

@@ -63,8 +63,12 @@ struct LDMFinetune: AsyncParsableCommand {
     @Option(help: "Captions of a data set, with {domain}, {a domain}, {class}, {a class}.")
     var prompt: String?
 
-    @Option(help: "Domains of a data set to take images of, separated by commas; all by default.")
-    var domains: String?
+    @Option(
+        name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
+        help: ArgumentHelp(
+            "Domains of a data set to take images of, with commas or by repeating the option; all by default.",
+            valueName: "domains"))
+    var domains: [String] = []
 
     @Option(help: "Updates of the weights.")
     var steps = FineTuningOptions().steps
@@ -134,10 +138,10 @@ struct LDMFinetune: AsyncParsableCommand {
     @OptionGroup var threading: ThreadsOption
 
     func validate() throws {
-        if let loraRank, loraRank < 1 { throw ValidationError("--lora-rank: \(loraRank) is not above 0") }
+        try check("--lora-rank", loraRank, in: 1...4096)
         if loraRank == nil, loraAlpha != nil { throw ValidationError("--lora-alpha goes with --lora-rank") }
-        guard saveEvery > 0 else { throw ValidationError("--save-every: \(saveEvery) is not above 0") }
-        guard logEvery > 0 else { throw ValidationError("--log-every: \(logEvery) is not above 0") }
+        try check("--save-every", saveEvery, in: 1...largestCount)
+        try check("--log-every", logEvery, in: 1...largestCount)
         do {
             try options.validate()
         } catch {
@@ -169,9 +173,10 @@ struct LDMFinetune: AsyncParsableCommand {
 
     func run() async throws {
         Machine.threads = threading.threads
+        let folder = KnownDataset.locate(data)
         let images = try CaptionedImages(
-            folder: KnownDataset.locate(data), template: prompt,
-            domains: domains.map { $0.split(separator: ",").map(String.init) })
+            folder: folder, template: prompt,
+            domains: domains.isEmpty ? nil : DomainNames.list(domains, folder: folder))
         var tuning = FineTuning()
         tuning.options = options
         tuning.resolution = resolution

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -97,10 +98,10 @@ struct LDMSample: AsyncParsableCommand {
     var device = "auto"
 
     func validate() throws {
-        guard (1...1024).contains(count), count * prompt.count <= 1024 else {
+        guard (1...1024).contains(count), prompt.count <= 1024, count * prompt.count <= 1024 else {
             throw ValidationError("--count: \(count) is not in 1...1024, or there are more than 1024 images in all")
         }
-        guard previewEvery ?? 1 > 0 else { throw ValidationError("--preview-every: choose 1 or more steps") }
+        try check("--preview-every", previewEvery, in: 1...largestCount)
         guard (0...1).contains(guidanceRescale) else {
             throw ValidationError("--guidance-rescale: \(guidanceRescale) is not in 0...1")
         }
@@ -108,7 +109,7 @@ struct LDMSample: AsyncParsableCommand {
             throw ValidationError("--scheduler: '\(scheduler)' is none of \(SchedulerChoice.names)")
         }
         guard (0...1).contains(eta) else { throw ValidationError("--eta: \(eta) is not in 0...1") }
-        guard steps > 0 else { throw ValidationError("--steps: \(steps) is not above 0") }
+        try check("--steps", steps, in: 1...GenerationSettings.largestSteps)
         guard guidance >= 0, guidance.isFinite else {
             throw ValidationError("--guidance: \(guidance) is not 0 or more")
         }

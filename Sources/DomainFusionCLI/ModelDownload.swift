@@ -2,6 +2,7 @@ import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Hub
 import Torch
 
@@ -22,9 +23,7 @@ enum ModelDownload {
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.
     static func fetchIfMissing(_ name: String, precision: ModelPrecision) throws {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) && isFolder.boolValue
-        guard !exists, let id = HubCache.ModelID(name), HubCache().completeSnapshot(id) == nil else { return }
+        guard !Files.isFolder(name), let id = HubCache.ModelID(name), HubCache().completeSnapshot(id) == nil else { return }
         let download = try HubDownload(precision: precision)
         guard !download.settings.isOffline else { return }
         _ = try fetch(id, download)

@@ -12,15 +12,13 @@ enum OutputFile {
             throw ValidationError("--output: '\(path)' is no \(ending) file, which the result is")
         }
         let folder = FilePath.folder(of: path)
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
-        guard exists, isFolder.boolValue else {
+        guard Files.isFolder(folder) else {
             throw UserError("\(path): cannot be written: no folder '\(folder)'; make it first")
         }
-        guard FileManager.default.isWritableFile(atPath: folder) else {
+        guard FilePath.withSystemPath(folder, { access($0, W_OK) }) == 0 else {
             throw UserError("\(path): cannot be written; choose a folder that you may write to")
         }
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+        if Files.isFolder(path) {
             throw UserError("\(path): a folder; give the name of a file")
         }
     }

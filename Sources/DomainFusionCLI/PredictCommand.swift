@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Pixels
 
 struct PredictCommand: AsyncParsableCommand {
@@ -9,6 +10,9 @@ struct PredictCommand: AsyncParsableCommand {
         commandName: "predict",
         abstract: "Classify images with a run's classifier.",
         discussion: """
+            An image that cannot be read is named on standard error, and the others are classified; then the exit status \
+            is 1.
+
             Examples:
               domainfusion predict cat.jpg dog.png --run runs/erm
               domainfusion predict *.png --run runs/erm --json --top 1
@@ -35,16 +39,24 @@ struct PredictCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard top > 0 else { throw ValidationError("--top: \(top) is not above 0") }
+        try check("--top", top, in: 1...largestCount)
     }
 
     func run() async throws {
         let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threading.threads)
-        // All files are read before the first result is printed: a mistake in one is told at once.
-        let decoded = try images.map(ImageFile.decode)
+        var failures = 0
         for start in stride(from: 0, to: images.count, by: 64) {
-            let range = start..<min(start + 64, images.count)
-            for (path, row) in zip(images[range], try model.probabilities(Array(decoded[range]))) {
+            // One that cannot be read is told, and does not stop the others.
+            let batch = images[start..<min(start + 64, images.count)].compactMap { path -> (path: String, image: RGBImage)? in
+                do {
+                    return (path, try ImageFile.decode(path) { printError("warning: \($0)") })
+                } catch {
+                    printError("error: \(error)")
+                    failures += 1
+                    return nil
+                }
+            }
+            for ((path, _), row) in zip(batch, try model.probabilities(batch.map(\.image))) {
                 let best = row.indices.sorted { row[$0] > row[$1] }.prefix(top)
                 if json {
                     let classes = best.map { index -> JSONValue in
@@ -57,5 +69,6 @@ struct PredictCommand: AsyncParsableCommand {
                 }
             }
         }
+        if failures > 0 { throw ExitCode.failure }
     }
 }

@@ -45,7 +45,8 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
         }
     }
 
-    private func draw(_ parts: [String], share: Double) {
+    private func draw(_ texts: [String], share: Double) {
+        let parts = texts.map { Terminal.plain($0) }
         guard isTerminal else { return printError(parts.joined(separator: ", ")) }
         let cells = 20
         let filled = min(cells, Int(share * Double(cells)))
@@ -77,7 +78,7 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
 
     /// "1:05:09" or "5:09".
     static func duration(_ seconds: Double) -> String {
-        let whole = Int(seconds.rounded())
+        let whole = Int(clamping: seconds.rounded())
         let tail = String(format: "%02d", whole % 60)
         return whole >= 3600
             ? "\(whole / 3600):\(String(format: "%02d", whole / 60 % 60)):\(tail)" : "\(whole / 60):\(tail)"

@@ -69,7 +69,9 @@ struct SettingOptions: ParsableArguments {
     var settings: [String] = []
 
     /// The whole configuration: preset, then draw, then file, then options, then `--set`.
-    /// - Parameter data: a folder or a data set's name; like the others nil where the file or the preset says it.
+    /// - Parameters:
+    ///   - data: a folder or a data set's name; like the others nil where the file or the preset says it.
+    ///   - testDomains: as ``DomainNames`` takes them.
     /// - Throws: ``UserError`` for an unknown setting or an impossible value.
     func configuration(
         data: String?, testDomains: [String]?, algorithm: String?, seed: Int?, draw: Int?
@@ -112,7 +114,7 @@ struct SettingOptions: ParsableArguments {
                 try refuse("--draw \(draw)", unlike: base(chosen, draw: 0))
             }
         }
-        if let testDomains { result.testDomains = testDomains }
+        if let testDomains { result.testDomains = DomainNames.list(testDomains, folder: folder) }
         if let seed { result.seed = seed }
         if let backbone { result.backbone.name = backbone }
         if let weights { result.backbone.weights = weights }

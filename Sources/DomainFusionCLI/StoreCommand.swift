@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 
 struct StoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,8 +29,7 @@ struct StoreOptions: ParsableArguments {
 
     /// - Throws: ``UserError`` where there is no folder.
     func open() throws -> ContentStore {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: store, isDirectory: &isFolder), isFolder.boolValue else {
+        guard Files.isFolder(store) else {
             throw UserError("\(store): no such folder; give the store's folder with --store")
         }
         return ContentStore(store)

@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Torch
 
 struct SweepCommand: AsyncParsableCommand {
@@ -27,8 +28,11 @@ struct SweepCommand: AsyncParsableCommand {
                 --test-domains pairs --launcher slurm --jobs 40
             """)
 
-    @Option(name: [.customLong("dataset"), .customLong("datasets")], help: "Data sets' names or folders, with commas.")
-    var datasets: String
+    @Option(
+        name: [.customLong("dataset"), .customLong("datasets")], parsing: .singleValue,
+        help: ArgumentHelp(
+            "Data sets' names or folders, with commas or by repeating the option.", valueName: "datasets"))
+    var datasets: [String]
 
     @Option(name: [.customLong("algorithms"), .customLong("algorithm")], help: "Algorithms, with commas.")
     var algorithms: String?
@@ -40,10 +44,12 @@ struct SweepCommand: AsyncParsableCommand {
     var variants: String?
 
     @Option(
+        name: [.customLong("test-domains"), .customLong("test-domain")], parsing: .singleValue,
         help: ArgumentHelp(
             "each: every domain in turn; pairs: also every pair, which leave-one-domain-out validation needs; or domains' "
-                + "names with commas."))
-    var testDomains = "each"
+                + "names with commas, or, where a domain has a comma in its name, by repeating the option.",
+            valueName: "domains"))
+    var testDomains = ["each"]
 
     @Option(help: "Seeds, from 0 on: of the splits, the parameters and the draws.")
     var trials = 3
@@ -72,17 +78,18 @@ struct SweepCommand: AsyncParsableCommand {
         guard algorithms != nil || variants != nil else {
             throw ValidationError("name what to compare: --algorithms ERM,CORAL or --variants FILE")
         }
-        for (name, value) in [
-            ("--trials", trials), ("--draws", draws), ("--jobs", jobs ?? 1),
-        ]
-        where value < 1 {
-            throw ValidationError("\(name): \(value) is not above 0")
+        for (name, value) in [("--trials", trials), ("--draws", draws), ("--jobs", jobs)] {
+            try check(name, value, in: 1...10_000)
         }
         if let threads { try ThreadsOption.check(threads) }
-        for (name, text) in [("--dataset", datasets), ("--algorithms", algorithms), ("--test-domains", testDomains)] {
-            guard let text else { continue }
-            let names = Self.list(text)
-            guard !names.isEmpty else { throw ValidationError("\(name): '\(text)' names nothing") }
+        for (name, texts, names) in [
+            ("--dataset", datasets, datasetNames),
+            ("--algorithms", algorithms.map { [$0] } ?? ["ERM"], algorithms.map(Self.list) ?? ["ERM"]),
+            ("--test-domains", testDomains, testDomains.flatMap(Self.list)),
+        ] {
+            guard !names.isEmpty else {
+                throw ValidationError("\(name): '\(texts.joined(separator: "', '"))' names nothing")
+            }
             if let twice = names.first(where: { one in names.filter { $0.lowercased() == one.lowercased() }.count > 1 })
             {
                 throw ValidationError("\(name): names \(twice) twice")
@@ -92,14 +99,14 @@ struct SweepCommand: AsyncParsableCommand {
 
     func run() async throws {
         let plan = try SweepPlan(
-            datasets: Self.list(datasets), directory: dataDir, methods: methods(),
+            datasets: datasetNames, directory: dataDir, methods: methods(),
             heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all
         ) { data, held, algorithm, seed, draw in
             try settings.configuration(data: data, testDomains: held, algorithm: algorithm, seed: seed, draw: draw)
         }
-        let names = Dictionary(grouping: plan.members, by: \.name)
-        if let twins = names.values.first(where: { $0.count > 1 }) {
-            throw UserError("two runs of the sweep are called \(twins[0].name); give the variants other names")
+        var names: Set<String> = []
+        if let twin = plan.members.first(where: { !names.insert($0.name).inserted }) {
+            throw UserError("two runs of the sweep are called \(twin.name); give the variants other names")
         }
         let open = plan.members.filter { $0.state(in: output) != .done }
         printError("\(output): \(plan.members.count) runs, \(plan.members.count - open.count) of them done")
@@ -164,7 +171,7 @@ struct SweepCommand: AsyncParsableCommand {
     }
 
     private static func result(of member: SweepMember, in folder: String) -> String {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/\(member.name)/summary.json"),
+        guard let data = Files.contents("\(folder)/\(member.name)/summary.json"),
             let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
         else { return "done" }
         let accuracies = summary.testDomains.map {
@@ -181,6 +188,9 @@ struct SweepCommand: AsyncParsableCommand {
         case .done: "done"
         }
     }
+
+    /// A folder with commas in its name stands for itself.
+    private var datasetNames: [String] { datasets.flatMap { Files.isFolder($0) ? [$0] : Self.list($0) } }
 
     private static func list(_ text: String) -> [String] {
         text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }

@@ -10,6 +10,6 @@ struct ThreadsOption: ParsableArguments {
 
     /// - Throws: `ValidationError` for a number that no machine has.
     static func check(_ threads: Int) throws {
-        guard (1...1024).contains(threads) else { throw ValidationError("--threads: \(threads) is not in 1...1024") }
+        try DomainFusionCLI.check("--threads", threads, in: 1...1024)
     }
 }

@@ -122,8 +122,8 @@ enum ResultText {
         let steps = seconds.removeValue(forKey: "training_seconds") ?? 0
         let outside = ["loading", "evaluation"] + DomainFusionAlgorithm.preparations
         let others = seconds.filter { !outside.contains(String($0.key.dropLast("_seconds".count))) }
-        seconds["classifier_seconds"] = max(0, steps - others.values.reduce(0, +))
-        let parts = seconds.sorted { $0.value > $1.value }.map { name, value in
+        seconds["classifier_seconds"] = max(0, steps - others.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value })
+        let parts = seconds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, value in
             "\(name.dropLast("_seconds".count).replacingOccurrences(of: "_", with: " ")) \(Progress.duration(value))"
         }
         return "time: \(parts.joined(separator: ", "))"

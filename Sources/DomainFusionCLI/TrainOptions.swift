@@ -10,8 +10,12 @@ struct TrainOptions: ParsableArguments {
     @Option(help: "The data set's folder: DIR/<domain>/<class>/<image>, or the name of one under data/.")
     var data: String?
 
-    @Option(name: .customLong("test-domain"), help: "The domain to hold out; several with commas.")
-    var testDomains: String?
+    @Option(
+        name: .customLong("test-domain"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "The domain to hold out. Several are named with commas, or, where a domain has a comma in its name, by repeating "
+                + "the option.", valueName: "domain"))
+    var testDomains: [String] = []
 
     @Option(help: "How to train; 'domainfusion info' lists the algorithms and their hyperparameters.")
     var algorithm: String?
@@ -36,11 +40,8 @@ struct TrainOptions: ParsableArguments {
     /// The whole configuration.
     /// - Throws: ``UserError`` for an unknown setting or an impossible value.
     func configuration() throws -> RunConfiguration {
-        let domains = testDomains.map {
-            $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        }
         var result = try settings.configuration(
-            data: data, testDomains: domains, algorithm: algorithm, seed: seed, draw: draw)
+            data: data, testDomains: testDomains.isEmpty ? nil : testDomains, algorithm: algorithm, seed: seed, draw: draw)
         if oracle { result.oracle = true }
         if let olaJudge { try result.judge(by: olaJudge) }
         return result

@@ -43,7 +43,7 @@ struct PreparedFolder {
     private func fill(_ folder: String, with drawings: [Drawing], source: Source) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        for child in Set(drawings.map { FilePath.folder(of: $0.record.path) }) {
+        for child in Set(drawings.map { FilePath.folder(of: $0.record.path) }).sorted() {
             try files.createDirectory(atPath: "\(folder)/\(child)", withIntermediateDirectories: true)
         }
         var manifest = Data()

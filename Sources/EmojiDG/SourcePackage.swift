@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A package that artwork or data come from.
 public struct SourcePackage: Sendable, Hashable {
@@ -41,9 +42,8 @@ func installedDebianVersions(status: String = "/var/lib/dpkg/status") -> [String
 
 /// The version in the metadata of an unpacked wheel.
 func wheelVersion(in folder: String) -> String? {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    guard let info = names.first(where: { $0.hasSuffix(".dist-info") }),
-        let metadata = FileManager.default.contents(atPath: "\(folder)/\(info)/METADATA")
+    guard let names = Files.names(in: folder), let info = names.first(where: { $0.hasSuffix(".dist-info") }),
+        let metadata = Files.contents("\(folder)/\(info)/METADATA")
     else { return nil }
     return String(decoding: metadata, as: UTF8.self).split(separator: "\n")
         .first { $0.hasPrefix("Version: ") }

@@ -48,7 +48,10 @@ extension FilePath {
         return try (bytes + [0]).withUnsafeBufferPointer { try body($0.baseAddress.unsafelyUnwrapped) }
     }
 
-    private static func isEscape(_ scalar: Unicode.Scalar) -> Bool { escapes.contains(scalar.value) }
+    /// Whether a path has bytes in it that are no UTF-8.
+    public static func isEscaped(_ path: String) -> Bool { path.unicodeScalars.contains(where: isEscape) }
+
+    static func isEscape(_ scalar: Unicode.Scalar) -> Bool { escapes.contains(scalar.value) }
 
     /// How many bytes a character has that begins with this one.
     private static func sequenceLength(_ first: UInt8) -> Int {

@@ -19,8 +19,8 @@ public enum Terminal {
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
     }
 
-    /// Writes a line to standard error.
-    public static func printError(_ line: String) { writeError(line + "\n") }
+    /// Writes a line to standard error; see ``plain(_:keepsLines:)``.
+    public static func printError(_ line: String) { writeError(plain(line) + "\n") }
 
     /// Writes text to standard error as it is.
     public static func writeError(_ text: String) {
@@ -38,7 +38,7 @@ public enum Terminal {
 
     /// Prints a line to standard output at once, into a pipe or a log file, too.
     public static func printLine(_ line: String) {
-        print(line)
+        print(plain(line))
         _ = csystem_flush_output()
     }
 

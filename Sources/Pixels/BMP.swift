@@ -24,7 +24,7 @@ enum BMP {
         guard isPlain else { throw ImageError.unsupported(name, feature: "compressed BMP") }
 
         let height = abs(signedHeight)
-        try ImageFile.checkSize(width: width, height: height, name: name, format: .bmp)
+        try ImageFile.checkSize(width: width, height: height, name: name, format: .bmp, fileSize: bytes.count)
         let step = depth / 8
         let stride = (width * step + 3) / 4 * 4
         guard start >= 54 else { throw ImageError.corrupt(name, format: "BMP", reason: "pixels at \(start)") }

@@ -24,7 +24,8 @@ struct ChartAxis {
         let places = values.compactMap { Self.place($0, scale) }
         var low = places.min() ?? (scale == .linear ? 0 : -1)
         var high = places.max() ?? (scale == .linear ? 1 : 0)
-        if low == high {
+        // Also where they differ by less than what can be divided into ticks.
+        if high - low < 1e-300 {
             let half = scale == .linear ? max(abs(low) * 0.1, 0.5) : 0.5
             (low, high) = (low - half, high + half)
         } else {
@@ -41,7 +42,7 @@ struct ChartAxis {
     }
 
     private static func place(_ value: Double, _ scale: AxisScale) -> Double? {
-        guard value.isFinite else { return nil }
+        guard abs(value) < 1e300 else { return nil }
         switch scale {
         case .linear: return value
         case .logarithmic: return value > 0 ? log10(value) : nil

@@ -20,6 +20,8 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
     case corrupt(String, format: String, reason: String)
     /// More pixels than ``ImageFile/pixelLimit``, by the header.
     case tooLarge(String, width: Int, height: Int)
+    /// So many more pixels than bytes that an image of use is hardly behind it: ``ImageFile/pixelsPerByte``.
+    case bomb(String, width: Int, height: Int, bytes: Int)
     /// An SVG drawing cannot be understood.
     case drawing(String, reason: String)
 
@@ -43,6 +45,9 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
             "\(name): corrupt \(format) file (\(reason)); download or export it again"
         case .tooLarge(let name, let width, let height):
             "\(name): \(width)×\(height) pixels are over the limit of \(ImageFile.pixelLimit); shrink the image"
+        case .bomb(let name, let width, let height, let bytes):
+            "\(name): \(width)×\(height) pixels in a file of \(bytes) bytes, which would take \(width * height * 3 / 1_000_000) MB "
+                + "(a decompression bomb?); shrink the image"
         case .drawing(let name, let reason):
             "\(name): cannot draw this SVG (\(reason)); check that it is a valid SVG file"
         }

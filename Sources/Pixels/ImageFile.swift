@@ -1,12 +1,26 @@
 import Foundation
+import Foundations
 
 /// Reads image files into RGB pixels. The format is told by the first bytes, never by the name.
 ///
-/// JPEG is turned as its EXIF orientation says, and CMYK is converted as Pillow does. Transparent pixels of PNG and
-/// WebP are composed over white. 16-bit samples keep their high byte.
+/// JPEG, PNG and WebP are turned as their EXIF orientation says, and CMYK is converted as Pillow does. Transparent pixels of
+/// PNG and WebP are composed over white. 16-bit samples keep their high byte. Of an animation the first frame is read.
+///
+/// A file that ends early or contradicts itself is an error, as it is for Pillow; so is a PNG with a wrong checksum in any
+/// of its chunks, which Pillow decodes when it is that of the pixels: they are not those that were saved.
 public enum ImageFile {
     /// The most pixels that are decoded, checked in the header before anything is allocated; Pillow's limit.
     public static let pixelLimit = 178_956_970
+
+    /// The most pixels for each byte of a file that are decoded, of images with more than ``smallPixelCount``: what a file
+    /// takes in memory is bounded by its size. Photographs have about 5, scanned text up to 100.
+    public static let pixelsPerByte = 400
+
+    /// Images of up to so many pixels (4096×4096) are decoded however small their files are.
+    public static let smallPixelCount = 1 << 24
+
+    /// More bytes than a file of the most pixels has.
+    private static let longestFile = 2_000_000_000
 
     /// The formats that are read, by name.
     public enum Format: String, Sendable, CaseIterable {
@@ -20,18 +34,29 @@ public enum ImageFile {
     ///
     /// - Throws: ``ImageError`` for a file that is missing, empty, truncated, corrupt, too large or no image.
     public static func decode(_ path: String) throws -> RGBImage {
-        try decode(bytes: read(path), name: path)
+        try decode(path) { _ in }
+    }
+
+    /// Reads and decodes the file at `path`.
+    ///
+    /// - Parameter note: told, in one line that names the file, of what is left out: the other frames of an animation.
+    /// - Throws: ``ImageError`` for a file that is missing, empty, truncated, corrupt, too large or no image.
+    public static func decode(_ path: String, note: (String) -> Void) throws -> RGBImage {
+        try decode(bytes: read(path), name: path, note: note)
     }
 
     /// Decodes the bytes of a file; `name` stands for the file in errors.
     ///
     /// - Throws: ``ImageError``.
-    public static func decode(bytes: [UInt8], name: String) throws -> RGBImage {
+    public static func decode(
+        bytes: [UInt8], name: String, note: (String) -> Void = { _ in }
+    ) throws -> RGBImage {
         try bytes.withUnsafeBufferPointer { buffer in
-            switch try format(of: buffer, name: name) {
+            func tellOfAnimation() { note("\(name): an animation, of which the first frame is taken") }
+            return switch try format(of: buffer, name: name) {
             case .jpeg: try JPEG.decode(buffer, name: name)
-            case .png: try PNG.decode(buffer, name: name)
-            case .webP: try WebP.decode(buffer, name: name)
+            case .png: try PNG.decode(buffer, name: name, ifAnimated: tellOfAnimation)
+            case .webP: try WebP.decode(buffer, name: name, ifAnimated: tellOfAnimation)
             case .bmp: try BMP.decode(buffer, name: name)
             }
         }
@@ -62,7 +87,8 @@ public enum ImageFile {
     }
 
     /// Throws unless an image of these sizes may be decoded.
-    static func checkSize(width: Int, height: Int, name: String, format: Format) throws {
+    /// - Parameter fileSize: the bytes that it is in.
+    static func checkSize(width: Int, height: Int, name: String, format: Format, fileSize: Int) throws {
         guard width > 0, height > 0 else {
             throw ImageError.corrupt(name, format: format.rawValue, reason: "\(width)×\(height) pixels")
         }
@@ -70,11 +96,14 @@ public enum ImageFile {
         guard !overflow, count <= pixelLimit else {
             throw ImageError.tooLarge(name, width: width, height: height)
         }
+        guard count <= max(smallPixelCount, fileSize * pixelsPerByte) else {
+            throw ImageError.bomb(name, width: width, height: height, bytes: fileSize)
+        }
     }
 
     /// The bytes of an image file. A file that does not start as an image is refused before the rest is read.
     private static func read(_ path: String) throws -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let file = FilePath.withSystemPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard file >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
                 ? ImageError.missing(path) : ImageError.inaccessible(path, reason: systemMessage())
@@ -85,6 +114,7 @@ public enum ImageFile {
         guard status.st_mode & S_IFMT == S_IFREG else { throw ImageError.notAFile(path) }
         let size = Int(status.st_size)
         guard size > 0 else { throw ImageError.empty(path) }
+        guard size <= longestFile else { throw ImageError.unsupported(path, feature: "a file of \(size) bytes") }
 
         var head = [UInt8](repeating: 0, count: min(size, 32))
         let found = pread(file, &head, head.count, 0)

@@ -43,7 +43,7 @@ public enum JPEG {
                 handle, bytes.baseAddress, UInt(bytes.count), &width, &height, &sampling, &colours) == 0
         else { throw failure() }
         let (columns, rows) = (Int(width), Int(height))
-        try ImageFile.checkSize(width: columns, height: rows, name: name, format: .jpeg)
+        try ImageFile.checkSize(width: columns, height: rows, name: name, format: .jpeg, fileSize: bytes.count)
 
         let isCMYK = [TJCS_CMYK, TJCS_YCCK].contains(TJCS(rawValue: UInt32(colours)))
         let format = isCMYK ? TJPF_CMYK : TJPF_RGB
@@ -60,7 +60,7 @@ public enum JPEG {
             count = size
         }
         let pixels = isCMYK ? rgb(cmyk: samples) : samples
-        return oriented(RGBImage(width: columns, height: rows, pixels: pixels), markers.orientation)
+        return RGBImage(width: columns, height: rows, pixels: pixels).upright(markers.orientation)
     }
 
     /// RGB from CMYK stored inverted, as Adobe's programs write it and Pillow assumes.
@@ -76,30 +76,5 @@ public enum JPEG {
                 }
             }
         }
-    }
-
-    /// The image as an EXIF orientation of 1…8 says that it is to be shown.
-    private static func oriented(_ image: RGBImage, _ orientation: Int) -> RGBImage {
-        guard (2...8).contains(orientation) else { return image }
-        let (width, height) = (image.width, image.height)
-        let swaps = orientation >= 5
-        var result = RGBImage(width: swaps ? height : width, height: swaps ? width : height)
-        for y in 0..<result.height {
-            for x in 0..<result.width {
-                // The place in the stored image of the shown pixel (x, y).
-                let (column, row) =
-                    switch orientation {
-                    case 2: (width - 1 - x, y)
-                    case 3: (width - 1 - x, height - 1 - y)
-                    case 4: (x, height - 1 - y)
-                    case 5: (y, x)
-                    case 6: (y, height - 1 - x)
-                    case 7: (width - 1 - y, height - 1 - x)
-                    default: (width - 1 - y, x)
-                    }
-                result[x, y] = image[column, row]
-            }
-        }
-        return result
     }
 }

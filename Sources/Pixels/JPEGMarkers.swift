@@ -1,7 +1,7 @@
 /// What the markers of a JPEG file say beside the picture: that the file is whole, its size, and how to hold it.
 struct JPEGMarkers {
-    /// The EXIF orientation, 1…8; 1 when the file has none.
-    private(set) var orientation = 1
+    /// The EXIF orientation, 1…8; nil when the file has none.
+    private(set) var orientation: Int?
 
     /// Follows the markers from the start of the image to its end.
     ///
@@ -28,36 +28,15 @@ struct JPEGMarkers {
             let segment = UnsafeBufferPointer(rebasing: bytes[(offset + 2)..<(offset + length)])
             switch marker {
             case 0xDA: inScan = true
-            case 0xE1: orientation = Self.orientation(exif: segment) ?? orientation
+            case 0xE1 where segment.starts(with: Array("Exif\0\0".utf8)):
+                orientation = ExifOrientation.value(exif: segment) ?? orientation
             case 0xC0...0xCF where marker != 0xC4 && marker != 0xC8 && marker != 0xCC && segment.count >= 5:
                 let height = Int(segment[1]) << 8 | Int(segment[2])
                 let width = Int(segment[3]) << 8 | Int(segment[4])
-                try ImageFile.checkSize(width: width, height: height, name: name, format: .jpeg)
+                try ImageFile.checkSize(width: width, height: height, name: name, format: .jpeg, fileSize: bytes.count)
             default: break
             }
             offset += length
         }
-    }
-
-    /// Tag 0x0112 of the first directory of an EXIF segment, if it is there and in 1…8.
-    private static func orientation(exif segment: UnsafeBufferPointer<UInt8>) -> Int? {
-        guard segment.count >= 14, segment.prefix(6).elementsEqual(Array("Exif\0\0".utf8)) else { return nil }
-        let tiff = UnsafeBufferPointer(rebasing: segment[6...])
-        let isLittle = tiff[0] == UInt8(ascii: "I")
-        func number(_ offset: Int, bytes: Int) -> Int? {
-            guard offset >= 0, offset + bytes <= tiff.count else { return nil }
-            return (0..<bytes).reduce(0) { sum, i in
-                sum << 8 | Int(tiff[offset + (isLittle ? bytes - 1 - i : i)])
-            }
-        }
-        guard let directory = number(4, bytes: 4), let entries = number(directory, bytes: 2) else { return nil }
-        for entry in 0..<entries {
-            let offset = directory + 2 + entry * 12
-            guard let tag = number(offset, bytes: 2) else { return nil }
-            guard tag == 0x0112 else { continue }
-            guard let value = number(offset + 8, bytes: 2), (1...8).contains(value) else { return nil }
-            return value
-        }
-        return nil
     }
 }

@@ -40,9 +40,21 @@ public enum PNG {
         try AtomicFile.write(to: path, isSynced: false) { append in try encode(image).withUnsafeBytes(append) }
     }
 
-    /// Decodes a PNG of any colour type and depth; transparency is composed over white.
-    static func decode(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws -> RGBImage {
-        let (width, height) = try walk(bytes, name: name)
+    /// Decodes a PNG of any colour type and depth; transparency is composed over white, and the image turned upright by its
+    /// EXIF orientation.
+    static func decode(
+        _ bytes: UnsafeBufferPointer<UInt8>, name: String, ifAnimated: () -> Void
+    ) throws -> RGBImage {
+        let chunks = try PNGChunks(bytes, name: name)
+        if chunks.isAnimated { ifAnimated() }
+        let image = try pixels(bytes, width: chunks.width, height: chunks.height, name: name)
+        return image.upright(chunks.orientation)
+    }
+
+    /// The pixels as they are stored.
+    private static func pixels(
+        _ bytes: UnsafeBufferPointer<UInt8>, width: Int, height: Int, name: String
+    ) throws -> RGBImage {
         guard let context = spng_ctx_new(0) else {
             throw ImageError.inaccessible(name, reason: "out of memory")
         }
@@ -78,26 +90,5 @@ public enum PNG {
                     Int32(SPNG_DECODE_TRNS.rawValue)))
         }
         return composed(rgba: rgba, width: width, height: height, over: .white)
-    }
-
-    /// Follows the chunks from the header to the end marker, so that a file cut anywhere is told before decoding.
-    ///
-    /// - Returns: the width and height in the header, checked against the limit.
-    private static func walk(
-        _ bytes: UnsafeBufferPointer<UInt8>, name: String
-    ) throws -> (width: Int, height: Int) {
-        func number(at offset: Int) -> Int {
-            (0..<4).reduce(0) { $0 << 8 | Int(bytes[offset + $1]) }
-        }
-        guard bytes.count >= 33 else { throw ImageError.truncated(name, format: "PNG") }
-        let width = number(at: 16)
-        let height = number(at: 20)
-        try ImageFile.checkSize(width: width, height: height, name: name, format: .png)
-        var offset = 8
-        while offset + 12 <= bytes.count {
-            if number(at: offset + 4) == 0x4945_4E44 { return (width, height) }  // IEND
-            offset += 12 + number(at: offset)
-        }
-        throw ImageError.truncated(name, format: "PNG")
     }
 }

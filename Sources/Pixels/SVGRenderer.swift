@@ -1,5 +1,6 @@
 import CRsvg
 import Foundation
+import Foundations
 
 /// Draws SVG into pixels through librsvg and cairo. Files that a drawing refers to are not loaded.
 public enum SVGRenderer {
@@ -45,8 +46,8 @@ public enum SVGRenderer {
     ///
     /// - Throws: ``ImageError`` for a file that is missing or no SVG.
     public static func render(file path: String, size: Int) throws -> RGBImage {
-        guard let svg = FileManager.default.contents(atPath: path) else {
-            throw FileManager.default.fileExists(atPath: path)
+        guard let svg = Files.contents(path) else {
+            throw Files.exists(path)
                 ? ImageError.inaccessible(path, reason: "cannot read this file") : ImageError.missing(path)
         }
         guard !svg.isEmpty else { throw ImageError.empty(path) }

@@ -122,7 +122,9 @@ public struct Denoising: Sequence, IteratorProtocol {
         var state = StateDict()
         state["index"] = Tensor([Int64(index)])
         state["latents"] = latents
-        for (name, tensor) in scheduler.memory { state["scheduler.\(name)"] = tensor.ordinaryCopy() }
+        for (name, tensor) in scheduler.memory.sorted(by: { $0.key < $1.key }) {
+            state["scheduler.\(name)"] = tensor.ordinaryCopy()
+        }
         for (number, generator) in generators.enumerated() { state["generator.\(number)"] = generator.state }
         return state
     }

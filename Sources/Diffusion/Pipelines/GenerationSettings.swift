@@ -3,6 +3,9 @@ import Torch
 
 /// How images are made with a latent diffusion model.
 public struct GenerationSettings: Codable, Sendable, Equatable {
+    /// More denoising steps than any sampler takes.
+    public static let largestSteps = 1_000_000
+
     /// Denoising steps from pure noise to an image.
     public var steps: Int
     /// Weight of the prompt in classifier-free guidance (Ho and Salimans 2022); up to 1 there is no guidance, at half
@@ -34,10 +37,13 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     }
 
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
-    /// - Throws: `TorchError` for a strength out of range, or one that leaves no step.
+    /// - Throws: `TorchError` for a strength out of range, steps out of range, or a strength that leaves no step.
     public func imageToImageSteps() throws -> Int {
         guard strength > 0, strength <= 1 else {
             throw TorchError("strength \(strength): choose one above 0, up to 1")
+        }
+        guard (1...Self.largestSteps).contains(steps) else {
+            throw TorchError("\(steps) denoising steps: choose 1 to \(Self.largestSteps)")
         }
         let count = min(Int(Double(steps) * strength), steps)
         guard count > 0 else {

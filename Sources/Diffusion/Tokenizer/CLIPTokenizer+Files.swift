@@ -136,7 +136,7 @@ private struct TokenizerConfig: Codable {
             -> CLIPTokenizer.SpecialToken
         {
             guard let token = (isOld ? map[keyPath: role] : nil) ?? self[keyPath: role] else { return fallback }
-            let added = added_tokens_decoder?.values.first { $0.content == token.content }
+            let added = added_tokens_decoder?.sorted { $0.key < $1.key }.first { $0.value.content == token.content }?.value
             return .init(content: token.content, isNormalized: added?.normalized ?? token.normalized ?? false)
         }
         let standard = CLIPTokenizer.SpecialTokens()

@@ -93,8 +93,7 @@ public struct CLIPTokenizer: Sendable {
     public func decode(_ ids: some Collection<Int>) -> String {
         let wanted = Set(ids)
         let tokens = Dictionary(
-            encoder.vocabulary.filter { wanted.contains($0.value) }.map { ($0.value, $0.key) },
-            uniquingKeysWith: { first, _ in first })
+            encoder.vocabulary.filter { wanted.contains($0.value) }.map { ($0.value, $0.key) }, uniquingKeysWith: min)
         let bytes = ids.flatMap { id in BytePairEncoder.bytes(of: tokens[id] ?? "") }
         return String(decoding: bytes, as: UTF8.self).replacing("</w>", with: " ").trimmingCharacters(in: .whitespaces)
     }

@@ -1,5 +1,6 @@
 import Diffusion
 import DomainGeneralization
+import Foundations
 
 /// Settings of online lightweight augmentation (OLA).
 public struct AugmentationSettings: Codable, Sendable, Equatable {
@@ -74,13 +75,16 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
             if !holds { throw UserError("\(path).\(name): must be \(wanted)") }
         }
         try require(weight >= 0 && weight.isFinite, "weight", "at least 0")
-        try require(share > 0 && share < 1, "share", "above 0 and below 1")
-        try require(budget >= 0, "budget", "at least 0 (0 takes all source images)")
-        try require(everyEpochs > 0 && everyEpochs.isFinite, "everyEpochs", "above 0")
-        try require(candidates >= 1, "candidates", "at least 1")
+        try require(share > 0 && share <= 0.99, "share", "above 0 and at most 0.99")
+        try require(
+            (0...largestCount).contains(budget), "budget", "in 0…\(largestCount) (0 takes all source images)")
+        try require((1e-6...1e9).contains(everyEpochs), "everyEpochs", "in 0.000001…1000000000")
+        try require((1...1000).contains(candidates), "candidates", "in 1…1000")
         try require(strength > 0 && strength <= 1, "strength", "above 0 and at most 1")
         try require(guidanceScale >= 1 && guidanceScale.isFinite, "guidanceScale", "at least 1 (1 is no guidance)")
-        try require(Double(steps) * strength >= 1, "steps", "enough for one step at this strength")
+        try require(
+            (1...GenerationSettings.largestSteps).contains(steps) && Double(steps) * strength >= 1, "steps",
+            "enough for one step at this strength, and at most \(GenerationSettings.largestSteps)")
         try require(
             !prompts.isEmpty && prompts.allSatisfy { $0.contains("{class}") || $0.contains("{a class}") }, "prompts",
             "texts with {class} or {a class} in them")
@@ -88,6 +92,6 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
         try require((0...1).contains(judgeThreshold), "judgeThreshold", "in 0…1")
         try require(
             judge.isEmpty || judgeThreshold > 0, "judgeThreshold", "above 0, since there is a judge (\(judge))")
-        try require(batchSize >= 1, "batchSize", "at least 1")
+        try require((1...65_536).contains(batchSize), "batchSize", "in 1…65536")
     }
 }

@@ -17,7 +17,13 @@ public final class AugmentationTerm {
     private let context: AlgorithmContext
     private var set: SyntheticSet?
 
-    public init(_ augmentation: OnlineAugmentation, context: AlgorithmContext) {
+    /// - Throws: `UserError` where a step would come to more than one round.
+    public init(_ augmentation: OnlineAugmentation, context: AlgorithmContext) throws {
+        guard augmentation.settings.everyEpochs * context.stepsPerEpoch >= 1 else {
+            throw UserError(
+                "augmentation.everyEpochs: \(augmentation.settings.everyEpochs) epochs are less than a step here; choose at "
+                    + "least \(String(format: "%.2g", 1.05 / context.stepsPerEpoch)) for a round at every step")
+        }
         self.augmentation = augmentation
         self.context = context
     }

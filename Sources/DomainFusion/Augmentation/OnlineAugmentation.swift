@@ -57,9 +57,10 @@ public final class OnlineAugmentation {
         round: Int, folder: String, ledger: inout Ledger, poll: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> SyntheticSet {
         var current = SyntheticSet(folder: folder, recipe: recipe).flatMap { $0.round <= round ? $0 : nil }
-        let isIndependent = settings.start == .raw
-        for number in ((current?.round ?? 0) + 1)..<max(round + 1, (current?.round ?? 0) + 1) {
-            if isIndependent, number < round { continue }
+        let made = current?.round ?? 0
+        // A round that starts from the source images needs none before it.
+        let first = settings.start == .raw && made < round ? round : made + 1
+        for number in first..<(round + 1) {
             let set = try replaced(current, round: number, ledger: &ledger, poll: poll)
             try set.write(to: folder)
             count(set, in: &ledger)

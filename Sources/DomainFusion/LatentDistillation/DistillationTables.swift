@@ -8,11 +8,11 @@ struct LDCurveTable {
     let grid: ChebyshevGrid
     /// [items, nodes]
     let values: Tensor
-    let rows: [Int: Int]
+    let rows: ItemRows
 
     /// g [N] of items at their confidences [N].
-    func gradient(_ items: [Int], at confidence: Tensor) -> Tensor {
-        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: values.device)
+    func gradient(_ items: [Int], at confidence: Tensor) throws -> Tensor {
+        let indices = try rows(items).to(device: values.device)
         return grid.interpolate(values.indexSelect(0, indices), at: confidence)
     }
 }
@@ -22,10 +22,10 @@ struct LatentCurveTable {
     let grid: ChebyshevGrid
     /// [items, nodes, C, h, w], and likewise the derivatives in p; on the CPU, since they may be many.
     let latents, derivatives: Tensor
-    let rows: [Int: Int]
+    let rows: ItemRows
 
-    func latents(_ items: [Int], at confidence: Tensor) -> (Tensor, Tensor) {
-        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) })
+    func latents(_ items: [Int], at confidence: Tensor) throws -> (Tensor, Tensor) {
+        let indices = try rows(items)
         let weights = grid.weights(at: confidence).to(dtype: latents.dtype).reshaped(items.count, -1, 1, 1, 1)
         func at(_ table: Tensor) -> Tensor {
             (table.indexSelect(0, indices).to(device: confidence.device) * weights).sum([1])
@@ -56,7 +56,7 @@ struct DistillationTables {
             grid: ChebyshevGrid(distillation.settings.nodes),
             values: Tensor(
                 values.flatMap { $0 }, shape: [items.count, distillation.settings.nodes], device: context.device),
-            rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
+            rows: ItemRows(items))
     }
 
     /// The latents of all training items at the nodes; cheap, so not stored.
@@ -84,7 +84,7 @@ struct DistillationTables {
             }
             return LatentCurveTable(
                 grid: grid, latents: latents, derivatives: derivatives,
-                rows: Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) }))
+                rows: ItemRows(items))
         }
     }
 }

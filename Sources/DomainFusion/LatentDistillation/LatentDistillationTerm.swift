@@ -49,10 +49,11 @@ public final class LatentDistillationTerm {
     /// - Parameters:
     ///   - confidence: the classifier's probability of the true label [N], part of its graph.
     ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1]; worked out only where the mode looks at them.
+    /// - Throws: `UserError` for an item that the run does not train on.
     public func loss(
         confidence: Tensor, images: @autoclosure () -> Tensor, labels: [Int], items: [Int], step: Int,
         ledger: inout Ledger
-    ) -> (loss: Tensor, metrics: [Metric]) {
+    ) throws -> (loss: Tensor, metrics: [Metric]) {
         let start = Date()
         let generator = Generator(seed: seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15)
         let p = confidence.detached()
@@ -79,7 +80,7 @@ public final class LatentDistillationTerm {
             ledger.unetEvaluations += labels.count * passes * (settings.objective == .full ? 2 : 1)
             ledger.vaePasses += 2 * labels.count
         case .latentCurve(let table):
-            let (latents, derivative) = table.latents(items, at: p)
+            let (latents, derivative) = try table.latents(items, at: p)
             let context = context()
             let draw = draw()
             g = inferenceMode {
@@ -91,7 +92,7 @@ public final class LatentDistillationTerm {
             }.cloned()
             ledger.unetEvaluations += labels.count * passes
         case .curve(let table):
-            g = table.gradient(items, at: p)
+            g = try table.gradient(items, at: p)
         }
         g = controlled(g.to(dtype: confidence.dtype), generator)
         return (settings.weight * (g * confidence).mean(), metrics(g, p) + [seconds(since: start)])

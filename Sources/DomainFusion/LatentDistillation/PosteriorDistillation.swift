@@ -23,8 +23,9 @@ public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
     /// - Throws: `UserError` naming a value out of range.
     public func validate(path: String) throws {
         for (name, holds, wanted) in [
-            ("weight", weight >= 0, "at least 0"), ("sharpness", sharpness > 0, "above 0"),
-            ("draws", draws >= 1, "at least 1"),
+            ("weight", weight >= 0 && weight.isFinite, "at least 0"),
+            ("sharpness", sharpness > 0 && sharpness <= 1e9, "above 0 and at most 1000000000"),
+            ("draws", (1...100_000).contains(draws), "from 1 to 100000"),
         ] where !holds { throw UserError("\(path).\(name): must be \(wanted)") }
     }
 
@@ -44,7 +45,7 @@ public final class PosteriorDistillationTerm {
     private let settings: PosteriorDistillationSettings
     /// log p_φ [items, classes], and whether an item takes part [items].
     private let logPosterior, mask: Tensor
-    private let rows: [Int: Int]
+    private let rows: ItemRows
     /// Share of the training items that the LDM classifies rightly.
     public let accuracy: Double
 
@@ -67,14 +68,15 @@ public final class PosteriorDistillationTerm {
         logPosterior = Tensor(
             table.map(Float.init), shape: [items.count, context.classes.count], device: context.device)
         mask = Tensor(isRight.map { $0 || !settings.onlyWhereRight ? 1 : 0 }, device: context.device)
-        rows = Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1, $0) })
+        rows = ItemRows(items)
         accuracy = Double(right) / Double(max(1, items.count))
         context.logger.info("the LDM classifies \(right) of \(items.count) training items rightly")
     }
 
     /// The term for logits [N, classes] of items.
-    public func loss(logits: Tensor, items: [Int]) -> Tensor {
-        let indices = Tensor(items.map { Int64(rows[$0] ?? 0) }).to(device: logits.device)
+    /// - Throws: `UserError` for an item that the run does not train on.
+    public func loss(logits: Tensor, items: [Int]) throws -> Tensor {
+        let indices = try rows(items).to(device: logits.device)
         let log = logits.logSoftmax(1)
         let divergence = (log.exp() * (log - logPosterior.indexSelect(0, indices))).sum([1])
         return settings.weight * (divergence * mask.indexSelect(0, indices)).mean()

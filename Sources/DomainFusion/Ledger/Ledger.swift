@@ -33,7 +33,7 @@ public struct Ledger: Codable, Sendable, Equatable {
         guard let data = FileManager.default.contents(atPath: path) else { return }
         let remedy = "restore it from a copy, or delete it to count from here"
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: data), var members = value.object,
-            let ledger = try? value.decoded(as: Ledger.self)
+            let ledger = try? value.decoded(as: Ledger.self), ledger.counts.allSatisfy((0...1 << 50).contains)
         else { throw UserError("\(path): not a run's ledger; \(remedy)") }
         if let sum = members.removeValue(forKey: Self.seal)?.string,
             sum != SHA256Sum.of(JSONValue.object(members).text)
@@ -45,6 +45,10 @@ public struct Ledger: Codable, Sendable, Equatable {
 
     /// The member that holds the SHA-256 of the others.
     private static let seal = "sha256"
+
+    private var counts: [Int] {
+        [rounds, generatedUsed, generatedMade, composedUsed, composedMade, unetEvaluations, vaePasses]
+    }
 
     /// Writes the ledger atomically, with the sums that are not stored.
     /// - Throws: a one-line error when the file cannot be written.

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Which parameters of a run are averaged into one model, beside the checkpoints that are selected.
@@ -42,13 +43,16 @@ public struct AveragingSettings: Codable, Sendable, Equatable {
         func check(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
             if !isRight { throw UserError("\(path).\(message())") }
         }
-        try check(evaluateEvery >= 0, "evaluateEvery: \(evaluateEvery) is below 0")
-        try check(convergence > 0, "convergence: \(convergence) is not above 0")
-        try check(tolerance > 0, "tolerance: \(tolerance) is not above 0")
+        try check((0...largestCount).contains(evaluateEvery), "evaluateEvery: \(evaluateEvery) is not in 0…\(largestCount)")
+        // As many sets of parameters are kept.
+        try check((1...1000).contains(convergence), "convergence: \(convergence) is not in 1…1000")
+        try check((1...1000).contains(tolerance), "tolerance: \(tolerance) is not in 1…1000")
         try check(ratio >= 0 && ratio.isFinite, "ratio: \(ratio) is below 0")
         try check((0..<1).contains(start), "start: \(start) is not in 0..<1")
         try check((0..<1).contains(decay), "decay: \(decay) is not in 0..<1")
-        try check(batchNormBatches >= 0, "batchNormBatches: \(batchNormBatches) is below 0")
+        try check(
+            (0...largestCount).contains(batchNormBatches),
+            "batchNormBatches: \(batchNormBatches) is not in 0…\(largestCount)")
     }
 
     /// The average that the settings ask for; nil for none.

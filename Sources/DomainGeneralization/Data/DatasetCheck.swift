@@ -1,11 +1,14 @@
 import Crypto
 import Foundation
+import Foundations
 import Pixels
 
 /// What a data set's files are like: which cannot be read, and which are the same.
 public struct DatasetCheck: Sendable {
     /// One line for each file that cannot be decoded.
     public let unreadable: [String]
+    /// One line for each file of which only a part is read: an animation.
+    public let notes: [String]
     /// Groups of files of exactly the same bytes.
     public let duplicates: [[String]]
 
@@ -16,9 +19,11 @@ public struct DatasetCheck: Sendable {
     public init(
         _ dataset: ImageFolder, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws {
-        unreadable = try ImageCache(dataset, threads: threads, budget: 0, progress: progress).failures.map(\.reason)
+        let images = try ImageCache(dataset, threads: threads, budget: 0, progress: progress)
+        unreadable = images.failures.map(\.reason)
+        notes = images.notes
         let digests = try parallelMap(dataset.items.count, threads: max(1, threads)) { index -> String? in
-            guard let data = FileManager.default.contents(atPath: dataset.items[index].path), !data.isEmpty else {
+            guard let data = Files.contents(dataset.items[index].path), !data.isEmpty else {
                 return nil
             }
             return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()

@@ -1,4 +1,4 @@
-import Foundation
+import Foundations
 
 /// A list of images that are left out of a data set, in its folder: DomainBed's list of DomainNet's duplicates, whose
 /// lines are paths relative to the folder. DomainBed deletes the files; here they stay, and are left out.
@@ -13,16 +13,17 @@ struct DuplicateList {
     /// - Throws: ``UserError`` for a list that cannot be read, or names something outside the folder.
     init(root: String) throws {
         let file = "\(root)/\(Self.name)"
-        guard FileManager.default.fileExists(atPath: file) else {
+        guard Files.exists(file) else {
             paths = []
             return
         }
-        guard let data = FileManager.default.contents(atPath: file) else {
+        guard let data = Files.contents(file) else {
             throw UserError("\(file): cannot be read; check its permissions")
         }
         let lines = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
-        paths = Set(lines.map { $0.drop { $0 == " " }.prefix { $0 != "\r" } })
-        if let odd = paths.first(where: { $0.hasPrefix("/") || $0.split(separator: "/").contains("..") }) {
+        let listed = lines.map { $0.drop { $0 == " " }.prefix { $0 != "\r" } }
+        paths = Set(listed)
+        if let odd = listed.first(where: { $0.hasPrefix("/") || $0.split(separator: "/").contains("..") }) {
             throw UserError("\(file): '\(odd)' is no path inside the data set; restore DomainBed's list")
         }
     }

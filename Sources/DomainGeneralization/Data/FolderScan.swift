@@ -4,6 +4,11 @@ import Foundations
 /// The walk that lists an ``ImageFolder``.
 struct FolderScan {
     static let imageExtensions: Set<String> = ["jpg", "jpeg", "png", "webp", "bmp"]
+    /// Of images in formats that are not read.
+    static let unreadExtensions: Set<String> = [
+        "tif", "tiff", "gif", "heic", "heif", "avif", "jxl", "jp2", "jfif", "ppm", "pgm", "tga", "svg", "dng", "cr2", "nef",
+        "arw",
+    ]
 
     let root: String
     private(set) var domains: [String] = []
@@ -20,7 +25,7 @@ struct FolderScan {
 
     mutating func run() throws {
         guard try isFolder(root) else {
-            guard !FileManager.default.fileExists(atPath: root) else {
+            guard !Files.exists(root) else {
                 throw UserError("\(root): a file, not a folder; give the folder that holds the domain folders")
             }
             let remedy = KnownDataset.named(root)?.remedy() ?? "check the path, or see 'domainfusion data list'"
@@ -31,10 +36,6 @@ struct FolderScan {
             throw UserError(
                 "\(root): \(domains.isEmpty ? "no domain folder" : "a single domain folder ('\(domains[0])')"); a data "
                     + "set has two or more, each with class folders: \(root)/<domain>/<class>/<image>")
-        }
-        // Equal to Swift are also names that are written with other code points: é as one, or as e and an accent.
-        if let twin = Dictionary(grouping: domains, by: \.self).values.first(where: { $0.count > 1 })?.first {
-            throw UserError("\(root): two domain folders whose names look the same (\(twin)); rename one")
         }
         var classFolders: [[String]] = []
         for domain in domains { classFolders.append(try folders(in: "\(root)/\(domain)")) }
@@ -51,11 +52,9 @@ struct FolderScan {
             }
             for name in classFolders[environment] {
                 let folder = "\(root)/\(domain)/\(name)"
+                let before = otherFiles.count
                 let files = try images(in: folder, ancestors: [])
-                guard !files.isEmpty else {
-                    throw UserError(
-                        "\(folder): no image in this class folder (jpg, jpeg, png, webp, bmp); add some, or remove it")
-                }
+                guard !files.isEmpty else { throw noImage(in: folder, others: otherFiles[before...]) }
                 for file in files {
                     guard !duplicates.contains(file.dropFirst(root.count + 1)) else {
                         leftOut.append(file)
@@ -72,20 +71,41 @@ struct FolderScan {
         }
     }
 
+    private func noImage(in folder: String, others: ArraySlice<String>) -> UserError {
+        let unread = others.filter(Self.isUnread)
+        guard !unread.isEmpty else {
+            return UserError(
+                "\(folder): no image in this class folder (jpg, jpeg, png, webp, bmp); add some, or remove it")
+        }
+        return UserError(
+            "\(folder): no image in this class folder that is read: \(Self.endings(unread)) files are not; convert them to png "
+                + "or jpg, or remove the folder")
+    }
+
+    /// Whether a file is an image in a format that is not read, by its name.
+    static func isUnread(_ path: String) -> Bool {
+        unreadExtensions.contains(FilePath.fileExtension(of: path).lowercased())
+    }
+
+    /// The endings of files: `.gif, .tif`.
+    static func endings(_ paths: some Sequence<String>) -> String {
+        Set(paths.map { "." + FilePath.fileExtension(of: $0).lowercased() }).sorted().joined(separator: ", ")
+    }
+
     /// The folders in a folder, without hidden ones and those that archives and tools leave behind.
     private func folders(in path: String) throws -> [String] {
-        let own = realPath(path)
+        let own = Files.realPath(path)
         return try entries(of: path).filter { name in
             let child = "\(path)/\(name)"
             guard !Self.strays.contains(name), try isFolder(child) else { return false }
-            try refuseLoop(child, ancestors: [realPath(root), own])
+            try refuseLoop(child, ancestors: [Files.realPath(root), own])
             return true
         }
     }
 
     /// The image files in a class folder and the folders in it.
     private mutating func images(in folder: String, ancestors: [String]) throws -> [String] {
-        let ancestors = ancestors + [realPath(folder)]
+        let ancestors = ancestors + [Files.realPath(folder)]
         var files: [String] = []
         var deeper: [String] = []
         for name in try entries(of: folder) {
@@ -104,7 +124,7 @@ struct FolderScan {
     }
 
     private func refuseLoop(_ path: String, ancestors: [String]) throws {
-        if ancestors.contains(realPath(path)) { throw loop(path) }
+        if ancestors.contains(Files.realPath(path)) { throw loop(path) }
     }
 
     private func loop(_ path: String) -> UserError {
@@ -113,33 +133,31 @@ struct FolderScan {
 
     /// The names in a folder, sorted, without hidden ones.
     private func entries(of path: String) throws -> [String] {
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+        guard let names = Files.names(in: path)?.filter({ !$0.hasPrefix(".") }) else {
             throw UserError("\(path): the folder cannot be read; check its permissions")
         }
-        return sortedByCodePoint(names.filter { !$0.hasPrefix(".") })
+        // Equal to Swift are also names that are written with other code points: é as one, or as e and an accent.
+        var seen: Set<String> = []
+        if let twin = names.first(where: { !seen.insert($0).inserted }) {
+            throw UserError("\(path): two names in this folder that look the same (\(twin)); rename one")
+        }
+        return names
     }
 
     /// Whether the path is a folder, a link to one included.
     private func isFolder(_ path: String) throws -> Bool {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard FilePath.withSystemPath(path, { stat($0, &status) }) == 0 else {
             if errno == ELOOP { throw loop(path) }
             guard path != root else { return false }
             // It was listed: what is there no more, or never was.
-            if lstat(path, &status) == 0 { throw UserError("\(path): a broken link; mount its target, or remove it") }
-            throw UserError("\(path): cannot be opened; a name that is not UTF-8? Rename it")
+            if FilePath.withSystemPath(path, { lstat($0, &status) }) == 0 {
+                throw UserError("\(path): a broken link; mount its target, or remove it")
+            }
+            throw UserError("\(path): was there a moment ago, and is no more; leave the data set alone meanwhile")
         }
         return status.st_mode & S_IFMT == S_IFDIR
     }
-
-    private func realPath(_ path: String) -> String {
-        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-    }
-}
-
-/// Names in the order of their code points, as Python sorts them.
-func sortedByCodePoint(_ names: [String]) -> [String] {
-    names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
 }
 
 /// What an optional `manifest.jsonl` says about images, by path relative to the data set's folder.
@@ -154,8 +172,8 @@ private struct ManifestNotes {
 
     init(root: String) throws {
         let path = "\(root)/manifest.jsonl"
-        guard FileManager.default.fileExists(atPath: path) else { return }
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard Files.exists(path) else { return }
+        guard let data = Files.contents(path) else {
             throw UserError("\(path): cannot be read; check its permissions")
         }
         let decoder = JSONDecoder()

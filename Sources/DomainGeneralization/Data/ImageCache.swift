@@ -18,6 +18,8 @@ public final class ImageCache: Sendable {
     public let failures: [Failure]
     /// SHA-256 of the contents of all files, in order: another one means that an image has changed.
     public let contents: String
+    /// What was left out of images that were read, by item: one line for each animation.
+    public let notes: [String]
 
     /// Decodes every image once, so that a file that cannot be read is found before anything is trained.
     /// - Parameters:
@@ -30,19 +32,22 @@ public final class ImageCache: Sendable {
     ) throws {
         let ledger = Ledger(budget: budget, count: dataset.items.count, progress: progress)
         let results = try parallelMap(dataset.items.count, threads: max(1, threads)) {
-            index -> (image: Result<RGBImage?, any Error>, sum: String) in
+            index -> (image: Result<RGBImage?, any Error>, note: String?, sum: String) in
             let path = dataset.items[index].path
+            var note: String?
             let image = Result {
-                let image = try ImageFile.decode(path)
+                let image = try ImageFile.decode(path) { note = $0 }
                 return ledger.add(image.pixels.count) ? image : nil
             }
-            return (image, SHA256Sum.of(file: path)?.sha256 ?? "")
+            return (image, note, SHA256Sum.of(file: path)?.sha256 ?? "")
         }
         var kept: [String: RGBImage] = [:]
         var failures: [Failure] = []
+        var notes: [String] = []
         var contents = SHA256Sum()
         for (index, result) in results.enumerated() {
             contents.update(result.sum)
+            if let note = result.note { notes.append(note) }
             switch result.image {
             case .success(let image): kept[dataset.items[index].path] = image
             case .failure(let error): failures.append(Failure(item: index, reason: "\(error)"))
@@ -51,6 +56,7 @@ public final class ImageCache: Sendable {
         self.kept = kept
         self.failures = failures
         self.contents = contents.hexadecimal
+        self.notes = notes
     }
 
     /// The decoded image of an item.

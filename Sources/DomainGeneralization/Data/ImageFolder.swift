@@ -29,8 +29,17 @@ public struct ImageFolder: Sendable {
     public let classes: [String]
     /// All images, sorted by domain, class and file name.
     public let items: [Item]
-    /// Files in class folders that are no images by their names.
+    /// Files in class folders that are no images by their names, or images in formats that are not read.
     public let otherFiles: [String]
+    /// Those of them that are images in formats that are not read, such as TIFF and GIF.
+    public var unreadImages: [String] { otherFiles.filter(FolderScan.isUnread) }
+    /// What is to be said of these; nil where there are none.
+    public var unreadWarning: String? {
+        let unread = unreadImages
+        guard !unread.isEmpty else { return nil }
+        return "\(root): left out \(unread.count) images in formats that are not read (\(FolderScan.endings(unread))); convert "
+            + "them to png or jpg"
+    }
     /// Images that a list of duplicates in the folder names (`domain_net_duplicates.txt`): in no split.
     public let leftOut: [String]
 
@@ -42,7 +51,7 @@ public struct ImageFolder: Sendable {
 
     /// Lists the data set in a folder; no image is opened.
     /// - Throws: ``UserError`` for a folder that is missing or unreadable, has fewer than two domains, an empty domain,
-    ///   an empty class folder, a loop of symbolic links or a broken manifest.
+    ///   an empty class folder, two names that look the same, a loop of symbolic links or a broken manifest.
     public init(_ root: String) throws {
         var scan = FolderScan(root: root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root)
         try scan.run()

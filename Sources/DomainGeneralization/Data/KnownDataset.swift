@@ -78,18 +78,17 @@ public struct KnownDataset: Sendable {
 
     /// The folder that a user means: a path as it is, else a data set's name or folder under `directory`.
     public static func locate(_ text: String, directory: String = "data") -> String {
-        let files = FileManager.default
-        if files.fileExists(atPath: text) || text.contains("/") { return text }
+        if Files.exists(text) || text.contains("/") { return text }
         let folder = all.first { $0.name.lowercased() == text.lowercased() }?.folder ?? text
         let path = "\(directory)/\(folder)"
-        return files.fileExists(atPath: path) ? path : text
+        return Files.exists(path) ? path : text
     }
 
     /// The folder of a data set that must be there.
     /// - Throws: ``UserError`` with how to get a known one that is missing, or with near misses.
     public static func resolve(_ text: String, directory: String) throws -> String {
         let path = locate(text, directory: directory)
-        guard !FileManager.default.fileExists(atPath: path) else { return path }
+        guard !Files.exists(path) else { return path }
         if let known = named(text) {
             throw UserError("\(known.name) is not in \(directory); \(known.remedy(directory: directory))")
         }
@@ -99,8 +98,7 @@ public struct KnownDataset: Sendable {
 
     /// The data sets in a folder, by their paths: those of the shape `<name>/<domain>/<class>/<image>`.
     public static func found(in directory: String) -> [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return sortedByCodePoint(names).map { "\(directory)/\($0)" }.filter { (try? ImageFolder($0)) != nil }
+        (Files.names(in: directory) ?? []).map { "\(directory)/\($0)" }.filter { (try? ImageFolder($0)) != nil }
     }
 
     /// How to get what is missing, and where it belongs.

@@ -34,7 +34,8 @@ public struct ResultRecord: Sendable {
         algorithm = try required("args.algorithm", arguments["algorithm"]?.string)
         dataset = try required("args.dataset", arguments["dataset"]?.string)
         let held = arguments["test_envs"]?.array
-        testEnvironments = try required("args.test_envs", held.map { $0.compactMap(\.int) })
+        testEnvironments = try required(
+            "args.test_envs", held.map { $0.compactMap(\.int) }.flatMap { $0.allSatisfy { $0 >= 0 } ? $0 : nil })
         trial = try required("args.trial_seed", arguments["trial_seed"]?.int)
         draw = try required("args.hparams_seed", arguments["hparams_seed"]?.int)
         step = try required("step", values["step"]?.int)
@@ -83,7 +84,7 @@ public struct ResultRecord: Sendable {
     ///   lacks what a table needs.
     public static func read(_ path: String, warn: (String) -> Void) throws -> [ResultRecord] {
         try RunSeal.check(FilePath.name(of: path), in: FilePath.folder(of: path))
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let data = Files.contents(path) else {
             throw UserError("\(path): cannot be read; check its permissions")
         }
         var records: [ResultRecord] = []
@@ -128,20 +129,19 @@ public struct ResultRecord: Sendable {
     public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
         var files: [String] = []
         func look(_ path: String, depth: Int) throws {
-            guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
+            guard let names = Files.names(in: path) else { return }
             if !names.contains("results.jsonl") { try RunSeal.check("results.jsonl", in: path) }
-            for name in sortedByCodePoint(names) {
+            for name in names {
                 let child = "\(path)/\(name)"
-                var isFolder: ObjCBool = false
-                guard FileManager.default.fileExists(atPath: child, isDirectory: &isFolder) else { continue }
-                if isFolder.boolValue, depth < (nested ? 4 : 1), !name.hasPrefix(".") {
+                let isFolder = Files.isFolder(child)
+                if isFolder, depth < (nested ? 4 : 1), !name.hasPrefix(".") {
                     try look(child, depth: depth + 1)
-                } else if !isFolder.boolValue, name == "results.jsonl", nested || depth == 1 {
+                } else if !isFolder, name == "results.jsonl", nested || depth == 1 {
                     files.append(child)
                 }
             }
         }
-        guard FileManager.default.fileExists(atPath: folder) else {
+        guard Files.exists(folder) else {
             throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
         }
         try look(folder, depth: 0)

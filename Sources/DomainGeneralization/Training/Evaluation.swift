@@ -23,7 +23,9 @@ public struct Score: Sendable, Equatable, Codable {
             right[prediction.label] = (old.right + (prediction.isRight ? 1 : 0), old.all + 1)
         }
         accuracy = Double(right.values.reduce(0) { $0 + $1.right }) / Double(count)
-        meanClassAccuracy = right.values.reduce(0) { $0 + Double($1.right) / Double($1.all) } / Double(right.count)
+        // In the classes' order: the order of a dictionary differs from process to process, and with it the last bit.
+        let shares = right.sorted { $0.key < $1.key }.map { Double($0.value.right) / Double($0.value.all) }
+        meanClassAccuracy = shares.reduce(0, +) / Double(right.count)
         loss = predictions.reduce(0) { $0 + $1.loss } / Double(count)
     }
 }

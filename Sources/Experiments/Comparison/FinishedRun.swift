@@ -33,7 +33,7 @@ struct FinishedRun {
         }
         summary = try directory.summary()
         let file = "\(folder)/predictions.jsonl"
-        guard let lines = FileManager.default.contents(atPath: file)?.split(separator: UInt8(ascii: "\n")) else {
+        guard let lines = Files.contents(file)?.split(separator: UInt8(ascii: "\n")) else {
             throw unreadable(file)
         }
         var isRight: [String: Bool] = [:]
@@ -54,10 +54,10 @@ struct FinishedRun {
     /// All runs that have ended in a folder: in `<folder>/<run>`.
     /// - Throws: ``UserError`` for a folder that is missing or holds none.
     static func all(in folder: String) throws -> [FinishedRun] {
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+        guard let names = Files.names(in: folder) else {
             throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
         }
-        let runs = try names.sorted().compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
+        let runs = try names.compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
         guard !runs.isEmpty else {
             throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'")
         }

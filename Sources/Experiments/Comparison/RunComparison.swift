@@ -71,8 +71,9 @@ public struct RunComparison: Codable, Sendable, Equatable {
         func title(_ target: [String]) -> String {
             (severalDatasets ? target[0] + ": " : "") + target.dropFirst().joined(separator: ", ")
         }
-        let targets = byTarget.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { target, runs in
-            let byMethod = Dictionary(grouping: runs, by: \.method)
+        let keys = byTarget.keys.sorted { $0.lexicographicallyPrecedes($1) }
+        let targets = keys.map { target in
+            let byMethod = Dictionary(grouping: byTarget[target] ?? [], by: \.method)
             return Target(
                 domains: title(target),
                 rows: methods.compactMap { method in
@@ -83,8 +84,7 @@ public struct RunComparison: Codable, Sendable, Equatable {
         }
         self.targets = targets
         // As DomainBed's averages, of domains that are held out alone.
-        let alone = Set(byTarget.keys.filter { $0.count == 2 }.map(title))
-        let single = targets.filter { alone.contains($0.domains) }
+        let single = zip(keys, targets).filter { $0.0.count == 2 }.map(\.1)
         let means = methods.compactMap { method in
             Row(
                 meanOf: single.map { $0.rows.first { $0.method == method } },
@@ -159,8 +159,10 @@ extension RunComparison.Row {
 }
 
 extension RunSummary.Result {
-    /// A value's mean over the held-out domains.
-    fileprivate func mean(_ value: (RunSummary.Target) -> Double?) -> Double? { targets.values.compactMap(value).mean }
+    /// A value's mean over the held-out domains, summed in the order of their names.
+    fileprivate func mean(_ value: (RunSummary.Target) -> Double?) -> Double? {
+        targets.sorted { $0.key < $1.key }.compactMap { value($0.value) }.mean
+    }
 }
 
 extension [Double] {

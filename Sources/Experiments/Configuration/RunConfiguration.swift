@@ -1,6 +1,7 @@
 import Backbones
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// Everything that a training run depends on: a run can be repeated from its `config.yaml` alone.
@@ -127,7 +128,9 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
             if !isRight { throw UserError(message()) }
         }
         try check(!testDomains.isEmpty, "no domain is held out; name one with --test-domain")
-        try check(steps > 0, "steps: \(steps) is not above 0")
+        for (name, value) in [("steps", steps), ("evaluateEvery", evaluateEvery), ("saveEvery", saveEvery)] {
+            try check((1...largestCount).contains(value), "\(name): \(value) is not in 1…\(largestCount)")
+        }
         try check((1...65_536).contains(batchSize), "batchSize: \(batchSize) is not in 1…65536")
         try check(imageSize >= 32, "imageSize: \(imageSize) is under 32 pixels, the least that the backbones take")
         try check(imageSize <= 8192, "imageSize: \(imageSize) is above 8192 pixels")
@@ -139,14 +142,23 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
             "adaptationFraction: \(adaptationFraction) is not in 0..<1")
         try check(draw >= 0, "draw: \(draw) is below 0")
         _ = try Preset(named: preset)
-        try check(evaluateEvery > 0, "evaluateEvery: \(evaluateEvery) is not above 0")
-        try check(saveEvery > 0, "saveEvery: \(saveEvery) is not above 0")
         try check(seed >= 0, "seed: \(seed) is below 0")
         try averaging.validate(path: "averaging")
         for (name, value) in [
             ("backbone.dropout", backbone.dropout), ("backbone.dropConnect", backbone.dropConnect),
             ("backbone.batchNormMomentum", backbone.batchNormMomentum), ("backbone.layerDecay", backbone.layerDecay),
         ] { try check((0...1).contains(value), "\(name): \(value) is not in 0…1") }
+    }
+
+    /// The data set that the run was made of.
+    /// - Parameter moved: the folder that it lies in now, where the user says so.
+    /// - Throws: ``UserError``; for a folder that is no more, with the option that names another.
+    public func dataset(movedTo moved: String? = nil) throws -> ImageFolder {
+        guard moved != nil || Files.isFolder(data) else {
+            throw UserError(
+                "\(data): no such folder, which the run's data were in; if they were moved, name their folder with --data")
+        }
+        return try ImageFolder(moved ?? data)
     }
 
     /// The options of the backbone's classifier.

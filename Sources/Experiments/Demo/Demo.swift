@@ -128,7 +128,7 @@ extension Demo.Run {
         let all = max(training + curves, 1e-9)
         self.init(
             sourceValidation: summary.selected.sourceValidation, unseenDomain: result?.accuracy,
-            unseenItems: result?.unseenItems, imagesGenerated: Int(summary.totals["images_generated"] ?? 0),
+            unseenItems: result?.unseenItems, imagesGenerated: Int(clamping: summary.totals["images_generated"] ?? 0),
             seconds: training + curves + (seconds["loading_seconds"] ?? 0) + (seconds["evaluation_seconds"] ?? 0),
             timeShares: [
                 "classifier": (training - distillation - generation) / all, "distillation": distillation / all,

@@ -57,9 +57,14 @@ public final class CaptionedImageLoader {
         let image = try ImageFile.decode(path)
         let shorter = min(image.width, image.height)
         guard shorter != resolution else { return image }
-        return image.resized(
-            width: max(resolution, image.width * resolution / shorter),
-            height: max(resolution, image.height * resolution / shorter))
+        let width = max(resolution, image.width * resolution / shorter)
+        let height = max(resolution, image.height * resolution / shorter)
+        // A long strip grows to more than its file holds.
+        guard width * height <= ImageFile.pixelLimit else {
+            throw UserError(
+                "\(path): \(image.width)×\(image.height) pixels are too long a strip to be trained on; crop the image")
+        }
+        return image.resized(width: width, height: height)
     }
 
     /// Images and captions of a batch: all entries in a drawn order, then all in another.

@@ -41,11 +41,10 @@ public struct CaptionedImages: Sendable, Equatable {
     /// - Throws: `UserError`, one line naming the file or the folder.
     public init(folder: String, template: String? = nil, domains: [String]? = nil) throws {
         self.folder = folder
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+        guard Files.isFolder(folder) else {
             throw UserError("\(folder): no such folder; name one with images and captions, or a data set")
         }
-        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
+        func exists(_ name: String) -> Bool { Files.exists("\(folder)/\(name)") }
         let own: [Entry]?
         if exists("metadata.jsonl") {
             own = try Self.jsonLines(folder)
@@ -74,14 +73,14 @@ public struct CaptionedImages: Sendable, Equatable {
             throw UserError("\(location): \(file) has no caption; write it as \"text\"")
         }
         let path = "\(folder)/\(file)"
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard Files.exists(path) else {
             throw UserError("\(location): \(path) does not exist; correct file_name, or remove the line")
         }
         return Entry(path: path, caption: caption)
     }
 
     private static func text(_ path: String) throws -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let data = Files.contents(path) else {
             throw UserError("\(path): cannot be read; check its permissions")
         }
         guard let text = String(data: data, encoding: .utf8) else {
@@ -126,16 +125,16 @@ public struct CaptionedImages: Sendable, Equatable {
 
     /// Nil for a folder without images of its own.
     private static func textFiles(_ folder: String) throws -> [Entry]? {
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+        guard let names = Files.names(in: folder) else {
             throw UserError("\(folder): the folder cannot be read; check its permissions")
         }
         let images = names.filter {
             !$0.hasPrefix(".") && imageExtensions.contains(FilePath.fileExtension(of: $0).lowercased())
-        }.sorted()
+        }
         guard !images.isEmpty else { return nil }
         return try images.map { name in
             let path = "\(folder)/\(FilePath.withoutExtension(name)).txt"
-            guard FileManager.default.fileExists(atPath: path) else {
+            guard Files.exists(path) else {
                 throw UserError("\(folder)/\(name): has no caption; write it into \(path), or into a metadata.jsonl")
             }
             let caption = try text(path).trimmingCharacters(in: .whitespacesAndNewlines)

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 
 /// The `log.jsonl` of a model's training.
@@ -9,7 +10,7 @@ public struct TrainingLog {
     /// Reads a log; a last line that was cut off is left out.
     /// - Throws: ``UserError`` for a file that is missing or holds no line of a log.
     public init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let data = Files.contents(path) else {
             throw UserError(
                 "\(path): no such file; name the log.jsonl in the --work folder of 'domainfusion ldm train'")
         }

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -24,10 +25,14 @@ public struct RunCombination {
     public let runs: [String]
     private let models: [TrainedModel]
 
-    /// - Parameter averaged: takes the averaged models of the runs' ends.
+    /// - Parameters:
+    ///   - averaged: takes the averaged models of the runs' ends.
+    ///   - data: where the runs' data lie now, when they were moved; looked at by ``Method/greedy``.
+    ///   - warn: told of images that are left out.
     /// - Throws: ``UserError`` naming a run that does not fit the first one.
     public init(
-        _ paths: [String], method: Method, averaged: Bool = false, device: String = "auto", threads: Int
+        _ paths: [String], method: Method, averaged: Bool = false, data: String? = nil, device: String = "auto",
+        threads: Int, warn: (String) -> Void = { _ in }
     ) throws {
         self.method = method
         let loaded = try paths.map {
@@ -43,7 +48,7 @@ public struct RunCombination {
             runs = paths
             models = [try Self.mean(loaded.map(\.model.classifier.store.state), in: first.model)]
         case .greedy:
-            let chosen = try Self.greedy(loaded, threads: threads)
+            let chosen = try Self.greedy(loaded, data: data, threads: threads, warn: warn)
             runs = chosen.runs
             models = [chosen.model]
         }
@@ -63,6 +68,7 @@ public struct RunCombination {
         try check("held-out domains", own.testDomains.sorted(), its.testDomains.sorted())
         try check("setting oracle", own.oracle, its.oracle)
         try check("image size", own.imageSize, its.imageSize)
+        try check("setting skipCorrupt", own.skipCorrupt, its.skipCorrupt)
         guard method != .ensemble else { return }
         try check("algorithm", own.algorithm.name, its.algorithm.name)
         try check("backbone", own.backbone.name, its.backbone.name)
@@ -95,10 +101,13 @@ public struct RunCombination {
     }
 
     private static func greedy(
-        _ loaded: [Loaded], threads: Int
+        _ loaded: [Loaded], data: String?, threads: Int, warn: (String) -> Void
     ) throws -> (runs: [String], model: TrainedModel) {
         let model = loaded[0].model
-        let dataset = try ImageFolder(model.configuration.data)
+        let own = model.configuration.data
+        let folder = try Files.isFolder(own) ? ImageFolder(own) : model.configuration.dataset(movedTo: data)
+        let readable = try model.readable(folder, threads: threads, warn: warn)
+        let dataset = readable.dataset
         for (path, _) in loaded {
             guard let listing = try RunDirectory(existing: path).recordedListing, listing != dataset.listing else {
                 continue
@@ -114,7 +123,7 @@ public struct RunCombination {
         func accuracy(_ states: [StateDict]) throws -> Double {
             let parts = sources.map { split.validation[$0] }
             let scores = try mean(states, in: model)
-                .scores(parts, of: dataset, threads: threads, predict: model.logits)
+                .scores(parts, of: readable, threads: threads, predict: model.logits)
             return scores.reduce(0) { $0 + ($1.accuracy ?? 0) } / Double(max(1, scores.count))
         }
         let states = loaded.map { copy($0.model.classifier.store.state) }
@@ -135,10 +144,13 @@ public struct RunCombination {
 
     /// How the model does on every domain of a data set that has the same classes.
     /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
-    public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
+    public func scores(
+        on dataset: ImageFolder, threads: Int, warn: (String) -> Void = { _ in }
+    ) throws -> [Score] {
         let models = models
-        let domains = Split.shuffledDomains(dataset)
-        return try models[0].scores(domains, of: dataset, threads: threads) { images in
+        let readable = try models[0].readable(dataset, threads: threads, warn: warn)
+        let domains = Split.shuffledDomains(readable.dataset)
+        return try models[0].scores(domains, of: readable, threads: threads) { images in
             let probabilities = models.map { $0.logits(images, normalisedFor: models[0]).softmax(1) }
             return (probabilities.dropFirst().reduce(probabilities[0], +) / Double(models.count)).log()
         }

@@ -24,7 +24,7 @@ enum RunJudge {
         guard seen.isEmpty else {
             throw UserError(
                 "\(path): has seen \(seen.joined(separator: ", ")), which this run holds out; train a judge with "
-                    + "--test-domain \(held.joined(separator: ","))")
+                    + held.map { "--test-domain \(SlurmScript.quoted($0))" }.joined(separator: " "))
         }
         let model = try TrainedModel(run: path, device: "\(context.device)", threads: Machine.threads)
         guard model.classes == context.classes else {

@@ -59,29 +59,14 @@ struct RunSetup {
             report(
                 .warning("\(folder.root): left out \(folder.leftOut.count) images that the list of duplicates names"))
         }
-        (dataset, images) = try Self.decoded(folder, configuration, threads: threads, report: report)
+        if let warning = folder.unreadWarning { report(.warning(warning)) }
+        let readable = try ReadableImages(
+            folder, skipCorrupt: configuration.skipCorrupt, threads: threads,
+            remedy: "or leave out what cannot be read with --skip-corrupt", progress: { report(.loading($0, $1)) },
+            warn: { report(.warning($0)) })
+        (dataset, images) = (readable.dataset, readable.images)
         self.algorithm = algorithm
         self.configuration = configuration
-    }
-
-    /// Decodes the images; leaves out those that cannot be read, where that is allowed.
-    private static func decoded(
-        _ folder: ImageFolder, _ configuration: RunConfiguration, threads: Int,
-        report: @escaping @Sendable (RunEvent) -> Void
-    ) throws -> (ImageFolder, ImageCache) {
-        let images = try ImageCache(folder, threads: threads) { report(.loading($0, $1)) }
-        guard let first = images.failures.first else { return (folder, images) }
-        let others = images.failures.count - 1
-        let count = others == 0 ? "" : others == 1 ? " (and 1 file more)" : " (and \(others) files more)"
-        guard configuration.skipCorrupt else {
-            throw UserError("\(first.reason)\(count); or leave out what cannot be read with --skip-corrupt")
-        }
-        report(.warning("left out \(images.failures.count) images that cannot be read: \(first.reason)\(count)"))
-        let rest = folder.removing(Set(images.failures.map(\.item)))
-        for (name, counts) in zip(rest.environments, rest.counts) where counts.allSatisfy({ $0 == 0 }) {
-            throw UserError("\(folder.root)/\(name): no image of this domain can be read; restore it from its source")
-        }
-        return (rest, images)
     }
 
     /// Makes sure that a run in a folder began with the images that are there now.

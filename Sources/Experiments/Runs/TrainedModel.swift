@@ -90,27 +90,37 @@ public struct TrainedModel {
         return logits(images * scale + shift)
     }
 
-    /// How the model does on every domain of a data set that has the same classes.
+    /// How the model does on every domain of a data set that has the same classes. Images that cannot be read are left out
+    /// where the run's own settings say so.
+    /// - Parameter warn: told of what is left out.
     /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
-    public func scores(on dataset: ImageFolder, threads: Int) throws -> [Score] {
-        try scores(Split.shuffledDomains(dataset), of: dataset, threads: threads, predict: predictor)
+    public func scores(
+        on dataset: ImageFolder, threads: Int, warn: (String) -> Void = { _ in }
+    ) throws -> [Score] {
+        let readable = try readable(dataset, threads: threads, warn: warn)
+        return try scores(
+            Split.shuffledDomains(readable.dataset), of: readable, threads: threads, predict: predictor)
     }
 
-    /// The same for parts of a data set, lists of items, and any logits.
-    func scores(
-        _ parts: [[Int]], of dataset: ImageFolder, threads: Int, predict: (Tensor) -> Tensor
-    ) throws -> [Score] {
+    /// The images of a data set that has the same classes.
+    func readable(_ dataset: ImageFolder, threads: Int, warn: (String) -> Void) throws -> ReadableImages {
         guard dataset.classes == classes else {
             throw UserError(
                 "\(dataset.root): its classes (\(dataset.classes.joined(separator: ", "))) are not the model's "
                     + "(\(classes.joined(separator: ", ")))")
         }
-        let images = try ImageCache(dataset, threads: threads, budget: 0)
-        if let failure = images.failures.first {
-            throw UserError("\(failure.reason); see 'domainfusion data check \(dataset.root)'")
-        }
+        return try ReadableImages(
+            dataset, skipCorrupt: configuration.skipCorrupt, threads: threads, budget: 0,
+            remedy: "see 'domainfusion data check \(dataset.root)'", warn: warn)
+    }
+
+    /// Scores of parts of a data set, lists of items, by any logits.
+    func scores(
+        _ parts: [[Int]], of readable: ReadableImages, threads: Int, predict: (Tensor) -> Tensor
+    ) throws -> [Score] {
         let evaluator = Evaluator(
-            dataset: dataset, images: images, pipeline: pipeline, imageSize: configuration.imageSize, device: device)
+            dataset: readable.dataset, images: readable.images, pipeline: pipeline,
+            imageSize: configuration.imageSize, device: device)
         return try parts.map {
             Score(predictions: try evaluator.predictions($0, threads: threads, predict: predict))
         }

@@ -167,7 +167,9 @@ public final class TrainingRun {
             average.validated(loss: losses.reduce(0, +) / Double(losses.count), step: step)
         }
         let row = CheckpointRow(values(of: scores))
-        for (key, value) in scores { try events.add("evaluation/\(key)", value, step: step) }
+        for (key, value) in scores.sorted(by: { $0.key < $1.key }) {
+            try events.add("evaluation/\(key)", value, step: step)
+        }
         rows.append(row)
         metrics.startOver()
         try directory.write(rows)

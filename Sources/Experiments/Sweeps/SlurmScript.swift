@@ -1,4 +1,5 @@
 import Crypto
+import DomainGeneralization
 import Foundation
 import Foundations
 import Torch
@@ -39,7 +40,7 @@ public struct SlurmScript {
         #SBATCH --job-name=\(Self.plain(FilePath.name(of: folder)))
         #SBATCH --array=0-\(max(0, members.count - 1))%\(jobs)
         #SBATCH --cpus-per-task=\(threads)
-        #SBATCH --output=\(folder)/slurm-%a.log
+        #SBATCH --output=\(Self.pattern(folder))/slurm-%a.log"
         #SBATCH --requeue
         # Further options (--partition, --gres=gpu:1, --time, …) can be given to sbatch.
         set -euo pipefail
@@ -55,6 +56,15 @@ public struct SlurmScript {
     /// - Returns: the script's path.
     /// - Throws: a one-line error for a folder that cannot be written.
     public func write() throws -> String {
+        // sbatch has no way to write these in its options.
+        if let odd = folder.unicodeScalars.first(where: { $0 == "\\" || $0.value < 0x20 || $0.value == 0x7F }) {
+            throw UserError(
+                "\(folder): SLURM cannot write to a folder whose name has \(odd == "\\" ? "a backslash" : "a line break") "
+                    + "in it; choose another with --output")
+        }
+        guard !FilePath.isEscaped(folder) else {
+            throw UserError("\(folder): a name that is not UTF-8, which SLURM cannot write to; choose another with --output")
+        }
         try AtomicFile.makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }
         try AtomicFile.write(names, to: list)
@@ -65,6 +75,12 @@ public struct SlurmScript {
 
     /// In single quotes, for the shell.
     static func quoted(_ text: String) -> String { "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'" }
+
+    /// The beginning of a file name for sbatch's options, in the double quotes that it understands and must be closed with:
+    /// there `%` stands for a number of the job.
+    private static func pattern(_ text: String) -> String {
+        "\"" + text.replacingOccurrences(of: "\"", with: "\\\"").replacingOccurrences(of: "%", with: "%%")
+    }
 
     private static func plain(_ text: String) -> String {
         String(text.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })

@@ -12,12 +12,12 @@ public struct SweepPlan: Sendable {
         /// These alone.
         case domains([String])
 
-        /// - Parameter text: `each`, `pairs`, or names with commas.
-        public init(_ text: String) {
-            switch text {
-            case "each": self = .each
-            case "pairs": self = .pairs
-            default: self = .domains(text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+        /// - Parameter texts: `each`, `pairs`, or names as ``DomainNames`` takes them.
+        public init(_ texts: [String]) {
+            switch texts {
+            case ["each"]: self = .each
+            case ["pairs"]: self = .pairs
+            default: self = .domains(texts)
             }
         }
 
@@ -38,12 +38,13 @@ public struct SweepPlan: Sendable {
                 }
                 return names.map { [$0] } + pairs
             case .domains(let chosen):
-                return try chosen.map { [names[try dataset.environment(named: $0)]] }
+                return try DomainNames.list(chosen, known: names).map { [names[try dataset.environment(named: $0)]] }
             }
         }
     }
 
     public let members: [SweepMember]
+    private static let mostMembers = 100_000
 
     /// - Parameters:
     ///   - datasets: folders or names of data sets.
@@ -83,6 +84,10 @@ public struct SweepPlan: Sendable {
                                         + "batchSize and the like out of the file, or draw once")
                             }
                             before = run
+                            guard members.count < Self.mostMembers else {
+                                throw UserError(
+                                    "more than \(Self.mostMembers) runs; take fewer trials, draws or algorithms in one sweep")
+                            }
                             members.append(
                                 try SweepMember(run, dataset: folder.datasetName, defaults: algorithm.defaults))
                         }

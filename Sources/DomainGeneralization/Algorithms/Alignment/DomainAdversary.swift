@@ -64,8 +64,8 @@ public struct DomainAdversarySettings: Hyperparameters {
         ] { try require(name, value, atLeast: 0) }
         try require("discriminatorSteps", discriminatorSteps, atLeast: 1)
         try require("beta1", beta1, in: 0...0.9999)
-        try require("width", width, atLeast: 1)
-        try require("depth", depth, atLeast: 2)
+        try require("width", width, in: 1...8192)
+        try require("depth", depth, in: 2...16)
         try require("dropout", dropout, in: 0...1)
     }
 }

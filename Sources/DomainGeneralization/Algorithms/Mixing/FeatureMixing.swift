@@ -35,7 +35,7 @@ public struct FeatureMixingSettings: Hyperparameters {
 
     public func validate() throws {
         try require("probability", probability, in: 0...1)
-        try require("alpha", alpha, above: 0)
+        try require("alpha", alpha, in: betaParameters)
         guard !levels.isEmpty else {
             throw UserError("algorithm.hyperparameters.levels: names no level; give [1, 2, 3]")
         }

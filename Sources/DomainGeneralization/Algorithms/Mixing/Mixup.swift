@@ -18,7 +18,7 @@ public final class Mixup: Algorithm {
 
         public static let help = ["alpha": "the mixing weight is drawn from Beta(alpha, alpha); above 0"]
 
-        public func validate() throws { try require("alpha", alpha, above: 0) }
+        public func validate() throws { try require("alpha", alpha, in: betaParameters) }
     }
 
     public static let description = AlgorithmDescription(

@@ -28,8 +28,8 @@ public struct StyleExplorationSettings: Hyperparameters {
     public func validate() throws {
         try require("beta", beta, in: 0...1)
         try require("gamma", gamma, in: 0...1)
-        try require("styles", styles, atLeast: 1)
-        try require("steps", steps, atLeast: 0)
+        try require("styles", styles, in: 1...1000)
+        try require("steps", steps, in: 0...10_000)
         try require("stepSize", stepSize, atLeast: 0)
     }
 }

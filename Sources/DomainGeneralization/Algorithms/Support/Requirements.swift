@@ -1,3 +1,5 @@
+import Foundations
+
 extension Hyperparameters {
     /// - Throws: ``UserError`` when the value is not above a bound.
     func require(_ name: String, _ value: Double, above bound: Double) throws {
@@ -16,9 +18,20 @@ extension Hyperparameters {
         }
     }
 
-    /// - Throws: ``UserError`` when the value is below a bound.
+    /// - Throws: ``UserError`` when the value is below a bound, or more than ``largestCount``.
     func require(_ name: String, _ value: Int, atLeast bound: Int) throws {
         guard value >= bound else { throw UserError("algorithm.hyperparameters.\(name): \(value) is below \(bound)") }
+        guard value <= largestCount else {
+            throw UserError("algorithm.hyperparameters.\(name): \(value) is above \(largestCount)")
+        }
+    }
+
+    /// - Throws: ``UserError`` when the value is outside a range.
+    func require(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws {
+        guard range.contains(value) else {
+            throw UserError(
+                "algorithm.hyperparameters.\(name): \(value) is not in \(range.lowerBound)…\(range.upperBound)")
+        }
     }
 
     private func refusal(_ name: String, _ value: Double, _ why: String) -> UserError {

@@ -16,6 +16,9 @@ struct StepDraws {
     }
 }
 
+/// The parameters of beta distributions that settings may ask for: outside, variates are 0, 1 and ½ as far as numbers go.
+let betaParameters = 1e-6...1e6
+
 extension RandomNumberGenerator {
     /// The numbers `0..<count` in random order (Fisher and Yates).
     mutating func permutation(_ count: Int) -> [Int] {

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -56,7 +57,7 @@ extension HandwrittenBenchmark {
             "train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte",
         ].map { name in
             let found = ["\(folder)/\(name).gz", "\(folder)/\(name)"].first {
-                FileManager.default.fileExists(atPath: $0)
+                Files.exists($0)
             }
             guard let found else {
                 throw UserError("\(folder)/\(name).gz: no such file; put the four files of MNIST's format there")
@@ -115,7 +116,7 @@ extension HandwrittenBenchmark {
         progress: @escaping @Sendable (Int, Int) -> Void
     ) throws {
         let folders = Set(zip(domains, drawings).flatMap { domain, images in images.map { "\(domain)/\($0.label)" } })
-        for folder in folders {
+        for folder in folders.sorted() {
             try FileManager.default.createDirectory(atPath: "\(new)/\(folder)", withIntermediateDirectories: true)
         }
         let all = zip(domains, drawings).flatMap { domain, images in
