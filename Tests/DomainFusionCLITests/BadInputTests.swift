@@ -47,8 +47,11 @@ struct BadInputTests {
         for (file, reason) in bad {
             let result = try program("predict", "set/a/cat/0.png", file, "--run", "run")
             expect(result, "error: \(file): ", reason)
-            #expect(result.output.isEmpty)
+            #expect(result.output.hasPrefix("set/a/cat/0.png: ") && result.output.split(separator: "\n").count == 1)
         }
+        let several = try program.run(["predict"] + bad.keys.sorted() + ["set/c/dog/1.png", "--run", "run", "--json"])
+        #expect(several.status == 1 && several.errorLines.count == bad.count)
+        #expect(several.output.split(separator: "\n").count == 1 && several.output.contains("set/c/dog/1.png"))
         expect(try program("predict", "set/a/cat/0.png", "--run", "set"), "set: no run in this folder")
         expect(try program("predict", "--run", "run"), "images")
 

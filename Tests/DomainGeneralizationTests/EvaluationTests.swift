@@ -16,6 +16,21 @@ struct EvaluationTests {
         #expect(Score(predictions: []).accuracy == nil)
     }
 
+    /// The last bit is that of the sum in the classes' order, in every process.
+    @Test func sumsInTheOrderOfTheClasses() {
+        // 0.1 + 0.2 + 0.3 + …: other orders give other last bits.
+        let sizes = [10, 5, 10, 7, 3, 11, 13]
+        let rights = [1, 1, 3, 2, 1, 5, 6]
+        var predictions: [Prediction] = []
+        for (label, (size, right)) in zip(sizes, rights).enumerated() {
+            for item in 0..<size {
+                predictions.append(Prediction(item: item, label: label, predicted: item < right ? label : -1, loss: 0))
+            }
+        }
+        let expected = zip(rights, sizes).reduce(0) { $0 + Double($1.0) / Double($1.1) } / 7
+        #expect(Score(predictions: predictions.shuffled()).meanClassAccuracy == expected)
+    }
+
     @Test func selectsTheFirstBestCheckpoint() {
         let rows = [(100, 0.5, 0.9), (200, 0.7, 0.5), (300, 0.7, 0.6)].map { step, first, second in
             CheckpointRow([

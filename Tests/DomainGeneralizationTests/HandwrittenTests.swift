@@ -83,5 +83,14 @@ struct HandwrittenTests {
         #expect(failure().contains("train-images-idx3-ubyte.gz: no idx file"))
         try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/in/train-labels-idx1-ubyte.gz")).write(to: images)
         #expect(failure().contains("no 28×28 images with a label each"))
+        // Headers that ask for more than the format has, or than comes.
+        for (size, reason) in [
+            ([0x40, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28], "are not those of MNIST's format"),
+            ([1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], "are not those of MNIST's format"),
+            ([0, 0x10, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28], "cut off"),
+        ] as [([UInt8], String)] {
+            try Data([0, 0, 8, 3] + size).write(to: images)
+            #expect(failure().contains(reason))
+        }
     }
 }

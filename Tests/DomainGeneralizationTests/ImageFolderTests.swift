@@ -1,4 +1,6 @@
 import Foundation
+import Foundations
+import Pixels
 import Testing
 
 @testable import DomainGeneralization
@@ -63,6 +65,43 @@ struct ImageFolderTests {
         #expect(failure(folder.path).contains("\(folder.path)/two: this domain has no class folder"))
         try touch("two/dog/readme.txt")
         #expect(failure(folder.path).contains("\(folder.path)/two/dog: no image in this class folder"))
+    }
+
+    @Test func saysWhichFormatsAreNotRead() throws {
+        try touch("a/cat/1.TIF", "a/cat/2.gif", "a/cat/notes.txt", "b/cat/1.png")
+        #expect(
+            failure(folder.path).hasSuffix(
+                "a/cat: no image in this class folder that is read: .gif, .tif files are not; convert them to png or jpg, or "
+                    + "remove the folder"))
+        try touch("a/cat/3.png")
+        let dataset = try ImageFolder(folder.path)
+        #expect(dataset.otherFiles.count == 3 && dataset.unreadImages.count == 2)
+        #expect(dataset.unreadWarning?.contains("left out 2 images in formats that are not read (.gif, .tif)") == true)
+    }
+
+    /// Names are bytes; those that are not UTF-8 are listed and opened as any other.
+    @Test func namesNeedNotBeUTF8() throws {
+        let domain = FilePath.text([0x64, 0xE9])
+        for name in [domain, "b"] {
+            let path = "\(folder.path)/\(name)/\(FilePath.text([0xFF]))"
+            for part in ["\(folder.path)/\(name)", path] {
+                _ = FilePath.withSystemPath(part) { mkdir($0, 0o755) }
+            }
+            try PNG.write(RGBImage(width: 4, height: 4), to: "\(path)/\(FilePath.text([0x80])).png")
+        }
+        let dataset = try ImageFolder(folder.path)
+        #expect(dataset.environments == ["b", domain] && dataset.classes == [FilePath.text([0xFF])])
+        #expect(try ImageCache(dataset, threads: 1).failures.isEmpty)
+        #expect(try DatasetCheck(dataset, threads: 1).duplicates.map(\.count) == [2])
+        // What is written of it is UTF-8, and reads back the same.
+        let text = try JSONValue(encoding: dataset.items.map(\.path)).text
+        #expect(try JSONDecoder().decode([String].self, from: Data(text.utf8)) == dataset.items.map(\.path))
+    }
+
+    /// é is one code point or two, and the same to whoever reads it.
+    @Test func refusesNamesThatLookTheSame() throws {
+        try touch("a/cat/\u{E9}.png", "a/cat/e\u{301}.png", "b/cat/1.png")
+        #expect(failure(folder.path).contains("a/cat: two names in this folder that look the same"))
     }
 
     @Test func refusesLoops() throws {

@@ -18,6 +18,42 @@ struct YAMLTests {
         #expect(try YAML.parse("3e-4", name: "text") == .double(3e-4))
     }
 
+    /// What a text takes is bounded: aliases multiply what they stand for.
+    @Test func boundsWhatATextTakes() throws {
+        let levels = (1...9).map { level in
+            "a\(level): &a\(level) [\([String](repeating: "*a\(level - 1)", count: 10).joined(separator: ","))]"
+        }
+        let bomb = (["a0: &a0 [\([String](repeating: "x", count: 10).joined(separator: ","))]"] + levels).joined(
+            separator: "\n")
+        func message(_ text: String) -> String {
+            do {
+                _ = try YAML.parse(text, name: "my.yaml")
+                return "none"
+            } catch { return "\(error)" }
+        }
+        #expect(message(bomb).hasPrefix("my.yaml: more than 100000 values, counting what aliases stand for"))
+        // The parser itself would walk through a name.
+        for name in ["? *a9\n: 1", "? [*a9]\n: 1", "[*a9]: 1", "*a9 : 1", "{*a9: 1}: 2"] {
+            #expect(
+                message("\(bomb)\n\(name)").contains("an alias (*name) stands in or before a setting's name"), "\(name)"
+            )
+        }
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let deep = String(repeating: open, count: 500) + String(repeating: close, count: 500)
+            #expect(message("a: \(deep)").hasPrefix("my.yaml: groups and lists lie more than 64 deep"))
+        }
+        #expect(message(String(repeating: "[", count: 100_000)).hasPrefix("my.yaml: not valid YAML"))
+        #expect(message("a: " + String(repeating: "x", count: 1_000_001)).contains("too long for settings"))
+        #expect(message("[1]: 2").contains("a setting's name is no text"))
+        // Those that people write stay.
+        let value = try YAML.parse(
+            "a: &styles {x: 1}\nb: {prompt: \"{style}: {class}\", is: what?}\nc: *styles\nd: [*styles, *styles]",
+            name: "")
+        let styles = JSONValue.object(["x": .int(1)])
+        #expect(value["c"] == styles && value["d"] == .array([styles, styles]))
+        #expect(value["b"]?["prompt"] == .string("{style}: {class}"))
+    }
+
     @Test func namesTheLineOfAMistake() {
         #expect {
             try YAML.parse("a: 1\nb: [1, 2\n", name: "my.yaml")

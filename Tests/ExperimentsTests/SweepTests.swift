@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Testing
 
 @testable import Experiments
@@ -47,7 +48,7 @@ struct SweepTests {
         let pairs = try plan(["ERM"], held: .pairs, trials: 1).members.map(\.configuration.testDomains)
         #expect(pairs == [["a"], ["b"], ["c"], ["a", "b"], ["a", "c"], ["b", "c"]])
         #expect(
-            try plan(["ERM"], held: .init("c, a"), trials: 1).members.map(\.configuration.testDomains) == [
+            try plan(["ERM"], held: .init(["c, a"]), trials: 1).members.map(\.configuration.testDomains) == [
                 ["c"], ["a"],
             ])
     }
@@ -61,7 +62,7 @@ struct SweepTests {
           algorithm: {name: ERM}
           oracle: true
         """.write(toFile: file, atomically: true, encoding: .utf8)
-        let members = try plan(["ERM"], held: .init("a"), trials: 1, variants: SweepMethod.variants(in: file)).members
+        let members = try plan(["ERM"], held: .init(["a"]), trials: 1, variants: SweepMethod.variants(in: file)).members
         #expect(members.map(\.configuration.variant) == ["", "Bound", "Mix 30"])
         #expect(members.map(\.configuration.oracle) == [false, true, false])
         #expect(members[2].configuration.algorithm.name == "FourierMix")
@@ -74,7 +75,7 @@ struct SweepTests {
         } throws: { "\($0)".hasPrefix("\(file).Bound: which algorithm?") }
         try "Bound: {algorithm: {name: ERM}, stepz: 3}".write(toFile: file, atomically: true, encoding: .utf8)
         #expect {
-            try plan([], held: .init("a"), variants: SweepMethod.variants(in: file))
+            try plan([], held: .init(["a"]), variants: SweepMethod.variants(in: file))
         } throws: { "\($0)" == "\(file).Bound: unknown setting 'stepz'; did you mean steps?" }
     }
 
@@ -128,6 +129,37 @@ struct SweepTests {
         #expect(throws: UserError("\(data): no domain 'sketch'; known: a, b, c")) {
             try plan(held: .domains(["sketch"]))
         }
+    }
+
+    /// A domain with a comma in its name needs a text of its own.
+    @Test func heldOutDomainsMayHaveCommas() throws {
+        for domain in ["a, b", "b"] {
+            let path = "\(folder.path)/commas/\(domain)/cat"
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: URL(fileURLWithPath: "\(path)/0.png"))
+        }
+        let folders = try ImageFolder("\(folder.path)/commas")
+        #expect(try SweepPlan.HeldOut(["a, b", "b"]).sets(folders) == [["a, b"], ["b"]])
+        #expect(throws: UserError.self) { try SweepPlan.HeldOut(["a, b,b"]).sets(folders) }
+        #expect(DomainNames.list(["x, y"], known: ["x", "y"]) == ["x", "y"])
+        #expect(DomainNames.list(["x", "y"], known: ["x", "y"]) == ["x", "y"])
+        #expect(DomainNames.list(["a, b"], folder: folders.root) == ["a, b"])
+        #expect(DomainNames.list(["a, b"], folder: "nowhere") == ["a", "b"])
+    }
+
+    /// The options of a job are lines of a comment that sbatch takes apart.
+    @Test func slurmOptionsAreQuoted() throws {
+        let members = try plan(["ERM"], trials: 1).members
+        func script(_ name: String) -> SlurmScript {
+            SlurmScript(members, folder: "\(folder.path)/\(name)", program: "/opt/x", jobs: 1, threads: 1)
+        }
+        let line = try #require(
+            script("100% \"of\" #1 it's").text.split(separator: "\n").first { $0.hasPrefix("#SBATCH --output=") })
+        #expect(line == "#SBATCH --output=\"\(folder.path)/100%% \\\"of\\\" #1 it's/slurm-%a.log\"")
+        for name in ["a\nb", "a\\b", "a\u{7F}"] {
+            #expect { try script(name).write() } throws: { "\($0)".contains("choose another with --output") }
+        }
+        #expect(throws: UserError.self) { try script(FilePath.text([0xE9])).write() }
     }
 
     @Test func writesAJobArray() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 
 @testable import Pixels
@@ -32,7 +33,8 @@ import Testing
             #expect(try message("notes.png", Array("BMW and other cars".utf8)).contains("not an image"))
             #expect(try message("a.gif", Fixtures.bytes("refused.gif")).contains("GIF is not supported"))
             #expect(try message("a.tif", Fixtures.bytes("refused.tiff")).contains("TIFF is not supported"))
-            #expect(try message("a.webp", Fixtures.bytes("refused.webp")).contains("animated WebP is not supported"))
+            let checksum = try message("a.png", Fixtures.bytes("refused-checksum.png"))
+            #expect(checksum.contains("corrupt PNG file (the checksum of a chunk IDAT is wrong)"))
             let png = try Fixtures.bytes("images/png-rgb.png")
             #expect(try message("cut.png", Array(png.dropLast(20))).contains("truncated PNG"))
             let jpeg = try Fixtures.bytes("images/jpeg-420.jpg")
@@ -57,6 +59,47 @@ import Testing
         jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: [0x40, 0, 0x40, 0])
         #expect(throws: ImageError.tooLarge("a", width: 16384, height: 16384)) {
             try ImageFile.decode(bytes: jpeg, name: "a")
+        }
+    }
+
+    /// What a small file may ask for in memory is bounded by its size.
+    @Test(arguments: ["images/png-rgb.png", "images/jpeg-444.jpg", "images/webp-exif-3.webp"])
+    func refusesBombsByTheHeader(_ name: String) throws {
+        var bytes = try Fixtures.bytes(name)
+        let size: [UInt8]
+        let place: Int
+        switch name.suffix(4) {
+        case ".png": (place, size) = (16, [0, 0, 0x20, 0, 0, 0, 0x20, 0])
+        case ".jpg":
+            let frame = try #require(bytes.indices.dropLast().first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC0 })
+            (place, size) = (frame + 5, [0x20, 0, 0x20, 0])
+        // The canvas in the header of the extended form, less 1.
+        default: (place, size) = (24, [0xFF, 0x1F, 0, 0xFF, 0x1F, 0])
+        }
+        bytes.replaceSubrange(place..<(place + size.count), with: size)
+        let error = ImageError.bomb("a", width: 8192, height: 8192, bytes: bytes.count)
+        #expect(throws: error) { try ImageFile.decode(bytes: bytes, name: "a") }
+        #expect(error.description.contains("8192×8192 pixels in a file of \(bytes.count) bytes"))
+    }
+
+    @Test func tellsOfAnimations() throws {
+        for name in try Fixtures.images() {
+            var notes: [String] = []
+            _ = try ImageFile.decode("\(Fixtures.root)/images/\(name)") { notes.append($0) }
+            let expected = "\(Fixtures.root)/images/\(name): an animation, of which the first frame is taken"
+            #expect(notes == (name.contains("animated") ? [expected] : []))
+        }
+    }
+
+    /// Names are bytes; these are not UTF-8.
+    @Test func opensNamesOfAnyBytes() throws {
+        try Fixtures.withFolder { folder in
+            let image = RGBImage(width: 3, height: 2, fill: RGB(1, 2, 3))
+            let path = FilePath.text(Array("\(folder)/caf".utf8) + [0xE9, 0xFF] + Array(".png".utf8))
+            try PNG.write(image, to: path)
+            #expect(try ImageFile.decode(path) == image)
+            #expect(Files.names(in: folder) == [FilePath.name(of: path)])
+            #expect(throws: ImageError.missing(path + "x")) { try ImageFile.decode(path + "x") }
         }
     }
 

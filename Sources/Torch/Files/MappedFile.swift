@@ -54,7 +54,7 @@ public final class MappedFile: @unchecked Sendable {
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
         Self.mapped.withLock { $0[UInt(bitPattern: start)] = size }
-        FilePath.withSystemPath(path) { csystem_add_mapping(start, size, $0) }
+        Terminal.plain(path).withCString { csystem_add_mapping(start, size, $0) }
     }
 
     /// From now on, a mapped file that another process cuts short (or whose disk fails) ends this one with a line that names
