@@ -55,6 +55,10 @@ struct DomainFusionCommand: AsyncParsableCommand {
         // What a command printed before it failed arrives, or its failure is the one that counts.
         _ = Terminal.finishOutput()
         if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
+        if let inUse = error as? FolderInUse {
+            printError("error: \(inUse)")
+            Foundation.exit(FolderInUse.exitStatus)
+        }
         if let failure = error as? Terminal.OutputFailure {
             // As a program that a closed pipe ends: `domainfusion info | head -1` has shown all that was asked for.
             if failure.isClosedPipe { Foundation.exit(128 + SIGPIPE) }

@@ -189,15 +189,20 @@ struct LDMFinetune: AsyncParsableCommand {
         Interruption.watch()
         try ModelDownload.fetchIfMissing(model, precision: loraRank == nil ? .float32 : precision)
         let progress = Progress("reading images", unit: "images")
-        let result = try tuning.run(
-            model: model, images: images, output: output, device: Device(parsing: device)
-        ) { done, total in
-            progress.show(done, of: total)
-        } report: { line in
-            progress.clear()
-            Terminal.printLine(line)
+        do {
+            let result = try tuning.run(
+                model: model, images: images, output: output, device: Device(parsing: device)
+            ) { done, total in
+                progress.show(done, of: total)
+            } report: { line in
+                progress.clear()
+                Terminal.printLine(line)
+            }
+            print("\(result): written")
+        } catch let interruption as Interruption {
+            printError("\(interruption): state saved in \(output); the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
         }
-        print("\(result): written")
     }
 }
 

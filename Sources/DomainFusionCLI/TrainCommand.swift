@@ -67,10 +67,6 @@ struct TrainCommand: AsyncParsableCommand {
             training.clear()
             printError("\(interruption): state saved in \(folder); the same command goes on from there")
             throw ExitCode(interruption.exitStatus)
-        } catch let inUse as RunDirectory.InUse {
-            loading.clear()
-            printError("error: \(inUse)")
-            throw ExitCode(RunDirectory.InUse.exitStatus)
         }
         training.clear()
         print(ResultText.table(summary))

@@ -48,6 +48,9 @@ typedef struct {
 
 void ct_message_free(char *message);
 
+/// From now on a C++ exception that nobody catches, such as a lack of memory, ends the process with one line and status 1.
+void ct_explain_termination(void);
+
 // Operators
 ct_status ct_operator_find(const char *name, const char *overload, ct_operator *out);
 /// Calls an operator through the dispatcher. Missing trailing arguments take the schema's defaults.

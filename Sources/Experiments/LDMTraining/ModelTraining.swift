@@ -29,12 +29,17 @@ public struct ModelTraining {
         _ trainer: some ModelTrainer, shouldStop: () -> Bool = { false }, evaluate: (Int) throws -> [(String, Double)]
     ) throws -> Bool {
         try AtomicFile.makeFolder(folder)
+        let lock = try FolderLock(folder, option: "folder")
         let file = TrainingLogFile(path: "\(folder)/log.jsonl")
         var sums = try takeUp(trainer) ?? LogSums()
         try file.cut(after: trainer.step)
         var since = ContinuousClock.now
         var counted = 0
         var saved = trainer.step
+        func save() throws {
+            try lock.check()
+            try self.save(trainer, sums)
+        }
         func log(_ values: [(String, Double)]) throws {
             guard !values.isEmpty else { return }
             report(try file.add(step: trainer.step, images: trainer.step * trainer.batchSize, values))
@@ -51,12 +56,12 @@ public struct ModelTraining {
                 // The line comes before the checkpoint: a training that is killed between them writes it again.
                 try log(try evaluate(trainer.step))
                 (sums, counted) = (LogSums(), 0)
-                try save(trainer, sums)
+                try save()
                 saved = trainer.step
                 since = .now
             }
         }
-        if saved != trainer.step { try save(trainer, sums) }
+        if saved != trainer.step { try save() }
         return trainer.step >= steps
     }
 

@@ -12,15 +12,7 @@ struct TrainingLogFile {
     func add(step: Int, images: Int, _ values: [(String, Double)]) throws -> String {
         let pairs = values.map { "\"\($0.0)\": \(String(format: "%.6g", $0.1))" }.joined(separator: ", ")
         let line = "{\"step\": \(step), \"images\": \(images), \(pairs)}"
-        let exists = FileManager.default.fileExists(atPath: path)
-        guard exists || FileManager.default.createFile(atPath: path, contents: nil),
-            let file = FileHandle(forWritingAtPath: path)
-        else {
-            throw FileFormatError(path: path, problem: "cannot be written", remedy: "check its permissions")
-        }
-        try file.seekToEnd()
-        try file.write(contentsOf: Data((line + "\n").utf8))
-        try file.close()
+        try AppendedFile(path).append(Data((line + "\n").utf8))
         return line
     }
 

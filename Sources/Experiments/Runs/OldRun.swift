@@ -3,7 +3,8 @@ import Foundation
 import Foundations
 import Torch
 
-/// An earlier run in a folder that a new one is to replace: out of its way until the new one has begun, and back if that fails.
+/// An earlier run in a folder that a new one is to replace: out of its way until the new one has a checkpoint, and back if it
+/// ends before.
 ///
 /// Each change of what the folder's contents mean is one rename, so that a process that is killed at any instant leaves the
 /// old run, or the new one, whole:

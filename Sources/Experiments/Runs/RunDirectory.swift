@@ -9,7 +9,8 @@ public final class RunDirectory {
     /// Its checkpoints.
     public let checkpoints: CheckpointFolder
     private let old: OldRun
-    private var lock: Int32 = -1
+    /// Held by the process that trains.
+    private let lock: FolderLock?
 
     /// An existing run, for reading.
     /// - Throws: ``UserError`` for a folder that holds no run.
@@ -21,17 +22,19 @@ public final class RunDirectory {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
         old = OldRun(folder: path)
+        lock = nil
     }
 
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
-    /// - Parameter restart: sets an earlier run in the folder aside, to be forgotten when ``replacingOldRun(_:)`` has succeeded.
+    /// - Parameter restart: sets an earlier run in the folder aside, which is forgotten with the new one's first checkpoint; until
+    ///   then it comes back at the next start.
     /// - Throws: ``UserError`` when the folder cannot be written, is in use, or holds a run with other settings.
     public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
         old = OldRun(folder: path)
         try AtomicFile.makeFolder(path)
-        try takeLock()
+        lock = try FolderLock(path, option: "--run-dir")
         old.bringBack()
         removeUnfinished()
         if restart { try old.setAside() }
@@ -45,69 +48,31 @@ public final class RunDirectory {
         for name in ["failed", Self.failedBatch] { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
     }
 
-    /// Runs what must succeed before an earlier run that was set aside is forgotten; if it fails, that run is back.
-    func replacingOldRun<Result>(_ body: () throws -> Result) rethrows -> Result {
-        do {
-            let result = try body()
-            old.forget()
-            return result
-        } catch {
-            old.bringBack()
-            throw error
-        }
+    /// The earlier run that was set aside is back: the new one could not begin.
+    func bringBackOldRun() { old.bringBack() }
+
+    /// Writes a checkpoint. With its first one a new run has begun, and one that was set aside is forgotten.
+    /// - Throws: also ``UserError`` when the folder is no longer there.
+    func save(_ checkpoint: Checkpoint) throws {
+        try lock?.check()
+        try checkpoints.save(checkpoint)
+        old.forget()
+    }
+
+    /// Marks the run as finished.
+    /// - Throws: also ``UserError`` when the folder is no longer there.
+    func seal() throws {
+        try lock?.check()
+        try RunSeal.write(path)
     }
 
     /// The file that lists the images of the step that `failed` tells of.
     static let failedBatch = "failed-batch.txt"
 
-    deinit {
-        if lock >= 0 { close(lock) }
-    }
-
     /// Removes files that a killed process had begun: nobody else writes in this folder now.
     private func removeUnfinished() {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         for name in names where name.hasSuffix(".tmp") { unlink("\(path)/\(name)") }
-    }
-
-    /// Another process trains in the folder.
-    public struct InUse: Error, CustomStringConvertible {
-        let path: String
-        /// `EX_TEMPFAIL`: the same command may succeed later.
-        public static let exitStatus: Int32 = 75
-
-        public var description: String {
-            "\(path): another process is training in this folder; wait for it, or choose another --run-dir"
-        }
-    }
-
-    /// Whether a process trains in a folder at this moment.
-    static func isInUse(_ path: String) -> Bool {
-        let descriptor = open("\(path)/.lock", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
-    }
-
-    private func takeLock() throws {
-        let file = "\(path)/.lock"
-        lock = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-        guard lock >= 0 else {
-            throw UserError(
-                "\(path): the folder cannot be written (\(String(cString: strerror(errno)))); choose another with "
-                    + "--run-dir, or correct its permissions")
-        }
-        // A process that was just killed needs a moment to go.
-        for _ in 0..<40 {
-            if flock(lock, LOCK_EX | LOCK_NB) == 0 { return }
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw UserError(
-                    "\(path): cannot be locked (\(String(cString: strerror(errno)))); choose a --run-dir on a file system "
-                        + "with locks")
-            }
-            usleep(50_000)
-        }
-        throw InUse(path: path)
     }
 
     /// The settings that the run was started with.

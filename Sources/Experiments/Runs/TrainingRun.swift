@@ -26,7 +26,7 @@ public final class TrainingRun {
     /// Prepares a run: reads the data, makes the model, and takes up the newest whole checkpoint in the folder.
     /// - Parameters:
     ///   - threads: how many threads work; one operator of libtorch uses as many.
-    ///   - restart: forgets an earlier run in the folder, once everything that the new one needs has been read.
+    ///   - restart: forgets an earlier run in the folder, once the new one has a checkpoint.
     /// - Throws: a one-line error for anything that cannot be used; nothing was written before the data was read.
     public init(
         _ configuration: RunConfiguration, folder: String, registry: AlgorithmRegistry, threads: Int,
@@ -41,9 +41,12 @@ public final class TrainingRun {
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
         if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
         let algorithm: any Algorithm
-        (context, algorithm) = try directory.replacingOldRun {
-            let context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
-            return (context, try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context))
+        do {
+            context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
+            algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
+        } catch {
+            directory.bringBackOldRun()
+            throw error
         }
         trainer = Trainer(algorithm, context: context, loaderThreads: threads)
         average = RunAverage(self.configuration, parameters: algorithm.classifier.store.parameters)
@@ -219,7 +222,7 @@ public final class TrainingRun {
         guard savedStep != step || rows.last?.step == step else { return }
         var state = trainer.algorithm.state
         average?.add(to: &state)
-        try directory.checkpoints.save(
+        try directory.save(
             Checkpoint(
                 state: .init(
                     step: step, metrics: metrics, algorithm: state.json,
@@ -271,7 +274,7 @@ public final class TrainingRun {
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, context: context, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
-        try RunSeal.write(directory.path)
+        try directory.seal()
         return summary
     }
 }

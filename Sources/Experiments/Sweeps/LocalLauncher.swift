@@ -72,7 +72,7 @@ public struct LocalLauncher: Sendable {
     ) -> Outcome? {
         guard Interruption.current == nil else { return .interrupted }
         if member.state(in: folder) == .done { return ended(member, .done, report) }
-        guard !RunDirectory.isInUse("\(folder)/\(member.name)") else {
+        guard !FolderLock.isHeld("\(folder)/\(member.name)") else {
             report(.waiting(member))
             return nil
         }
@@ -118,7 +118,7 @@ public struct LocalLauncher: Sendable {
             }
             process.waitUntilExit()
             if process.terminationReason == .exit, process.terminationStatus == 0 { return .done }
-            if process.terminationReason == .exit, process.terminationStatus == RunDirectory.InUse.exitStatus {
+            if process.terminationReason == .exit, process.terminationStatus == FolderInUse.exitStatus {
                 return nil
             }
             if Interruption.current != nil { return .interrupted }

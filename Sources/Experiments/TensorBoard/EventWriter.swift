@@ -1,8 +1,9 @@
 import Foundation
+import Foundations
 
 /// Writes scalars as TensorBoard's event files.
 public final class EventWriter {
-    private let file: FileHandle
+    private let file: AppendedFile
 
     /// What the names of event files begin with.
     static let prefix = "events.out.tfevents."
@@ -13,21 +14,15 @@ public final class EventWriter {
         let seconds = String(format: "%010d", Int(time.timeIntervalSince1970))
         let host = ProcessInfo.processInfo.hostName
         let path = "\(folder)/\(Self.prefix)\(seconds).\(host).\(ProcessInfo.processInfo.processIdentifier).0"
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
-        else { throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path]) }
-        self.file = file
-        try file.write(
-            contentsOf: Self.record(Self.event(time: time.timeIntervalSince1970, step: 0, version: "brain.Event:2")))
-    }
-
-    deinit {
-        try? file.close()
+        file = try AppendedFile(path)
+        try file.append(
+            Self.record(Self.event(time: time.timeIntervalSince1970, step: 0, version: "brain.Event:2")))
     }
 
     /// Adds one scalar.
     public func add(_ tag: String, _ value: Double, step: Int, time: Date = Date()) throws {
         let event = Self.event(time: time.timeIntervalSince1970, step: step, tag: tag, value: Float(value))
-        try file.write(contentsOf: Self.record(event))
+        try file.append(Self.record(event))
     }
 
     /// A record: length, its checksum, data, their checksum.
