@@ -27,18 +27,29 @@ struct DomainFusionCommand: AsyncParsableCommand {
         ])
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.
-    static func main() async {
+    static func main() {
         Terminal.prepare()
         MappedFile.explainLoss()
+        Machine.explainTermination()
         // A training step then touches no new pages of memory, which saves a tenth of its time.
         Machine.keepFreedMemory()
-        do {
-            let files = OpenFiles.raiseLimit()
-            guard files >= OpenFiles.needed else {
-                throw UserError(
+        // Before anything asynchronous, whose library stops the process where no file can be opened.
+        let files = OpenFiles.raiseLimit()
+        guard files >= OpenFiles.needed else {
+            end(
+                with: UserError(
                     "this process may have \(files) files open; allow it at least \(OpenFiles.needed) (ulimit -n "
-                        + "\(OpenFiles.needed))")
-            }
+                        + "\(OpenFiles.needed))"))
+        }
+        Task {
+            await run()
+            Foundation.exit(0)
+        }
+        dispatchMain()
+    }
+
+    private static func run() async {
+        do {
             var command = try parseAsRoot(ProgramArguments.texts)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

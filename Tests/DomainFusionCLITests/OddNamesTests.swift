@@ -18,11 +18,11 @@ struct OddNamesTests {
         let made = try program.shell(
             #"""
             mv set/c $'set/c\xe9' && mv set/a/cat/0.png $'set/a/cat/\xff.png' && mv set $'s\xe9t' && cd . &&
-            "$program" data check $'s\xe9t' && "$program" train --data $'s\xe9t' --test-domain $'c\xe9' --run-dir $'r\xe9n' \#
+            "$DF" data check $'s\xe9t' && "$DF" train --data $'s\xe9t' --test-domain $'c\xe9' --run-dir $'r\xe9n' \#
 
             """# + options
                 + #"""
-                 && "$program" eval $'r\xe9n' --threads 1 --json && "$program" predict $'s\xe9t/a/cat/\xff.png' --run $'r\xe9n' --json
+                 && "$DF" eval $'r\xe9n' --threads 1 --json && "$DF" predict $'s\xe9t/a/cat/\xff.png' --run $'r\xe9n' --json
                 """#)
         #expect(made.status == 0, "\(made.errors)")
         // As JSON that is UTF-8, with the bytes in it.
@@ -33,7 +33,7 @@ struct OddNamesTests {
             value?["image"] as? String
                 == FilePath.text(Array("s".utf8) + [0xE9] + Array("t/a/cat/".utf8) + [0xFF, 0x2E] + Array("png".utf8)))
         #expect(made.output.contains(#"c\uf7e9"#) && !made.output.contains("\u{FFFD}"))
-        let missing = try program.shell(#""$program" data check $'n\xffwhere'"#)
+        let missing = try program.shell(#""$DF" data check $'n\xffwhere'"#)
         #expect(missing.isPlainError && missing.errors.contains(#"n\uf7ffwhere: no such folder"#))
     }
 

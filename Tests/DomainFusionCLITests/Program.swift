@@ -97,12 +97,6 @@ final class Program {
         }
     }
 
-    /// Runs a command of bash, in which `$program` is the program: for arguments that are not UTF-8.
-    func shell(_ command: String) throws -> ProgramResult {
-        try run(
-            ["-c", command], of: URL(fileURLWithPath: "/bin/bash"), environment: ["program": Program.executable.path])
-    }
-
     func callAsFunction(_ arguments: String...) throws -> ProgramResult { try run(arguments) }
 
     func write(_ bytes: some Sequence<UInt8>, to name: String) throws {

@@ -39,7 +39,7 @@ struct SettingLimitsTests {
             }
         }
         // Taken or refused, they end nothing.
-        for value in [1e300, -1e300, 5e-324, -5e-324, 1 - 0x1p-53, 1 + 0x1p-52] {
+        for value in [1e300, -1e300, .leastNonzeroMagnitude, -1e-300, 1 - 0x1p-53, 1 + 0x1p-52] {
             _ = refusal { try set(.double(value)) }
         }
     }

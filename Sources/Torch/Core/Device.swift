@@ -124,6 +124,10 @@ public enum Machine {
     /// never take more memory than large tensors once did together. For programs that mostly train; call it once, first.
     public static func keepFreedMemory() { ct_keep_freed_memory() }
 
+    /// From now on a C++ exception that nobody catches, such as a lack of memory on one of libtorch's threads, ends the process
+    /// with one line and exit status 1, where it would have aborted. For programs, not for libraries.
+    public static func explainTermination() { ct_explain_termination() }
+
     /// The most bytes of CPU tensors that `body` held at a time, of those that it allocated, on this thread.
     public static func peakMemory<Result>(during body: () throws -> Result) rethrows -> (result: Result, bytes: Int) {
         check(ct_memory_watch_begin(), "memory")
