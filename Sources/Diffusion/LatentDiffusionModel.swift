@@ -17,6 +17,8 @@ public final class LatentDiffusionModel {
     public let textEncoder: CLIPTextModel
     public let tokenizer: CLIPTokenizer
     public let schedulerConfig: SchedulerConfig
+    /// Settings of the scheduler's file, by their keys, that are not taken as it has them, but as diffusers' pipeline does.
+    public let replacedSettings: [String]
     /// The side of the images that it is given and makes where a call names no other, in pixels.
     public let imageSize: Int
     /// Whether the weights were changed in memory and are no longer those of the files.
@@ -41,9 +43,11 @@ public final class LatentDiffusionModel {
         where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
             throw location.missing(part)
         }
-        try ModelIndex.check(folder: path)
+        let isReplacing = try ModelIndex.check(folder: path)
         self.path = path
-        schedulerConfig = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
+        let scheduler = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
+        schedulerConfig = isReplacing ? scheduler.inStableDiffusion : scheduler
+        replacedSettings = isReplacing ? scheduler.replacedInStableDiffusion : []
         tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
         vae = try withTorchErrors {
             try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: vaeDType ?? dtype)

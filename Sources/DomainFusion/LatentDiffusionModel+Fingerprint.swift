@@ -24,6 +24,7 @@ extension LatentDiffusionModel {
                 hashes.append(.string("\(entry.name) \(values.withUnsafeBytes { ContentHash.of($0) })"))
             }
         }
+        if !replacedSettings.isEmpty { hashes.append(.string("without \(replacedSettings.joined(separator: ", "))")) }
         if dtype != .float32 { hashes.append(.string("\(dtype)")) }
         if vae.store.dtype != dtype { hashes.append(.string("vae \(vae.store.dtype)")) }
         if imageSize != unet.config.sampleSize * vae.downsampling { hashes.append(.string("\(imageSize) pixels")) }

@@ -106,6 +106,68 @@ struct PipelineSchedulersTests {
         #expect(image.shape == [1, 3, 16, 16])
     }
 
+    private static var betas: [String: Any] {
+        ["beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000]
+    }
+
+    /// A copy of a fixture with other settings of the sampler, and a VAE with a shift that no pipeline applies.
+    private func copy(_ kind: String, _ settings: [String: Any]) throws -> ModelCopy {
+        let copy = try ModelCopy(kind)
+        try copy.edit("scheduler/scheduler_config.json") { $0 = settings.merging(Self.betas) { own, _ in own } }
+        try copy.edit("model_index.json") { $0["scheduler"] = ["diffusers", settings["_class_name"]] }
+        try copy.edit("vae/config.json") { $0["shift_factor"] = 0.7 }
+        return copy
+    }
+
+    /// Settings that diffusers' pipelines replace, whether the file lacks them or has them wrong.
+    @Test func oldCheckpointsEqualDiffusers() throws {
+        let ddim = try copy(
+            "sd1", ["_class_name": "DDIMScheduler", "_diffusers_version": "0.2.4", "set_alpha_to_one": false])
+        var model = try LatentDiffusionModel(path: ddim.folder)
+        #expect(model.replacedSettings == ["clip_sample", "steps_offset"])
+        for scheduler in Self.forward { try compare(model, settings(scheduler), "ddim.\(scheduler)", of: "old") }
+        let reference = try StateDict(safetensors: fixture("pipelines/old.safetensors"))
+        let decoded = try model.images(of: latents(model, settings()).text)
+        #expect(relativeError(decoded, try #require(reference["ddim.decoded"])) < 1e-4)
+
+        let pndm = try copy(
+            "sd1",
+            ["_class_name": "PNDMScheduler", "clip_sample": true, "skip_prk_steps": true, "steps_offset": 0])
+        model = try LatentDiffusionModel(path: pndm.folder)
+        for scheduler in ["PNDMScheduler", "DDIMScheduler"] {
+            try compare(model, settings(scheduler), "pndm.\(scheduler)", of: "old")
+        }
+        // A pipeline of latent consistency models takes the file as it is.
+        try pndm.edit("model_index.json") { $0["_class_name"] = "LatentConsistencyModelPipeline" }
+        model = try LatentDiffusionModel(path: pndm.folder)
+        #expect(model.replacedSettings.isEmpty && model.schedulerConfig.clipSample == true)
+        #expect(try LatentDiffusionModel(path: fixture("sd1")).replacedSettings.isEmpty)
+    }
+
+    /// PNDM does not know of a zero terminal SNR; the others do.
+    @Test(arguments: ["leading", "trailing"]) func zeroTerminalSNREqualsDiffusers(spacing: String) throws {
+        let copy = try copy(
+            "sd2",
+            [
+                "_class_name": "DDIMScheduler", "clip_sample": false, "set_alpha_to_one": false, "steps_offset": 1,
+                "prediction_type": "v_prediction", "rescale_betas_zero_snr": true, "timestep_spacing": spacing,
+                "skip_prk_steps": true,
+            ])
+        let model = try LatentDiffusionModel(path: copy.folder)
+        for scheduler in Self.forward {
+            try compare(model, settings(scheduler), "zero-snr-\(spacing).\(scheduler)", of: "old")
+        }
+    }
+
+    /// The first files of U-Nets had a size that diffusers' pipelines replace.
+    @Test func oldUNetsAreOfSixtyFourPositions() throws {
+        let copy = try ModelCopy()
+        for (version, side) in [("0.8.1", 128), ("0.2.4", 128), ("0.9.0", 16), ("0.42.1", 16)] {
+            try copy.edit("unet/config.json") { $0["_diffusers_version"] = version }
+            #expect(try LatentDiffusionModel(path: copy.folder).imageSize == side, "\(version)")
+        }
+    }
+
     @Test(arguments: forward) func batchEqualsOneByOne(scheduler: String) throws {
         let model = try LatentDiffusionModel(path: fixture("sd1"))
         let together = try latents(model, settings(scheduler))

@@ -16,11 +16,15 @@ enum ModelIndex {
     /// Parts that do not change an image.
     private static let without: Set = ["scheduler", "safety_checker", "feature_extractor", "requires_safety_checker"]
 
+    /// Pipelines that replace settings of schedulers (``SchedulerConfig/inStableDiffusion``).
+    private static func replacesSettings(_ pipeline: String) -> Bool { !pipeline.hasPrefix("LatentConsistency") }
+
     /// Refuses a folder that holds something else than Stable Diffusion. A folder without the file is taken as meant.
+    /// - Returns: whether its pipeline replaces settings of old checkpoints.
     /// - Throws: ``ModelError`` naming the class or the part.
-    static func check(folder: String) throws {
+    @discardableResult static func check(folder: String) throws -> Bool {
         let path = "\(folder)/model_index.json"
-        guard FileManager.default.fileExists(atPath: path) else { return }
+        guard FileManager.default.fileExists(atPath: path) else { return true }
         let values = try ConfigReader(path: path).values
         if let pipeline = values["_class_name"] as? String, !pipelines.contains(pipeline) {
             throw ModelError(path: path, "\(pipeline) is not supported; StableDiffusionPipeline is")
@@ -39,5 +43,6 @@ enum ModelIndex {
                     "\(part) is \(name ?? "nothing"); supported is \(supported.sorted().joined(separator: " or "))")
             }
         }
+        return replacesSettings(values["_class_name"] as? String ?? "")
     }
 }

@@ -11,7 +11,6 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
     public var sampleSize = 32
     /// Factor from the posterior's values to latents of about unit variance.
     public var scalingFactor = 0.18215
-    public var shiftFactor = 0.0
     public var midBlockAttention = true
     public var useQuantConv = true
     public var usePostQuantConv = true
@@ -31,7 +30,6 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
         normGroups = try reader.int("norm_num_groups", 32)
         sampleSize = try reader.int("sample_size", 32)
         scalingFactor = try reader.double("scaling_factor", 0.18215)
-        shiftFactor = try reader.double("shift_factor", 0)
         midBlockAttention = try reader.bool("mid_block_add_attention", true)
         useQuantConv = try reader.bool("use_quant_conv", true)
         usePostQuantConv = try reader.bool("use_post_quant_conv", true)
@@ -46,6 +44,8 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
         }
         try reader.require(["out_channels": .number(Double(imageChannels)), "act_fn": "silu"])
         try reader.require(["latents_mean": nil, "latents_std": nil])
+        // Stable Diffusion's pipelines in diffusers scale latents and do not shift them, whatever the file says.
+        reader.ignore(["shift_factor"])
         needsFloat32 = try reader.bool("force_upcast", true)
         try reader.finish()
         try reader.checkLevels(blockOutChannels, groups: normGroups, layers: [layersPerBlock])
@@ -220,14 +220,14 @@ public final class AutoencoderKL {
         return LatentDistribution(mean: moments[0], logVariance: moments[1].clamp(min: -30, max: 20))
     }
 
-    /// Scaled latents of images in [−1, 1]: `(posterior mean − shift) · scalingFactor`.
+    /// Scaled latents of images in [−1, 1]: `posterior mean · scalingFactor`.
     public func encode(_ images: Tensor) -> Tensor {
-        (posterior(images).mean - config.shiftFactor) * config.scalingFactor
+        posterior(images).mean * config.scalingFactor
     }
 
     /// Images, about in [−1, 1], of scaled latents.
     public func decode(_ latents: Tensor) -> Tensor {
-        decodeUnscaled(latents / config.scalingFactor + config.shiftFactor)
+        decodeUnscaled(latents / config.scalingFactor)
     }
 
     /// Images of latents as ``posterior(_:)`` gives them.

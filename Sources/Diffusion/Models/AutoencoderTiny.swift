@@ -37,10 +37,11 @@ public struct AutoencoderTinyConfig: Sendable, Equatable {
         decoderChannels = try levels("decoder_block_out_channels", decoderBlocks)
         try reader.require([
             "out_channels": .number(Double(imageChannels)), "act_fn": "relu", "upsample_fn": "nearest",
-            "upsampling_scaling_factor": 2, "shift_factor": 0,
+            "upsampling_scaling_factor": 2,
         ])
-        // What a range of latents as bytes would be, which no network needs, and copies of other settings.
-        reader.ignore(["block_out_channels", "force_upcast", "latent_magnitude", "latent_shift"])
+        // What a range of latents as bytes would be, which no network needs, copies of other settings, and a shift that
+        // Stable Diffusion's pipelines do not apply.
+        reader.ignore(["block_out_channels", "force_upcast", "latent_magnitude", "latent_shift", "shift_factor"])
         try reader.finish()
         try reader.check(
             (1...4096).contains(imageChannels) && (1...4096).contains(latentChannels) && scalingFactor > 0

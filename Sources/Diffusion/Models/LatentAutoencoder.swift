@@ -28,7 +28,7 @@ extension AutoencoderKL: LatentAutoencoder {
     public var downsampling: Int { config.downsampling }
 
     public func encode(_ images: Tensor, noise: () -> Tensor) -> Tensor {
-        (posterior(images).sample(noise: noise()) - config.shiftFactor) * config.scalingFactor
+        posterior(images).sample(noise: noise()) * config.scalingFactor
     }
 }
 

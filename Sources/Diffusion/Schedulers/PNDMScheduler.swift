@@ -40,7 +40,10 @@ public struct PNDMScheduler: Scheduler {
             throw TorchError("\(steps) sampling steps: \(Self.className) with Runge-Kutta steps takes 4 or more")
         }
         self.config = config
-        schedule = NoiseSchedule(config)
+        // diffusers' class does not know the setting: a step from pure noise, at ᾱ = 0, would divide by 0.
+        var rescaled = config
+        rescaled.rescaleBetasZeroSNR = false
+        schedule = NoiseSchedule(rescaled)
         let spaced = try (config.timestepSpacing ?? .leading).timesteps(config, steps: steps)
         stride = config.trainTimesteps / steps
         if config.skipPRKSteps {

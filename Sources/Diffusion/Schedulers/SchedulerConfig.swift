@@ -153,6 +153,21 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
 }
 
 extension SchedulerConfig {
+    /// The settings as diffusers' Stable Diffusion pipelines take them, whatever the file says: checkpoints of 2022 lack two
+    /// of them or have them wrong. A predicted x₀ is never clamped, and `leading` timesteps begin at 1.
+    var inStableDiffusion: SchedulerConfig {
+        var config = self
+        config.clipSample = false
+        config.stepsOffset = 1
+        return config
+    }
+
+    /// What ``inStableDiffusion`` changes that may change an image.
+    var replacedInStableDiffusion: [String] {
+        let isOffsetUsed = timestepSpacing ?? .leading == .leading
+        return (clipSample == false ? [] : ["clip_sample"]) + (stepsOffset == 1 || !isOffsetUsed ? [] : ["steps_offset"])
+    }
+
     /// Clamps a predicted x₀ if the model's samples are bounded.
     /// - Parameter fallback: whether they are by default.
     func clipped(_ original: Tensor, unlessSet fallback: Bool) -> Tensor {
