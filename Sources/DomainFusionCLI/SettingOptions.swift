@@ -18,7 +18,7 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "The network, by timm's name; 'domainfusion info' lists them.")
     var backbone: String?
 
-    @Option(help: "Pretrained weights: a .safetensors or .pth file, auto (those installed) or none.")
+    @Option(help: "Pretrained weights: a file of PyTorch or safetensors, auto (those installed) or none.")
     var weights: String?
 
     @Option(help: "Optimisation steps.")
@@ -131,6 +131,10 @@ struct SettingOptions: ParsableArguments {
         if let store { result.store = store }
         if skipCorrupt { result.skipCorrupt = true }
         for setting in settings { result = try result.changed(bySetting: setting) }
+        let isNamed =
+            backbone != nil || file?["backbone"]?["name"] != nil || chosen != .small
+            || settings.contains { $0.hasPrefix("backbone.name") }
+        if !isNamed { try result.refuseUnnamedWeights() }
         result.data = KnownDataset.locate(result.data)
         return result
     }

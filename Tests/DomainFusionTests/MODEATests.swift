@@ -31,7 +31,7 @@ struct MODEATests {
             }
         }
         let dataset = try ImageFolder("\(folder)/set")
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         let context = AlgorithmContext(
             dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1], testEnvironments: [],
             images: try ImageCache(dataset, threads: 1), trainingPipeline: .training(size: 32),
@@ -63,7 +63,7 @@ struct MODEATests {
 
     /// The loss of images that pass through the autoencoder, before the update.
     private func expectedLoss(_ change: (Tensor) -> Tensor) throws -> Double {
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         let classifier = try Classifier(backbone, classCount: 2, seed: 3)
         let normalization = Normalization.imageNet
         let mean = Tensor(normalization.mean, shape: [1, 3, 1, 1])

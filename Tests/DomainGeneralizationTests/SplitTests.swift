@@ -46,7 +46,7 @@ struct SplitTests {
         for index in 5..<13 { try folder.writeImage("set/a/cat/\(index).png", seed: 100 + index) }
         for index in 1..<5 { try FileManager.default.removeItem(atPath: "\(dataset.root)/a/dog/\(index).png") }
         let uneven = try ImageFolder(dataset.root)
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         func dogs(_ isBalanced: Bool) throws -> Double {
             let split = Split(uneven, trialSeed: 0, holdoutFraction: 0, isClassBalanced: isBalanced)
             let context = AlgorithmContext(

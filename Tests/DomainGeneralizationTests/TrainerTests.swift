@@ -14,7 +14,7 @@ struct TrainerTests {
     init() throws {
         folder = try TemporaryFolder()
         let dataset = try ImageFolder(folder.makeDataset())
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         context = AlgorithmContext(
             dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1], testEnvironments: [2],
             images: try ImageCache(dataset, threads: 2), trainingPipeline: .training(size: 32),

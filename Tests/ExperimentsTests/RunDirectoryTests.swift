@@ -39,6 +39,21 @@ struct RunDirectoryTests {
         _ = try open(other, restart: true)
     }
 
+    /// Runs of the time when TensorFlow's EfficientNet-Lite had the name of timm's are still of TensorFlow's.
+    @Test func oldRunsKeepTheirNetwork() throws {
+        var timm = configuration
+        timm.backbone.name = "efficientnet_lite0"
+        let run = try open(timm)
+        #expect(try run.configuration().backbone.name == "tf_efficientnet_lite0")
+        try run.write("{}", to: "environment.json")
+        #expect(try run.configuration().backbone.name == "tf_efficientnet_lite0")
+        // A new run says it; one that was resumed since says what it is.
+        for name in ["efficientnet_lite0", "tf_efficientnet_lite0"] {
+            try run.write("{\"backbone\": \"\(name)\"}", to: "environment.json")
+            #expect(try run.configuration().backbone.name == name)
+        }
+    }
+
     @Test func isHeldByOneProcess() throws {
         let held = try open(configuration)
         #expect { try open(configuration) } throws: { "\($0)".contains("another process is training in this folder") }

@@ -60,7 +60,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     }
 
     public struct Backbone: Codable, Sendable, Equatable {
-        public var name = "efficientnet_lite0"
+        public var name = "tf_efficientnet_lite0"
         /// A file, `auto` for ImageNet weights that are installed, or `none`.
         public var weights = "auto"
         public var batchNormMomentum = 0.1
@@ -159,6 +159,19 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
                 "\(data): no such folder, which the run's data were in; if they were moved, name their folder with --data")
         }
         return try ImageFolder(moved ?? data)
+    }
+
+    /// Refuses a weights file where nobody named the network that it is of, and it does not say that itself.
+    /// - Throws: ``UserError`` naming the networks of the same keys, or an error for a file that cannot be read.
+    public func refuseUnnamedWeights() throws {
+        let file = backbone.weights
+        let description = try Backbones.named(backbone.name)
+        guard file != "auto", file != "none", let twin = description.twin, FileManager.default.fileExists(atPath: file),
+            try description.isAmbiguous(StateDict(contentsOf: file), file: file)
+        else { return }
+        throw UserError(
+            "\(file): does not say which network its weights are of; name it with --backbone (\(description.name) and "
+                + "\(twin) have the same keys, and compute other numbers)")
     }
 
     /// The options of the backbone's classifier.

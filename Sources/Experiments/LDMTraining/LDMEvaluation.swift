@@ -120,7 +120,7 @@ struct CorpusJudge {
     ///   - images: uint8 [N, 3, H, W].
     ///   - labels: their N labels.
     init(_ images: Tensor, labels: [Int], classes: Int, weights: String, steps: Int, seed: UInt64) throws {
-        let backbone = try Backbones.named("efficientnet_lite0")
+        let backbone = try Backbones.named("tf_efficientnet_lite0")
         classifier = try Classifier(
             backbone, classCount: classes, weights: StateDict(contentsOf: weights), name: weights, seed: seed)
         let training = TrainingStep(classifier, settings: OptimizerSettings(learningRate: 3e-4))
@@ -157,7 +157,7 @@ struct CorpusJudge {
 public enum CorpusJudgeWeights {
     /// - Throws: `UserError` that says how to get them.
     public static func installed() throws -> String {
-        guard let found = try Backbones.named("efficientnet_lite0").installedWeights() else {
+        guard let found = try Backbones.named("tf_efficientnet_lite0").installedWeights() else {
             throw UserError("no weights of EfficientNet-Lite0; run scripts/bootstrap, or name a file with --weights")
         }
         return found

@@ -1,3 +1,4 @@
+import Backbones
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -78,7 +79,12 @@ public final class RunDirectory {
     /// The settings that the run was started with.
     public func configuration() throws -> RunConfiguration {
         let file = "\(path)/config.yaml"
-        let configuration = try RunConfiguration().changed(by: YAML.read(file), source: file)
+        var configuration = try RunConfiguration().changed(by: YAML.read(file), source: file)
+        // EfficientNet-Lite: runs that do not record the network's name elsewhere, too, called TensorFlow's as timm's.
+        if let backbone = try? Backbones.named(configuration.backbone.name), let twin = backbone.twin {
+            configuration.backbone.name =
+                environment?["backbone"]?.string ?? [backbone.name, twin].first { $0.hasPrefix("tf_") } ?? backbone.name
+        }
         do {
             try configuration.validate()
         } catch {

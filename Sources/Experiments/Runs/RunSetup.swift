@@ -93,12 +93,12 @@ struct RunSetup {
         switch setting {
         case "none": return nil
         case "auto":
-            guard let found = backbone.installedWeights() else {
-                throw UserError(
-                    "no pretrained weights for \(backbone.name) at \(backbone.weightFiles.joined(separator: " or ")); run "
-                        + "scripts/bootstrap, give a file with --weights, or start from scratch with --weights none")
-            }
-            return found
+            if let found = backbone.installedWeights() { return found }
+            let twin = try backbone.twin.map(Backbones.named).flatMap { $0.installedWeights() == nil ? nil : $0.name }
+            throw UserError(
+                "no pretrained weights for \(backbone.name) at \(backbone.weightFiles.joined(separator: " or ")); "
+                    + (twin.map { "those of \($0) are installed: --backbone \($0); or " } ?? "run scripts/bootstrap, ")
+                    + "give a file with --weights, or start from scratch with --weights none")
         default:
             guard FileManager.default.fileExists(atPath: setting) else {
                 throw UserError(
@@ -106,11 +106,6 @@ struct RunSetup {
             }
             return setting
         }
-    }
-
-    private static func read(_ path: String) throws -> StateDict {
-        let isPickled = ["pth", "pt", "bin"].contains(FilePath.fileExtension(of: path).lowercased())
-        return try isPickled ? StateDict(pth: path) : StateDict(safetensors: path)
     }
 
     /// The context of the algorithm.
@@ -148,7 +143,8 @@ struct RunSetup {
             logger: logger
         ) {
             try Classifier(
-                backbone, classCount: classCount, weights: weights.map(Self.read), name: weights ?? "",
+                backbone, classCount: classCount, weights: weights.map(StateDict.init(contentsOf:)),
+                name: weights ?? "",
                 options: options,
                 seed: seed, device: device)
         }
@@ -164,6 +160,7 @@ struct RunSetup {
             "items": .int(dataset.items.count), "items_sha256": .string(dataset.listing),
             "images_sha256": .string(images.contents),
             "left_out": .int(dataset.leftOut.count), "preset": .string(configuration.preset),
+            "backbone": .string(backbone.name),
         ]
         if let commit = SourceCheckout.commit() { result["commit"] = .string(commit) }
         var digest: String?
