@@ -83,11 +83,11 @@ public final class LatentDiffusionModel {
                 "prompts have \(tokenizer.contextLength) tokens, but the text encoder takes \(textEncoder.config.length)"
             )
         }
-        let lastToken = tokenizer.encoder.vocabulary.values.max() ?? 0
-        guard lastToken < textEncoder.config.vocabularySize else {
+        guard tokenizer.lastToken < textEncoder.config.vocabularySize else {
             throw ModelError(
                 path: "\(path)/tokenizer",
-                "has a token \(lastToken), but the text encoder's vocab_size is \(textEncoder.config.vocabularySize)")
+                "has a token \(tokenizer.lastToken), but the text encoder's vocab_size is \(textEncoder.config.vocabularySize)"
+            )
         }
     }
 

@@ -152,7 +152,7 @@ struct LatentDiffusionModelTests {
         #expect(
             try refusal { try edit("\($0)/scheduler/scheduler_config.json") { $0["prediction_type"] = "x" } }
                 .hasPrefix("scheduler/scheduler_config.json: "))
-        let tokens = try refusal { try edit("\($0)/tokenizer/vocab.json") { $0["extra"] = 100_000 } }
+        let tokens = try refusal { try edit("\($0)/tokenizer/vocab.json") { $0["<|extra|>"] = 100_000 } }
         #expect(tokens == "tokenizer: has a token 100000, but the text encoder's vocab_size is 640")
     }
 }

@@ -89,6 +89,34 @@ struct ModelVariantsTests {
         }
     }
 
+    /// A folder as today's diffusers and transformers write it: one file for the tokenizer, and a text encoder whose keys may
+    /// begin with its name or not.
+    @Test(arguments: [true, false]) func foldersOfToday(prefixed: Bool) throws {
+        let copy = try ModelCopy()
+        try copy.remove("tokenizer")
+        try FileManager.default.copyItem(atPath: fixture("tokenizer/small1"), toPath: copy.path("tokenizer"))
+        let file = "text_encoder/model.safetensors"
+        let names = try copy.state(file).names
+        #expect(names.allSatisfy { $0.hasPrefix("text_model.") })
+        if !prefixed {
+            let plain = try copy.state(file).renamed { String($0.dropFirst("text_model.".count)) }
+            try plain.write(safetensors: copy.path(file))
+        }
+        try copy.edit("model_index.json") { $0["image_encoder"] = [NSNull(), NSNull()] }
+        #expect(ModelFiles.isComplete(folder: copy.folder))
+        // What of such a repository is fetched.
+        let files = try #require(FileManager.default.enumerator(atPath: copy.folder)?.allObjects as? [String])
+        let selection = try ModelFiles.Selection(
+            among: Set(files), precision: .float32, needsVariant: false, model: "today")
+        #expect(selection.files.contains("tokenizer/tokenizer.json"))
+        #expect(!selection.files.contains { $0.hasSuffix("vocab.json") || $0.hasSuffix("merges.txt") })
+        let (model, old) = try (
+            LatentDiffusionModel(path: copy.folder), LatentDiffusionModel(path: fixture("sd1"))
+        )
+        let prompts = [DiffusionReference.prompt, "<|endoftext|> a dog"]
+        #expect(model.embed(prompts).scalars(Float.self) == old.embed(prompts).scalars(Float.self))
+    }
+
     @Test(arguments: [(ModelPrecision.bfloat16, 0.1), (.float16, 0.02)])
     func sixteenBits(precision: ModelPrecision, tolerance: Double) throws {
         let exact = try LatentDiffusionModel(path: fixture("sd2"))

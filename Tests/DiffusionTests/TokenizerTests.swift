@@ -9,7 +9,7 @@ struct TokenizerTests {
     struct Golden: Decodable {
         let text: String
         /// Ids by vocabulary; the last one repeats to fill 77.
-        let full1, full2, small1, small2: [Int]
+        let full1, full2, small1, small2, added: [Int]
         /// What is cut off.
         let cut: String?
     }
@@ -36,6 +36,55 @@ struct TokenizerTests {
     @Test func equalsTransformersWithSmallVocabularies() throws {
         try compare(CLIPTokenizer(folder: fixture("sd1/tokenizer")), \.small1)
         try compare(CLIPTokenizer(folder: fixture("sd2/tokenizer")), \.small2)
+    }
+
+    /// Folders that today's transformers write: `tokenizer.json` and `tokenizer_config.json` alone.
+    @Test func readsTheOneFileOfToday() throws {
+        try compare(CLIPTokenizer(folder: fixture("tokenizer/small1")), \.small1)
+        try compare(CLIPTokenizer(folder: fixture("tokenizer/small2")), \.small2)
+        let added = try CLIPTokenizer(folder: fixture("tokenizer/added"))
+        try compare(added, \.added)
+        #expect(added.lastToken == 641)
+
+        // The same two words as older folders have them.
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: fixture("sd1/tokenizer"), toPath: folder)
+        try AtomicFile.write("{\"<cat-toy>\": 640, \"Style-X\": 641}", to: "\(folder)/added_tokens.json")
+        try compare(CLIPTokenizer(folder: folder), \.added)
+    }
+
+    @Test func refusesAnotherTokenizer() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: fixture("tokenizer/added"), toPath: folder)
+        let path = "\(folder)/tokenizer.json"
+        let whole = try String(contentsOfFile: path, encoding: .utf8)
+        for (part, other, reason) in [
+            ("\"</w>\"", "\"\"", "not a tokenizer of CLIP"), ("\"Lowercase\"", "\"NFD\"", "not a tokenizer of CLIP"),
+            ("[\\\\p{N}]|", "", "not a tokenizer of CLIP"), ("\"type\": \"BPE\"", "\"type\": \"Unigram\"", "not a tok"),
+            ("\"lstrip\": false", "\"lstrip\": true", "lstrip of the token \"<|startoftext|>\" is not supported"),
+            ("\"merges\"", "\"mergers\"", "no vocabulary and merges"), ("\"th\": ", "\"th\": -", "an id out of range"),
+            ("\"in\": 512", "\"in\": true", "no vocabulary and merges"), ("\"vocab\"", "\"merges\"", "appears twice"),
+        ] {
+            #expect(whole.contains(part), "\(part)")
+            let range = try #require(whole.range(of: part))
+            try AtomicFile.write(whole.replacingCharacters(in: range, with: other), to: path)
+            let error = #expect(throws: FileFormatError.self) { try CLIPTokenizer(folder: folder) }
+            #expect(error?.description.contains(reason) == true, "\(part): \(error?.description ?? "")")
+        }
+    }
+
+    /// Merges that are missing cut every text in single letters: they are missed.
+    @Test(arguments: [0, 1, 100]) func refusesMergesThatAreCutShort(count: Int) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: fixture("sd1/tokenizer"), toPath: folder)
+        let path = "\(folder)/merges.txt"
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").prefix(count)
+        try AtomicFile.write(lines.map { $0 + "\n" }.joined(), to: path)
+        let error = #expect(throws: FileFormatError.self) { try CLIPTokenizer(folder: folder) }
+        #expect(error?.path == path && error?.problem.contains("of the vocabulary's words") == true)
     }
 
     @Test(.enabled(if: hasMerges)) func equalsTransformersWithTheWholeVocabulary() throws {

@@ -54,6 +54,7 @@ struct RefusalTests {
             try model.refusal() == "org/missing: tokenizer/merges.txt is missing at this revision; see "
                 + "HUB/org/missing/tree/main")
         try model.remove("tokenizer/merges.txt")
+        try model.remove("tokenizer/tokenizer.json")
         #expect(
             try model.refusal()
                 == "org/missing: no Stable Diffusion in diffusers layout: it has no tokenizer/merges.txt; "

@@ -50,7 +50,7 @@ struct SafetensorsHeaderTests {
 
     /// Each is refused with a message that contains the given words.
     static let hostile: [(bytes: [UInt8], words: String)] = [
-        ([], "shorter than 8"),
+        ([], "the file is empty"),
         ([1, 2, 3, 4, 5, 6, 7], "shorter than 8"),
         (file([]), "begin with '{'"),
         (file(Array("{}".utf8), declared: 1 << 63), "longer than 100000000"),

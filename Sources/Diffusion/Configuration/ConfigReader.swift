@@ -45,16 +45,16 @@ public struct ConfigReader {
 
     public mutating func int(_ key: String, _ fallback: Int) throws -> Int {
         guard let found = value(key) else { return fallback }
-        guard let number = found as? NSNumber, let exact = Int(exactly: number.doubleValue) else {
+        guard let number = JSONLiteral.number(found).flatMap(Int.init(exactly:)) else {
             throw wrong(key, "an integer")
         }
-        return exact
+        return number
     }
 
     public mutating func double(_ key: String, _ fallback: Double) throws -> Double {
         guard let found = value(key) else { return fallback }
-        guard let number = found as? NSNumber else { throw wrong(key, "a number") }
-        return number.doubleValue
+        guard let number = JSONLiteral.number(found) else { throw wrong(key, "a number") }
+        return number
     }
 
     public mutating func bool(_ key: String, _ fallback: Bool) throws -> Bool {
@@ -112,7 +112,6 @@ public struct ConfigReader {
     /// The value that the file has for a key, as text, if it is another than the one expected; nil also where it has none.
     mutating func difference(_ key: String, from expected: JSONLiteral) -> String? {
         guard let found = value(key), !expected.matches(found) else { return nil }
-        if let flag = found as? Bool, !(found is String) { return "\(flag)" }
         return "\(found)"
     }
 
@@ -140,11 +139,14 @@ public enum JSONLiteral: CustomStringConvertible, ExpressibleByBooleanLiteral, E
     public init(stringLiteral value: String) { self = .string(value) }
     public init(nilLiteral: ()) { self = .null }
 
+    /// The number that a value of ``JSONFile`` is; nil for one of another kind, true and false among them.
+    static func number(_ value: Any) -> Double? { (value as? Int).map(Double.init) ?? value as? Double }
+
     func matches(_ value: Any) -> Bool {
         switch self {
         case .null: false
         case .bool(let flag): (value as? Bool) == flag
-        case .number(let number): (value as? NSNumber)?.doubleValue == number
+        case .number(let number): Self.number(value) == number
         case .string(let text): (value as? String) == text
         }
     }

@@ -15,16 +15,26 @@ public enum ModelFiles {
         (part: "vae", stems: ["diffusion_pytorch_model"]), (part: "unet", stems: ["diffusion_pytorch_model"]),
         (part: "text_encoder", stems: ["model", "pytorch_model"]),
     ]
-    private static let needed = [
-        "scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt", "vae/config.json",
-        "unet/config.json", "text_encoder/config.json",
+    private static let configurations = [
+        "scheduler/scheduler_config.json", "vae/config.json", "unet/config.json", "text_encoder/config.json",
     ]
-    private static let optional = ["tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json"]
+    /// A tokenizer's words are in two files, or in one.
+    private static let words = ["tokenizer/vocab.json", "tokenizer/merges.txt"]
+    private static let wholeTokenizer = "tokenizer/tokenizer.json"
+    private static let optional = [
+        "tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json", "tokenizer/added_tokens.json",
+    ]
+
+    /// The files without which there is no model, beside the weights.
+    /// - Parameter exists: whether there is a file of this path.
+    private static func needed(_ exists: (String) -> Bool) -> [String] {
+        configurations + (exists(wholeTokenizer) && !words.allSatisfy(exists) ? [wholeTokenizer] : words)
+    }
 
     /// Whether a folder has all that ``LatentDiffusionModel`` reads, in any form.
     public static func isComplete(folder: String) -> Bool {
         func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
-        return needed.allSatisfy(exists)
+        return needed(exists).allSatisfy(exists)
             && weights.allSatisfy { part, stems in
                 guard let name = ModelWeights.names(stems, .float32).first(where: { exists("\(part)/\($0)") }) else {
                     return false
@@ -48,7 +58,8 @@ public enum ModelFiles {
         ///   - model: names it in errors.
         /// - Throws: ``ModelError`` naming a file that is missing.
         public init(among names: Set<String>, precision: ModelPrecision, needsVariant: Bool, model: String) throws {
-            for name in ModelFiles.needed where !names.contains(name) {
+            let needed = ModelFiles.needed(names.contains)
+            for name in needed where !names.contains(name) {
                 throw ModelError(
                     path: model, "no Stable Diffusion in diffusers layout: it has no \(name); name another")
             }
@@ -72,7 +83,7 @@ public enum ModelFiles {
                     path: model, "has no weights of the variant \(mark.dropFirst().dropLast()); leave --variant out")
             }
             files =
-                ModelFiles.needed + ModelFiles.optional.filter(names.contains)
+                needed + ModelFiles.optional.filter(names.contains)
                 + chosen.filter { $0.hasSuffix(".safetensors") }
             indices = chosen.filter { $0.hasSuffix(".json") }
         }

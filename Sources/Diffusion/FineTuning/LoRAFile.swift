@@ -160,7 +160,7 @@ private struct AdapterSettings {
             values = [:]
             return
         }
-        guard let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+        guard let object = try? JSONFile.object(json, in: path) else {
             throw ModelError(path: path, "the adapters' settings in its header are no JSON object; fetch it again")
         }
         values = object
@@ -174,10 +174,11 @@ private struct AdapterSettings {
     /// α/r; 1 where the file says nothing, as diffusers takes it.
     func scale(_ layer: LoRAKey.Layer, rank: Int) -> Double {
         func setting(_ key: String) -> Any? { values["\(layer.part.rawValue).\(key)"] }
-        guard var alpha = (setting("lora_alpha") as? NSNumber)?.doubleValue else { return 1 }
-        for (pattern, value) in setting("alpha_pattern") as? [String: NSNumber] ?? [:] {
+        guard var alpha = setting("lora_alpha").flatMap(JSONLiteral.number) else { return 1 }
+        let patterns = (setting("alpha_pattern") as? [String: Any] ?? [:]).sorted { $0.key < $1.key }
+        for (pattern, value) in patterns {
             let end = pattern.hasPrefix("^") ? String(pattern.dropFirst()) : pattern
-            if layer.name == end || layer.name.hasSuffix("." + end) { alpha = value.doubleValue }
+            if layer.name == end || layer.name.hasSuffix("." + end), let own = JSONLiteral.number(value) { alpha = own }
         }
         let isRankStabilised = setting("use_rslora") as? Bool == true
         return alpha / (isRankStabilised ? Double(rank).squareRoot() : Double(rank))

@@ -3,30 +3,23 @@ import Foundations
 import Torch
 
 extension CLIPTokenizer {
-    /// Reads a `tokenizer/` folder in diffusers layout: `vocab.json`, `merges.txt` and, where they are,
-    /// `tokenizer_config.json` and `special_tokens_map.json`.
+    /// Reads a `tokenizer/` folder in diffusers layout: `vocab.json` and `merges.txt`, or `tokenizer.json`, which has the
+    /// content of both; and, where they are, `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
     ///
     /// - Throws: `FileFormatError` naming the file that is missing or does not fit the others.
     public init(folder: String) throws {
         func path(_ name: String) -> String { FilePath.join(folder, name) }
-        for name in ["vocab.json", "merges.txt"] where !FileManager.default.fileExists(atPath: path(name)) {
-            throw FileFormatError(
-                path: path(name), problem: "no such file",
-                remedy: "run scripts/bootstrap, which lays out CLIP's vocabulary for the embedded model, or fetch the "
-                    + "model's tokenizer folder again")
-        }
-        let vocabulary = try JSONFile.wholeNumbers(path("vocab.json"))
-        guard vocabulary.values.allSatisfy({ (0...Int(Int32.max)).contains($0) }) else {
-            throw FileFormatError(
-                path: path("vocab.json"), problem: "an id out of range", remedy: "fetch the file again")
-        }
-        let merges = try Self.merges(path("merges.txt"), limit: .max)
+        func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+        let isWhole = !exists("tokenizer.json") || exists("vocab.json") && exists("merges.txt")
+        let words = try isWhole ? TokenizerWords(folder: folder) : TokenizerWords(file: path("tokenizer.json"))
         let config = try Self.decodeIfPresent(TokenizerConfig.self, path("tokenizer_config.json")) ?? .init()
         let map = try Self.decodeIfPresent(TokenizerConfig.self, path("special_tokens_map.json")) ?? .init()
+        let configured = config.addedTokens
+        let added = configured + words.added.filter { token in !configured.contains { $0.id == token.id } }
         do {
             try self.init(
-                vocabulary: vocabulary, merges: merges, special: config.specialTokens(map),
-                contextLength: Int(max(2, min(config.model_max_length ?? 77, 77))))
+                vocabulary: words.vocabulary, merges: words.merges, special: config.specialTokens(map, added),
+                added: added, contextLength: Int(max(2, min(config.model_max_length ?? 77, 77))))
         } catch let failure as BytePairEncoder.Failure {
             throw FileFormatError(path: folder, problem: failure.problem, remedy: "fetch the tokenizer's files again")
         }
@@ -36,7 +29,7 @@ extension CLIPTokenizer {
     ///
     /// - Throws: `FileFormatError` if the file is missing or is another one.
     public init(openAIMerges path: String, contextLength: Int = 77) throws {
-        let merges = try Self.merges(path, limit: 49_152 - 256 - 2)
+        let merges = try TokenizerWords.merges(path, limit: 49_152 - 256 - 2)
         let bytes = BytePairEncoder.bytesInOrder.map { String(BytePairEncoder.byteCharacters[$0]) }
         let tokens =
             bytes + bytes.map { $0 + "</w>" } + merges.map { $0.left + $0.right } + [
@@ -85,20 +78,6 @@ extension CLIPTokenizer {
 
     // MARK: Files
 
-    private static func merges(_ path: String, limit: Int) throws -> [(left: String, right: String)] {
-        let text = try MappedFile(path: path).withBytes { String(decoding: $0, as: UTF8.self) }
-        let lines = text.split(separator: "\n")
-        return try lines.dropFirst(lines.first?.contains("#version") == true ? 1 : 0).prefix(limit).map { line in
-            let parts = line.split(separator: " ")
-            guard parts.count == 2 else {
-                throw FileFormatError(
-                    path: path, problem: "\"\(line.prefix(40))\" is not a pair of tokens",
-                    remedy: "fetch the file again")
-            }
-            return (String(parts[0]), String(parts[1]))
-        }
-    }
-
     private static func decode<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
         let file = try MappedFile(path: path)
         do {
@@ -129,15 +108,27 @@ private struct TokenizerConfig: Codable {
     var tokenizer_class: String?
     var added_tokens_decoder: [String: Token]?
 
+    /// The tokens of the newer kind of file, by their ids.
+    var addedTokens: [CLIPTokenizer.AddedToken] {
+        (added_tokens_decoder ?? [:]).compactMap { id, token in
+            Int(id).map {
+                .init(token: .init(content: token.content, isNormalized: token.normalized ?? false), id: $0)
+            }
+        }.sorted { $0.id < $1.id }
+    }
+
     /// The special tokens, with what `map` says in place of this file's where the file is of the older kind.
-    func specialTokens(_ map: TokenizerConfig) -> CLIPTokenizer.SpecialTokens {
+    /// - Parameter known: tokens whose way of being looked for is known.
+    func specialTokens(
+        _ map: TokenizerConfig, _ known: [CLIPTokenizer.AddedToken]
+    ) -> CLIPTokenizer.SpecialTokens {
         let isOld = added_tokens_decoder == nil
         func token(_ role: KeyPath<TokenizerConfig, Token?>, _ fallback: CLIPTokenizer.SpecialToken)
             -> CLIPTokenizer.SpecialToken
         {
             guard let token = (isOld ? map[keyPath: role] : nil) ?? self[keyPath: role] else { return fallback }
-            let added = added_tokens_decoder?.sorted { $0.key < $1.key }.first { $0.value.content == token.content }?.value
-            return .init(content: token.content, isNormalized: added?.normalized ?? token.normalized ?? false)
+            let added = known.first { $0.token.content == token.content }?.token
+            return added ?? .init(content: token.content, isNormalized: token.normalized ?? false)
         }
         let standard = CLIPTokenizer.SpecialTokens()
         return .init(

@@ -24,6 +24,12 @@ public struct CLIPTokenizer: Sendable {
         var isNormalized: Bool
     }
 
+    /// A token that is recognised as a whole, and its id.
+    struct AddedToken: Equatable, Sendable {
+        var token: SpecialToken
+        var id: Int
+    }
+
     /// Number of ids of an encoded prompt (77).
     public let contextLength: Int
     /// The id that begins every prompt.
@@ -35,6 +41,8 @@ public struct CLIPTokenizer: Sendable {
 
     let encoder: BytePairEncoder
     let special: SpecialTokens
+    /// Tokens beside the vocabulary (words that were taught to a model) and their ids.
+    let added: [AddedToken]
     private let asWritten: [(scalars: [Unicode.Scalar], id: Int)]
     private let normalized: [(scalars: [Unicode.Scalar], id: Int)]
 
@@ -49,10 +57,11 @@ public struct CLIPTokenizer: Sendable {
     /// - Throws: `BytePairEncoder.Failure` if vocabulary, merges and special tokens do not fit together.
     init(
         vocabulary: [String: Int], merges: [(left: String, right: String)], special: SpecialTokens,
-        contextLength: Int = 77
+        added: [AddedToken] = [], contextLength: Int = 77
     ) throws {
         func id(_ token: SpecialToken) throws -> Int {
-            guard let id = vocabulary[token.content] else {
+            let known = vocabulary[token.content] ?? added.first { $0.token.content == token.content }?.id
+            guard let id = known else {
                 throw BytePairEncoder.Failure(problem: "\"\(token.content)\" is not in the vocabulary")
             }
             return id
@@ -62,10 +71,11 @@ public struct CLIPTokenizer: Sendable {
         padToken = try id(special.pad)
         encoder = try BytePairEncoder(vocabulary: vocabulary, merges: merges, unknown: id(special.unknown))
         self.special = special
+        self.added = added
         self.contextLength = contextLength
 
         // Where two roles share a token, the last one's way of looking for it counts, as in transformers.
-        var tokens: [SpecialToken] = []
+        var tokens: [SpecialToken] = added.map(\.token)
         for token in [special.begin, special.end, special.unknown, special.pad] {
             tokens.removeAll { $0.content == token.content }
             tokens.append(token)
@@ -73,6 +83,9 @@ public struct CLIPTokenizer: Sendable {
         asWritten = try tokens.filter { !$0.isNormalized }.map { (Array($0.content.unicodeScalars), try id($0)) }
         normalized = try tokens.filter(\.isNormalized).map { (CLIPWords.normalized($0.content), try id($0)) }
     }
+
+    /// The largest id that a prompt may have.
+    var lastToken: Int { max(encoder.vocabulary.values.max() ?? 0, added.map(\.id).max() ?? 0) }
 
     /// Encodes a prompt; text past the context's length is cut off (see ``encoding(of:)``).
     public func encode(_ text: String) -> [Int] { padded(tokens(of: text)) }
@@ -94,7 +107,8 @@ public struct CLIPTokenizer: Sendable {
         let wanted = Set(ids)
         let tokens = Dictionary(
             encoder.vocabulary.filter { wanted.contains($0.value) }.map { ($0.value, $0.key) }, uniquingKeysWith: min)
-        let bytes = ids.flatMap { id in BytePairEncoder.bytes(of: tokens[id] ?? "") }
+        let own = Dictionary(added.map { ($0.id, $0.token.content + " ") }, uniquingKeysWith: min)
+        let bytes = ids.flatMap { id in own[id].map { Array($0.utf8) } ?? BytePairEncoder.bytes(of: tokens[id] ?? "") }
         return String(decoding: bytes, as: UTF8.self).replacing("</w>", with: " ").trimmingCharacters(in: .whitespaces)
     }
 

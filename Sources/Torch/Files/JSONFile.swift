@@ -1,28 +1,32 @@
-import Foundation
+import Foundations
 
 /// A JSON file that is not trusted.
 public enum JSONFile {
     /// Longest file accepted, in bytes: configurations and vocabularies are far shorter.
     static let longest = 64_000_000
 
-    /// Reads a JSON object, refusing one that names a key twice, as ``SafetensorsHeader`` does. What Python writes for
-    /// numbers that JSON has no words for is read as a string: `-Infinity`, `Infinity`, `NaN`.
+    /// Reads a JSON object, refusing one that names a key twice, as ``SafetensorsHeader`` does.
+    ///
+    /// Values are `[String: Any]`, `[Any]`, `String`, `Bool`, `Int`, `Double` (numbers with a fraction or an exponent, or too
+    /// large for `Int`) and `NSNull`. What Python writes for numbers that JSON has no words for is read as a string:
+    /// `-Infinity`, `Infinity`, `NaN`.
     /// - Throws: ``FileFormatError`` naming the file and what is wrong with it.
     public static func object(_ path: String) throws -> [String: Any] {
-        let file = try MappedFile(path: path)
-        return try file.withBytes { raw in
-            guard raw.count <= longest else {
-                throw FileFormatError(
-                    path: path, problem: "not valid JSON: \(raw.count) bytes are too long",
-                    remedy: "fetch the file again")
-            }
-            let data = quotingNumbers(Data(raw))
-            try data.withUnsafeBytes { try scan($0, path) { try $0.skipValue() } }
-            guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-                throw FileFormatError(path: path, problem: "not a JSON object", remedy: "fetch the file again")
-            }
-            return object
+        try MappedFile(path: path).withBytes { try object($0, path: path) }
+    }
+
+    /// The same of a text that stands in a file.
+    public static func object(_ text: String, in path: String) throws -> [String: Any] {
+        try Array(text.utf8).withUnsafeBytes { try object($0, path: path) }
+    }
+
+    private static func object(_ bytes: UnsafeRawBufferPointer, path: String) throws -> [String: Any] {
+        var value: Any = ()
+        try scan(bytes, path) { value = try $0.value() }
+        guard let object = value as? [String: Any] else {
+            throw FileFormatError(path: path, problem: "not a JSON object", remedy: "fetch the file again")
         }
+        return object
     }
 
     /// Reads a JSON object of whole numbers, such as a tokenizer's vocabulary, with the same refusals.
@@ -41,7 +45,11 @@ public enum JSONFile {
     private static func scan(
         _ bytes: UnsafeRawBufferPointer, _ path: String, _ body: (inout JSONScanner) throws -> Void
     ) throws {
+        try ForeignFile.refuse(bytes, path: path)
         do {
+            guard bytes.count <= longest else {
+                throw JSONScanner.Failure(problem: "\(bytes.count) bytes are too long")
+            }
             var scanner = JSONScanner(bytes)
             try body(&scanner)
             try scanner.end()
@@ -49,11 +57,5 @@ public enum JSONFile {
             throw FileFormatError(
                 path: path, problem: "not valid JSON: \(failure.problem)", remedy: "fetch the file again")
         }
-    }
-
-    private static func quotingNumbers(_ data: Data) -> Data {
-        guard ["Infinity", "NaN"].contains(where: { data.range(of: Data($0.utf8)) != nil }) else { return data }
-        let text = String(decoding: data, as: UTF8.self)
-        return Data(text.replacing(/([:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/) { "\($0.1)\"\($0.2)\"" }.utf8)
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A strict, pull-style JSON reader over bytes that are not trusted.
 ///
 /// It allocates only the strings it returns, recurses only as deep as its caller does, and, unlike Foundation's decoder,
@@ -10,9 +12,18 @@ struct JSONScanner {
 
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
+    /// Most members and elements of a text: what they are kept in is many times as large.
+    private static let mostValues = 4_000_000
+    /// How many of them may still come.
+    private var room = Self.mostValues
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
+    }
+
+    private mutating func takeRoom() throws {
+        room -= 1
+        guard room >= 0 else { throw Failure(problem: "more than \(Self.mostValues) values") }
     }
 
     /// Reads an object; `member` must read the value of the key it is given.
@@ -21,6 +32,7 @@ struct JSONScanner {
         if take("}") { return }
         var seen = Set<String>()
         repeat {
+            try takeRoom()
             let key = try string()
             guard seen.insert(key).inserted else { throw Failure(problem: "key \"\(shortened(key))\" appears twice") }
             try expect(":")
@@ -33,8 +45,51 @@ struct JSONScanner {
     mutating func array(_ element: (inout JSONScanner) throws -> Void) throws {
         try expect("[")
         if take("]") { return }
-        repeat { try element(&self) } while take(",")
+        repeat {
+            try takeRoom()
+            try element(&self)
+        } while take(",")
         try expect("]")
+    }
+
+    /// Reads one value of any kind, nested at most 32 levels deep; see ``JSONFile/object(_:)``.
+    mutating func value(depth: Int = 0) throws -> Any {
+        guard depth < 32 else { throw Failure(problem: "values nested too deep at byte \(position)") }
+        skipSpace()
+        switch position < bytes.count ? bytes[position] : 0 {
+        case UInt8(ascii: "{"):
+            var members: [String: Any] = [:]
+            try object { scanner, key in members[key] = try scanner.value(depth: depth + 1) }
+            return members
+        case UInt8(ascii: "["):
+            var elements: [Any] = []
+            try array { scanner in try elements.append(scanner.value(depth: depth + 1)) }
+            return elements
+        case UInt8(ascii: "\""): return try string()
+        default: return try scalar()
+        }
+    }
+
+    /// A number, or one of the words.
+    private mutating func scalar() throws -> Any {
+        let start = position
+        while position < bytes.count, isScalar(bytes[position]) { position += 1 }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        switch text {
+        case "true": return true
+        case "false": return false
+        case "null": return NSNull()
+        case "Infinity", "-Infinity", "NaN": return text
+        default: break
+        }
+        guard text.wholeMatch(of: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/) != nil else {
+            throw Failure(problem: "expected a value at byte \(start)")
+        }
+        if let whole = Int(text) { return whole }
+        guard let number = Double(text), number.isFinite else {
+            throw Failure(problem: "number too large at byte \(start)")
+        }
+        return number
     }
 
     /// Reads a whole number in 0 ... `Int.max`, written without sign, fraction or exponent.
@@ -122,7 +177,7 @@ struct JSONScanner {
 
     private func isScalar(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "E"): true
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
         default: false
         }
     }

@@ -34,6 +34,7 @@ public struct SafetensorsHeader: Equatable, Sendable {
     ///   - path: the file's name, for errors.
     /// - Throws: `FileFormatError` saying what is wrong.
     public static func parse(bytes: UnsafeRawBufferPointer, fileSize: Int, path: String) throws -> SafetensorsHeader {
+        try ForeignFile.refuse(bytes, path: path)
         do {
             return try parse(bytes, fileSize: fileSize)
         } catch let failure as JSONScanner.Failure {

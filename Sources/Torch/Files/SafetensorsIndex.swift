@@ -29,6 +29,7 @@ public struct SafetensorsIndex: Equatable, Sendable {
     public static func names(_ path: String) throws -> [String: String] {
         let file = try MappedFile(path: path)
         var names: [String: String] = [:]
+        try file.withBytes { try ForeignFile.refuse($0, path: path) }
         do {
             try file.withBytes { bytes in
                 guard file.count <= SafetensorsHeader.longestHeader else {
@@ -39,8 +40,8 @@ public struct SafetensorsIndex: Equatable, Sendable {
                     guard key == "weight_map" else { return try scanner.skipValue() }
                     try scanner.object { scanner, tensor in
                         let shard = try scanner.string()
-                        guard shard.hasSuffix(".safetensors"), !shard.utf8.contains(UInt8(ascii: "/")),
-                            !shard.hasPrefix(".")
+                        guard shard.hasSuffix(".safetensors"), !shard.hasPrefix("."),
+                            !shard.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 < 0x20 || $0 == 0x7F })
                         else {
                             throw JSONScanner.Failure(
                                 problem: "refuses to open \"\(shortened(shard))\", not a plain file name")
