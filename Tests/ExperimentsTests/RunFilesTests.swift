@@ -68,7 +68,7 @@ struct RunFilesTests {
                 let all = damaged == flipped && name == "done" ? ["train"] : who
                 for (reader, read) in readers where all.contains(reader) {
                     let error = #expect(throws: (any Error).self, "\(reader) took a damaged \(name)") { try read() }
-                    if name != "done" { #expect("\(error.map { "\($0)" } ?? "")".contains(file)) }
+                    if name != "done" { #expect("\(error.map { "\($0)" } ?? "")".contains(name)) }
                 }
                 try bytes.write(to: URL(fileURLWithPath: file))
             }
