@@ -37,6 +37,8 @@ class Bench:
 
     def start(self, *arguments, conditions=None, streams=None, folder=None):
         """Starts the program in the trial's folder (or in `folder`)."""
+        if self.harness.is_closing:
+            raise Skip("the harness ends")
         with self.lock:
             self.counter += 1
             number = self.counter

@@ -23,6 +23,7 @@ class Harness:
         self.repository = REPOSITORY
         self.seed = seed
         self.keep = keep
+        self.is_closing = False
         self.root = Path(tempfile.mkdtemp(prefix="domainfusion-torture-"))
         # Another user, whom some trials become, comes in.
         self.root.chmod(0o755)
@@ -62,10 +63,14 @@ class Harness:
         finally:
             bench.close(keep=False)
 
-    def close(self):
-        """Ends what still runs, and removes the folder unless failures are kept in it."""
+    def end_processes(self):
         for place in (self.root / "trials").glob("*"):
             end_marked(place)
+
+    def close(self):
+        """Ends what still runs, and removes the folder unless failures are kept in it."""
+        self.is_closing = True
+        self.end_processes()
         if not self.keep:
             shutil.rmtree(self.root, ignore_errors=True)
 

@@ -38,7 +38,8 @@ def main(arguments):
         print(f"torture: {chosen.binary}: no such program; build it with make build, or name it with --binary",
               file=sys.stderr)
         return 64
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     seed = random.randrange(1 << 32) if chosen.seed is None else chosen.seed
     deadline = time.monotonic() + (chosen.long * 3600 if chosen.long else chosen.seconds)
     print(f"torture: seed {seed}", flush=True)
@@ -61,7 +62,6 @@ def one_pass(chosen, seed, deadline):
             trials = [trial for trial in trials if trial.name.startswith(tuple(chosen.only))]
         return runner.run(interleaved(trials, random.Random(seed)), max(1, chosen.jobs))
     finally:
-        runner.is_stopped = True
         harness.close()
 
 

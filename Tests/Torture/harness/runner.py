@@ -15,27 +15,39 @@ class Runner:
         self.say = say
         self.lock = threading.Lock()
         self.outcomes = []
-        self.is_stopped = False
 
     def run(self, trials, jobs):
-        """Runs the trials in their order, `jobs` at a time."""
+        """Runs the trials in their order, `jobs` at a time; ends what runs when it is interrupted."""
         waiting = list(reversed(trials))
         threads = [threading.Thread(target=self.work, args=(waiting,), daemon=True) for _ in range(jobs)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            # In parts: Ctrl-C comes through.
-            while thread.is_alive():
-                thread.join(0.2)
+        try:
+            for thread in threads:
+                # In parts: Ctrl-C comes through.
+                while thread.is_alive():
+                    thread.join(0.2)
+        except BaseException:
+            self.stop(threads)
+            raise
         return self.outcomes
 
+    def stop(self, threads):
+        self.harness.is_closing = True
+        deadline = time.monotonic() + 10
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+            self.harness.end_processes()
+            time.sleep(0.05)
+
     def work(self, waiting):
-        while time.monotonic() < self.deadline and not self.is_stopped:
+        while time.monotonic() < self.deadline and not self.harness.is_closing:
             with self.lock:
                 if not waiting:
                     return
                 trial = waiting.pop()
             outcome = self.attempt(trial)
+            if self.harness.is_closing:
+                return
             with self.lock:
                 self.outcomes.append(outcome)
             self.tell(outcome)
