@@ -34,7 +34,7 @@ public enum PNG {
 
     /// Writes an image as a PNG file. A reader sees the old file or the whole new one, never a part.
     ///
-    /// - Throws: ``ImageError/inaccessible(_:reason:)`` if the folder is missing or cannot be written.
+    /// - Throws: `FileFormatError` if the folder is missing or cannot be written.
     public static func write(_ image: RGBImage, to path: String) throws {
         // An image that a power failure damages is noticed: PNG has checksums.
         try AtomicFile.write(to: path, isSynced: false) { append in try encode(image).withUnsafeBytes(append) }

@@ -63,6 +63,12 @@ public struct SweepPlan: Sendable {
     ) throws {
         let known = try methods.map { try registry.algorithm(named: $0.algorithm) }
         let folders = try datasets.map { try ImageFolder(KnownDataset.resolve($0, directory: directory)) }
+        let sets = try folders.reduce(0) { try $0 + heldOut.sets($1).count }
+        guard trials <= Self.mostMembers, draws.count <= Self.mostMembers,
+            trials * draws.count <= Self.mostMembers / max(1, sets * methods.count)
+        else {
+            throw UserError("more than \(Self.mostMembers) runs; take fewer trials, draws or algorithms in one sweep")
+        }
         var members: [SweepMember] = []
         for trial in 0..<trials {
             for folder in folders {
@@ -84,10 +90,6 @@ public struct SweepPlan: Sendable {
                                         + "batchSize and the like out of the file, or draw once")
                             }
                             before = run
-                            guard members.count < Self.mostMembers else {
-                                throw UserError(
-                                    "more than \(Self.mostMembers) runs; take fewer trials, draws or algorithms in one sweep")
-                            }
                             members.append(
                                 try SweepMember(run, dataset: folder.datasetName, defaults: algorithm.defaults))
                         }
