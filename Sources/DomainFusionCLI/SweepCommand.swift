@@ -98,6 +98,10 @@ struct SweepCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        guard !FilePath.isEscaped(output) else {
+            throw UserError(
+                "\(output): a name that is not UTF-8, which the sweep's runs cannot be told; choose another")
+        }
         let plan = try SweepPlan(
             datasets: datasetNames, directory: dataDir, methods: methods(),
             heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all

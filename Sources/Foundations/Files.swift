@@ -50,6 +50,22 @@ public enum Files {
         return FilePath.text(real)
     }
 
+    /// Removes a file, or a folder with all that is in it, as far as that can be done; a link goes, not what it leads to.
+    public static func remove(_ path: String) {
+        var status = stat()
+        guard FilePath.withSystemPath(path, { lstat($0, &status) }) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return FilePath.withSystemPath(path) { _ = unlink($0) } }
+        for name in names(in: path) ?? [] { remove("\(path)/\(name)") }
+        FilePath.withSystemPath(path) { _ = rmdir($0) }
+    }
+
+    /// Renames a file or a folder; what has the new name is replaced as `rename` does.
+    /// - Returns: whether that succeeded; `errno` says why not.
+    @discardableResult
+    public static func move(_ path: String, to new: String) -> Bool {
+        FilePath.withSystemPath(path) { old in FilePath.withSystemPath(new) { rename(old, $0) } } == 0
+    }
+
     private static func mode(_ path: String) -> mode_t? {
         var status = stat()
         return FilePath.withSystemPath(path) { stat($0, &status) } == 0 ? status.st_mode : nil

@@ -45,7 +45,8 @@ import Testing
             #expect(try ImageFile.decode(path) == image)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["a.png"])
             #expect { try PNG.write(image, to: "\(folder)/no/a.png") } throws: {
-                "\($0)".hasPrefix("\(folder)/no/a.png: cannot be written: No such file or directory; make its folder first")
+                "\($0)".hasPrefix(
+                    "\(folder)/no/a.png: cannot be written: No such file or directory; make its folder first")
             }
         }
     }

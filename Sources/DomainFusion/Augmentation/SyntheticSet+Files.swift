@@ -11,8 +11,8 @@ extension SyntheticSet {
 
     /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged: it is then made again.
     public init?(folder: String, recipe: String) {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/\(Self.manifest)"),
-            let seal = FileManager.default.contents(atPath: "\(folder)/\(Self.seal)"),
+        guard let data = Files.contents("\(folder)/\(Self.manifest)"),
+            let seal = Files.contents("\(folder)/\(Self.seal)"),
             SHA256Sum.of(String(decoding: data, as: UTF8.self)) + "\n" == String(decoding: seal, as: UTF8.self)
         else { return nil }
         let records = data.split(separator: UInt8(ascii: "\n")).map { try? JSONDecoder().decode(Record.self, from: $0) }
@@ -37,8 +37,7 @@ extension SyntheticSet {
         for (record, image) in zip(records, images) {
             let path = "\(folder)/\(record.path)"
             do {
-                try FileManager.default.createDirectory(
-                    atPath: FilePath.folder(of: path), withIntermediateDirectories: true)
+                try AtomicFile.makeFolder(FilePath.folder(of: path))
             } catch {
                 throw UserError("\(folder): the folder cannot be made; correct its permissions")
             }
@@ -53,11 +52,19 @@ extension SyntheticSet {
     /// Removes images that are not in this set, and folders without any.
     private func removeOthers(_ folder: String) {
         let own = Set(records.map(\.path))
-        let paths = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
-        // The longest first: a folder's files before itself. Only an empty folder goes by rmdir.
-        for path in paths.sorted(by: { $0.utf8.count > $1.utf8.count }) where !own.contains(path) {
-            if path.hasSuffix(".png") || path.hasSuffix(".tmp") { unlink("\(folder)/\(path)") }
-            rmdir("\(folder)/\(path)")
+        /// - Parameter path: in the folder, with a slash at its end; empty for the folder itself.
+        func look(_ path: String) {
+            for name in Files.names(in: "\(folder)/\(path)") ?? [] where !own.contains(path + name) {
+                let file = "\(folder)/\(path)\(name)"
+                if Files.isFolder(file) {
+                    look("\(path)\(name)/")
+                    // Only an empty folder goes.
+                    FilePath.withSystemPath(file) { _ = rmdir($0) }
+                } else if name.hasSuffix(".png") || name.hasSuffix(".tmp") {
+                    Files.remove(file)
+                }
+            }
         }
+        look("")
     }
 }

@@ -30,7 +30,7 @@ public struct Ledger: Codable, Sendable, Equatable {
     /// The ledger of a run that is taken up again; an empty one where there is no file.
     /// - Throws: ``UserError`` for a file that is no ledger.
     public init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else { return }
+        guard let data = Files.contents(path) else { return }
         let remedy = "restore it from a copy, or delete it to count from here"
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: data), var members = value.object,
             let ledger = try? value.decoded(as: Ledger.self), ledger.counts.allSatisfy((0...1 << 50).contains)

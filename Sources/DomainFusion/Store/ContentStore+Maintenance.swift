@@ -15,7 +15,7 @@ public struct StoreEntry: Sendable {
 
     /// What the value depends on; nil when its file is damaged.
     public var description: JSONValue? {
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        guard let data = Files.contents(path) else { return nil }
         return (try? JSONDecoder().decode(ContentStore.Sidecar.self, from: data))?.description
     }
 }
@@ -37,9 +37,9 @@ extension ContentStore {
             for name in names where name.hasSuffix(".json") {
                 let stem = "\(path)/\(name.dropLast(5))"
                 var sidecar = stat()
-                guard stat("\(stem).json", &sidecar) == 0 else { continue }
+                guard FilePath.withSystemPath("\(stem).json", { stat($0, &sidecar) }) == 0 else { continue }
                 var content = stat()
-                stat("\(stem).\(folderKind.fileExtension)", &content)
+                FilePath.withSystemPath("\(stem).\(folderKind.fileExtension)") { _ = stat($0, &content) }
                 let time = sidecar.modificationTime
                 entries.append(
                     StoreEntry(
@@ -94,10 +94,10 @@ extension ContentStore {
         try forEachFolder { _, path, _ in
             // Whoever holds the lock is the only writer: files without a description are nobody's.
             try StoreLock.hold(path) {
-                let names = Set((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
+                let names = Set(Files.names(in: path) ?? [])
                 for name in names where name != ".lock" && !name.hasSuffix(".json") {
                     guard !names.contains(FilePath.withoutExtension(name) + ".json") else { continue }
-                    unlink("\(path)/\(name)")
+                    Files.remove("\(path)/\(name)")
                 }
             }
         }
@@ -109,7 +109,7 @@ extension ContentStore {
         let folder = FilePath.folder(of: entry.path)
         try StoreLock.hold(folder) {
             for file in [entry.path, "\(entry.path.dropLast(5)).\(entry.kind.fileExtension)"] {
-                guard unlink(file) == 0 || errno == ENOENT else {
+                guard FilePath.withSystemPath(file, { unlink($0) }) == 0 || errno == ENOENT else {
                     throw UserError(
                         "\(file): cannot be deleted (\(String(cString: strerror(errno)))); correct its permissions")
                 }
@@ -120,9 +120,9 @@ extension ContentStore {
     private func forEachFolder(_ body: (StoreKey.Kind, String, [String]) throws -> Void) rethrows {
         for kind in StoreKey.Kind.allCases {
             let parent = "\(folder)/\(kind.rawValue)"
-            for prefix in ((try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []).sorted() {
+            for prefix in (Files.names(in: parent) ?? []).sorted() {
                 let path = "\(parent)/\(prefix)"
-                guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { continue }
+                guard let names = Files.names(in: path) else { continue }
                 try body(kind, path, names.sorted())
             }
         }

@@ -91,7 +91,7 @@ public struct ContentStore: Sendable {
         switch Self.check(stem, kind: key.kind, hash: key.hash) {
         case .whole(let sidecar):
             // The time of last use, for pruning; a store that may only be read is used all the same.
-            utimensat(AT_FDCWD, stem + ".json", nil, 0)
+            FilePath.withSystemPath(stem + ".json") { _ = utimensat(AT_FDCWD, $0, nil, 0) }
             return ("\(stem).\(key.kind.fileExtension)", sidecar.notes)
         case .damaged(let reason):
             logger.warning("\(stem).json: \(reason); it is worked out again")
@@ -108,14 +108,14 @@ public struct ContentStore: Sendable {
 
     /// Reads an entry's files and compares them with each other and with the hash.
     static func check(_ stem: String, kind: StoreKey.Kind, hash: String) -> State {
-        guard let data = FileManager.default.contents(atPath: stem + ".json") else { return .absent }
+        guard let data = Files.contents(stem + ".json") else { return .absent }
         guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: data), sidecar.kind == kind.rawValue,
             StoreKey(kind, description: sidecar.description).hash == hash
         else { return .damaged("its description is damaged") }
         let path = "\(stem).\(kind.fileExtension)"
         // Pruning takes the description first: content that is missing now may have been there a moment ago.
         guard let found = try? digest(path, notes: sidecar.notes) else {
-            let isThere = FileManager.default.fileExists(atPath: stem + ".json")
+            let isThere = Files.exists(stem + ".json")
             return isThere ? .damaged("its content is missing") : .absent
         }
         return found == sidecar.sha256 ? .whole(sidecar) : .damaged("its content is damaged")
@@ -134,7 +134,7 @@ public struct ContentStore: Sendable {
         try StoreLock.hold(FilePath.folder(of: stem)) {
             if case .whole = Self.check(stem, kind: key.kind, hash: key.hash) { return }
             let path = "\(stem).\(key.kind.fileExtension)"
-            unlink(stem + ".json")
+            Files.remove(stem + ".json")
             do {
                 try content(path)
                 let sidecar = Sidecar(

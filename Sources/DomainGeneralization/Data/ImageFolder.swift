@@ -37,7 +37,8 @@ public struct ImageFolder: Sendable {
     public var unreadWarning: String? {
         let unread = unreadImages
         guard !unread.isEmpty else { return nil }
-        return "\(root): left out \(unread.count) images in formats that are not read (\(FolderScan.endings(unread))); convert "
+        return
+            "\(root): left out \(unread.count) images in formats that are not read (\(FolderScan.endings(unread))); convert "
             + "them to png or jpg"
     }
     /// Images that a list of duplicates in the folder names (`domain_net_duplicates.txt`): in no split.
@@ -96,7 +97,12 @@ public struct ImageFolder: Sendable {
     /// - Throws: ``UserError`` with near misses.
     public func environment(named name: String) throws -> Int {
         guard let index = environments.firstIndex(of: name) else {
-            throw UserError("\(root): no domain '\(name)'" + suggestion(for: name, among: environments))
+            let isList = name.contains(",") && environments.contains { $0.contains(",") }
+            throw UserError(
+                "\(root): no domain '\(name)'"
+                    + (isList
+                        ? ": a domain's name has a comma, so name each by itself (--test-domain A --test-domain B)"
+                        : suggestion(for: name, among: environments)))
         }
         return index
     }

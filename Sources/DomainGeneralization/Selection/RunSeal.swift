@@ -21,14 +21,14 @@ public enum RunSeal {
 
     /// Whether the run in a folder has finished.
     public static func exists(in folder: String) -> Bool {
-        FileManager.default.fileExists(atPath: "\(folder)/\(file)")
+        Files.exists("\(folder)/\(file)")
     }
 
     /// Makes sure that files of a run are as they were at its end; does nothing for one that has not finished.
     /// - Parameter chosen: nil for all that were recorded.
     /// - Throws: ``UserError`` naming the file that is missing or differs.
     public static func check(_ chosen: String? = nil, in folder: String) throws {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/\(file)") else { return }
+        guard let data = Files.contents("\(folder)/\(file)") else { return }
         // DomainBed's, and what we wrote before runs were sealed.
         guard data != Data("done".utf8) else { return }
         let remedy = "restore it from a copy, or train this run again with --restart"

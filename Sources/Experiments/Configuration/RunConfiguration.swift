@@ -156,7 +156,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     public func dataset(movedTo moved: String? = nil) throws -> ImageFolder {
         guard moved != nil || Files.isFolder(data) else {
             throw UserError(
-                "\(data): no such folder, which the run's data were in; if they were moved, name their folder with --data")
+                "\(data): no such folder, which the run's data were in; if they were moved, name their folder with --data"
+            )
         }
         return try ImageFolder(moved ?? data)
     }
@@ -166,7 +167,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     public func refuseUnnamedWeights() throws {
         let file = backbone.weights
         let description = try Backbones.named(backbone.name)
-        guard file != "auto", file != "none", let twin = description.twin, FileManager.default.fileExists(atPath: file),
+        guard file != "auto", file != "none", let twin = description.twin, Files.exists(file),
             try description.isAmbiguous(StateDict(contentsOf: file), file: file)
         else { return }
         throw UserError(

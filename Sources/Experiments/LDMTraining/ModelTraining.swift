@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// Drives a ``ModelTrainer``: log lines, checkpoints, evaluations; goes on where a killed run stopped.
@@ -71,7 +72,7 @@ public struct ModelTraining {
     /// Goes on from the newest whole checkpoint; nil where there is none.
     private func takeUp(_ trainer: some ModelTrainer) throws -> LogSums? {
         let sums = try checkpoints.latest(warn: { report("warning: \($0)") }) { folder in
-            guard let data = FileManager.default.contents(atPath: "\(folder)/\(Self.state)"),
+            guard let data = Files.contents("\(folder)/\(Self.state)"),
                 let sums = try? JSONDecoder().decode(LogSums.self, from: data)
             else {
                 throw UserError("\(folder)/\(Self.state): not a training's state; remove \(folder)")

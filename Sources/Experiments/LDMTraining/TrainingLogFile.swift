@@ -19,7 +19,7 @@ struct TrainingLogFile {
     /// Removes the lines of later steps, which are done again, and a last one that a kill has cut.
     /// - Throws: `FileFormatError` for a file that cannot be written.
     func cut(after step: Int) throws {
-        guard let data = FileManager.default.contents(atPath: path) else { return }
+        guard let data = Files.contents(path) else { return }
         let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
         let kept = lines.filter { line in
             guard let value = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)) else { return false }

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// What a checkpoint belongs to, kept beside it in `settings.json`: a training with other settings would not go on to the same
@@ -17,7 +18,7 @@ struct TrainingSettings {
     func check(work: String, ignoring ignored: Set<String> = []) throws {
         let path = "\(work)/settings.json"
         if !CheckpointFolder("\(work)/checkpoint").steps.isEmpty {
-            guard let data = FileManager.default.contents(atPath: path),
+            guard let data = Files.contents(path),
                 let old = try? JSONDecoder().decode(JSONValue.self, from: data)
             else { throw UserError("\(path): missing or damaged; delete \(work) to start anew") }
             if let difference = difference(from: old, ignoring: ignored) {

@@ -42,7 +42,7 @@ public struct Checkpoint: Sendable {
     /// Reads what ``write(to:)`` wrote.
     /// - Throws: a one-line error naming a file that cannot be used.
     init(folder: String) throws {
-        guard let text = FileManager.default.contents(atPath: "\(folder)/\(Self.state)"),
+        guard let text = Files.contents("\(folder)/\(Self.state)"),
             let state = try? JSONDecoder().decode(State.self, from: text), state.step >= 0
         else { throw UserError("\(folder)/\(Self.state): not a checkpoint's state; restore it from a copy") }
         self.init(

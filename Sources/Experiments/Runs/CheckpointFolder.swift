@@ -25,7 +25,7 @@ public struct CheckpointFolder: Sendable {
         names.compactMap { name in name.hasPrefix("step-") ? Int(name.dropFirst(5)) : nil }.sorted()
     }
 
-    private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
+    private var names: [String] { Files.names(in: path) ?? [] }
 
     func folder(_ step: Int) -> String { "\(path)/step-\(step)" }
 
@@ -36,23 +36,23 @@ public struct CheckpointFolder: Sendable {
         let final = folder(step)
         let temporary = final + Self.unfinished
         try AtomicFile.makeFolder(path)
-        try? FileManager.default.removeItem(atPath: temporary)
+        Files.remove(temporary)
         try AtomicFile.makeFolder(temporary)
         do {
             try write(temporary)
-            let files = try FileManager.default.contentsOfDirectory(atPath: temporary)
+            let files = Files.names(in: temporary) ?? []
             let manifest = FileManifest(folder: temporary, names: files)
             try AtomicFile.write(try JSONValue(encoding: manifest).text + "\n", to: "\(temporary)/\(Self.manifest)")
             // One of the same step was saved before its evaluation, or is damaged: it makes way, and comes back if
             // this process ends between the two lines.
-            rename(final, final + Self.replaced)
-            guard rename(temporary, final) == 0 else {
+            Files.move(final, to: final + Self.replaced)
+            guard Files.move(temporary, to: final) else {
                 throw UserError("\(final): cannot be written (\(String(cString: strerror(errno)))); check the disk")
             }
             AtomicFile.syncFolder(path)
-            try? FileManager.default.removeItem(atPath: final + Self.replaced)
+            Files.remove(final + Self.replaced)
         } catch {
-            try? FileManager.default.removeItem(atPath: temporary)
+            Files.remove(temporary)
             throw error
         }
     }
@@ -63,7 +63,7 @@ public struct CheckpointFolder: Sendable {
     public func read<Value>(step: Int, _ read: (_ folder: String) throws -> Value) throws -> Value {
         let folder = folder(step)
         let remedy = "remove \(folder) to go on from an earlier one, or restore it from a copy"
-        guard let data = FileManager.default.contents(atPath: "\(folder)/\(Self.manifest)"),
+        guard let data = Files.contents("\(folder)/\(Self.manifest)"),
             let manifest = try? JSONDecoder().decode(FileManifest.self, from: data), !manifest.files.isEmpty
         else { throw UserError("\(folder)/\(Self.manifest): missing or unreadable; \(remedy)") }
         for name in manifest.files.keys.sorted() {
@@ -102,10 +102,10 @@ public struct CheckpointFolder: Sendable {
         for name in names where name.hasPrefix("step-") {
             let file = "\(path)/\(name)"
             if name.hasSuffix(Self.unfinished) || name.hasSuffix(Self.removed) {
-                try? FileManager.default.removeItem(atPath: file)
+                Files.remove(file)
             }
-            if name.hasSuffix(Self.replaced), rename(file, String(file.dropLast(Self.replaced.count))) != 0 {
-                try? FileManager.default.removeItem(atPath: file)
+            if name.hasSuffix(Self.replaced), !Files.move(file, to: String(file.dropLast(Self.replaced.count))) {
+                Files.remove(file)
             }
         }
     }
@@ -115,8 +115,8 @@ public struct CheckpointFolder: Sendable {
         for step in steps.dropLast(2) where !kept.contains(step) {
             // By one rename first: a checkpoint that lacks files never stays.
             let gone = folder(step) + Self.removed
-            guard rename(folder(step), gone) == 0 else { continue }
-            try? FileManager.default.removeItem(atPath: gone)
+            guard Files.move(folder(step), to: gone) else { continue }
+            Files.remove(gone)
         }
     }
 }

@@ -29,7 +29,7 @@ struct OldRun {
 
     /// The run's files in their places.
     private var files: [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let names = Files.names(in: folder) ?? []
         return names.filter { Self.parts.contains($0) || $0.hasPrefix(EventWriter.prefix) }
     }
 
@@ -50,28 +50,28 @@ struct OldRun {
 
     /// Puts the old run in the place of what there is of a new one, also where a process was killed at any point of these.
     func bringBack() {
-        try? FileManager.default.removeItem(atPath: forgotten)
+        Files.remove(forgotten)
         if exists(aside) {
-            for name in files { try? FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
-            rename(aside, moving)
+            for name in files { Files.remove("\(folder)/\(name)") }
+            Files.move(aside, to: moving)
         }
         guard exists(moving) else { return }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: moving)) ?? [] {
-            rename("\(moving)/\(name)", "\(folder)/\(name)")
+        for name in Files.names(in: moving) ?? [] {
+            Files.move("\(moving)/\(name)", to: "\(folder)/\(name)")
         }
-        rmdir(moving)
+        FilePath.withSystemPath(moving) { _ = rmdir($0) }
     }
 
     /// Forgets the old run: the new one has begun.
     func forget() {
-        rename(aside, forgotten)
-        try? FileManager.default.removeItem(atPath: forgotten)
+        Files.move(aside, to: forgotten)
+        Files.remove(forgotten)
     }
 
-    private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+    private func exists(_ path: String) -> Bool { Files.exists(path) }
 
     private func move(_ old: String, to new: String) throws {
-        guard rename(old, new) == 0 else {
+        guard Files.move(old, to: new) else {
             throw UserError(
                 "\(old): cannot be set aside (\(String(cString: strerror(errno)))); correct the folder's permissions")
         }

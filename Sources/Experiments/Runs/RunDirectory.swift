@@ -16,7 +16,7 @@ public final class RunDirectory {
     /// An existing run, for reading.
     /// - Throws: ``UserError`` for a folder that holds no run.
     public init(existing path: String) throws {
-        guard FileManager.default.fileExists(atPath: "\(path)/config.yaml") else {
+        guard Files.exists("\(path)/config.yaml") else {
             throw UserError(
                 "\(path): no run in this folder (no config.yaml); give the --run-dir of a 'domainfusion train'")
         }
@@ -41,12 +41,12 @@ public final class RunDirectory {
         if restart { try old.setAside() }
         try RunSeal.check("config.yaml", in: path)
         // A run that ended before its first checkpoint has nothing to lose.
-        if FileManager.default.fileExists(atPath: "\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
+        if Files.exists("\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
             try refuseOtherSettings(configuration)
         } else {
             try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")
         }
-        for name in ["failed", Self.failedBatch] { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+        for name in ["failed", Self.failedBatch] { Files.remove("\(path)/\(name)") }
     }
 
     /// The earlier run that was set aside is back: the new one could not begin.
@@ -72,8 +72,8 @@ public final class RunDirectory {
 
     /// Removes files that a killed process had begun: nobody else writes in this folder now.
     private func removeUnfinished() {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        for name in names where name.hasSuffix(".tmp") { unlink("\(path)/\(name)") }
+        let names = Files.names(in: path) ?? []
+        for name in names where name.hasSuffix(".tmp") { Files.remove("\(path)/\(name)") }
     }
 
     /// The settings that the run was started with.
@@ -114,7 +114,7 @@ public final class RunDirectory {
 
     /// What `environment.json` says of the run's beginning; nil where it is missing or unreadable.
     private var environment: JSONValue? {
-        FileManager.default.contents(atPath: "\(path)/environment.json").flatMap {
+        Files.contents("\(path)/environment.json").flatMap {
             try? JSONDecoder().decode(JSONValue.self, from: $0)
         }
     }
@@ -136,7 +136,7 @@ public final class RunDirectory {
     func summary() throws -> RunSummary {
         let file = "\(path)/summary.json"
         try RunSeal.check("summary.json", in: path)
-        guard let data = FileManager.default.contents(atPath: file),
+        guard let data = Files.contents(file),
             let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
         else { throw UserError("\(file): missing or unreadable; train this run again with --restart") }
         return summary
@@ -151,7 +151,7 @@ public final class RunDirectory {
     /// The checkpoint rows written so far.
     public func rows() throws -> [CheckpointRow] {
         let file = "\(path)/results.jsonl"
-        guard let data = FileManager.default.contents(atPath: file) else { return [] }
+        guard let data = Files.contents(file) else { return [] }
         var rows: [CheckpointRow] = []
         let lines = data.split(separator: UInt8(ascii: "\n"))
         for (index, line) in lines.enumerated() {

@@ -100,7 +100,7 @@ struct RunSetup {
                     + (twin.map { "those of \($0) are installed: --backbone \($0); or " } ?? "run scripts/bootstrap, ")
                     + "give a file with --weights, or start from scratch with --weights none")
         default:
-            guard FileManager.default.fileExists(atPath: setting) else {
+            guard Files.exists(setting) else {
                 throw UserError(
                     "\(setting): no such weights file; give a .safetensors or .pth file, or --weights auto or none")
             }

@@ -1,6 +1,7 @@
 import Backbones
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -24,7 +25,7 @@ public struct TrainedModel {
         let run = try RunDirectory(existing: path)
         for name in ["config.yaml", "classes.json"] { try RunSeal.check(name, in: path) }
         configuration = try run.configuration()
-        guard let text = FileManager.default.contents(atPath: "\(path)/classes.json"),
+        guard let text = Files.contents("\(path)/classes.json"),
             let classes = try? JSONDecoder().decode([String].self, from: text)
         else { throw UserError("\(path)/classes.json: missing or unreadable; train again into another folder") }
         self.classes = classes
@@ -35,7 +36,7 @@ public struct TrainedModel {
         let chosen = try run.isDone ? run.summary().selected.step : newest
         let weights =
             averaged ? "\(path)/\(RunAverage.file)" : "\(run.checkpoints.path)/step-\(chosen)/model.safetensors"
-        guard !averaged || FileManager.default.fileExists(atPath: weights) else {
+        guard !averaged || Files.exists(weights) else {
             throw UserError(
                 "\(weights): no such file; an averaged model is there at the end of a run that was started with --average"
             )

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -155,7 +156,7 @@ public struct LocalLauncher: Sendable {
 
     /// The error that the member printed, or how its process ended.
     private func reason(_ process: Process, log: String) -> String {
-        let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let text = Files.contents(log).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let lines = text.split(whereSeparator: \.isNewline)
         if let line = lines.last(where: { $0.hasPrefix("error: ") }) { return String(line.dropFirst("error: ".count)) }
         let ending =

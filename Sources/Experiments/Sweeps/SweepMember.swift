@@ -1,6 +1,7 @@
 import Crypto
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// One run of a sweep.
@@ -54,12 +55,11 @@ public struct SweepMember: Sendable {
     /// The member's state in the folder of its sweep.
     public func state(in sweep: String) -> State {
         let folder = "\(sweep)/\(name)"
-        let files = FileManager.default
         if RunSeal.exists(in: folder) { return .done }
-        if let reason = files.contents(atPath: "\(folder)/failed") {
+        if let reason = Files.contents("\(folder)/failed") {
             return .failed(String(decoding: reason, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
         }
-        return files.fileExists(atPath: "\(folder)/config.yaml") ? .unfinished : .new
+        return Files.exists("\(folder)/config.yaml") ? .unfinished : .new
     }
 
     /// The file of the member's settings in the folder of its sweep.

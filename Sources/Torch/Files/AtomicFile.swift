@@ -41,7 +41,7 @@ public enum AtomicFile {
     public static func makeFolder(_ path: String) throws {
         if isFolder(path) { return }
         let parent = FilePath.folder(of: path)
-        if parent != path, !FileManager.default.fileExists(atPath: parent) { try makeFolder(parent) }
+        if parent != path, !Files.exists(parent) { try makeFolder(parent) }
         // Another process may have made it meanwhile.
         guard FilePath.withSystemPath(path, { mkdir($0, 0o777) }) == 0 || errno == EEXIST && isFolder(path) else {
             throw FileFormatError(

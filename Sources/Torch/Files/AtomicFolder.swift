@@ -13,39 +13,42 @@ public enum AtomicFolder {
         let parent = FilePath.folder(of: path)
         let stem = FilePath.join(parent, ".\(FilePath.name(of: path))")
         let (new, old) = ("\(stem).new", "\(stem).old")
-        let files = FileManager.default
         // One process at a time; the lock goes with its folder.
         let descriptor = try lock(new, for: path)
         defer { close(descriptor) }
-        if !files.fileExists(atPath: path) { rename(old, path) }
+        if !Files.exists(path) { Files.move(old, to: path) }
         do {
-            for name in try files.contentsOfDirectory(atPath: new) { try files.removeItem(atPath: "\(new)/\(name)") }
+            for name in Files.names(in: new) ?? [] { Files.remove("\(new)/\(name)") }
             try fill(new)
-            try? files.removeItem(atPath: old)
-            guard rename(path, old) == 0 || errno == ENOENT else { throw failure(path) }
-            guard rename(new, path) == 0 else {
+            Files.remove(old)
+            guard Files.move(path, to: old) || errno == ENOENT else { throw failure(path) }
+            guard Files.move(new, to: path) else {
                 let error = failure(path)
-                rename(old, path)
+                Files.move(old, to: path)
                 throw error
             }
         } catch {
-            try? files.removeItem(atPath: new)
+            Files.remove(new)
             throw error
         }
         AtomicFile.syncFolder(parent)
-        try? files.removeItem(atPath: old)
+        Files.remove(old)
     }
 
     /// Makes and locks a folder; again where its last user has meanwhile renamed it.
     private static func lock(_ folder: String, for path: String) throws -> Int32 {
         while true {
             try AtomicFile.makeFolder(folder)
-            let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            let descriptor = FilePath.withSystemPath(folder) { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
             guard descriptor >= 0 else { throw failure(path) }
             while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
             var own = stat()
             var named = stat()
-            if fstat(descriptor, &own) == 0, stat(folder, &named) == 0, own.st_ino == named.st_ino { return descriptor }
+            if fstat(descriptor, &own) == 0, FilePath.withSystemPath(folder, { stat($0, &named) }) == 0,
+                own.st_ino == named.st_ino
+            {
+                return descriptor
+            }
             close(descriptor)
         }
     }

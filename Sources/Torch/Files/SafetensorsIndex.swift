@@ -15,7 +15,7 @@ public struct SafetensorsIndex: Equatable, Sendable {
         let folder = FilePath.folder(of: path)
         let map = try names(path).mapValues { FilePath.join(folder, $0) }
         let shards = Set(map.values).sorted()
-        if let missing = shards.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+        if let missing = shards.first(where: { !Files.exists($0) }) {
             throw FileFormatError(
                 path: path, problem: "\(FilePath.name(of: missing)) is missing beside it",
                 remedy: "fetch all files of the model")
