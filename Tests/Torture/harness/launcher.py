@@ -24,6 +24,8 @@ def die_with(parent):
 def set_limits(limits):
     for name, value in limits.items():
         kind = getattr(resource, "RLIMIT_" + name)
+        hardest = resource.getrlimit(kind)[1]
+        value = value if hardest == resource.RLIM_INFINITY else min(value, hardest)
         resource.setrlimit(kind, (value, value))
 
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from . import inputs, kills, signals, table
-from .faults import damage, data, limits, paths, sharing, storage, streams
+from .faults import damage, data, limits, paths, sharing, storage, streams, training
 from .harness import REPOSITORY, Harness
 from .runner import Runner, interleaved
 
-SECTIONS = [kills, signals, streams, storage, limits, sharing, paths, data, damage, inputs]
+SECTIONS = [kills, signals, streams, storage, limits, sharing, paths, data, damage, training, inputs]
 BOUNDED_SECONDS = 600
 
 

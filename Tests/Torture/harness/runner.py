@@ -7,6 +7,9 @@ import traceback
 from .bench import Bench, Failure, Skip
 from .trial import Counts, Outcome
 
+# How long the trials that run at the deadline may go on, and how long their processes may take to be ended.
+GRACE, STOP_SECONDS = 3, 5
+
 
 class Runner:
     def __init__(self, harness, deadline, say):
@@ -25,8 +28,10 @@ class Runner:
         try:
             for thread in threads:
                 # In parts: Ctrl-C comes through.
-                while thread.is_alive():
+                while thread.is_alive() and time.monotonic() < self.deadline + GRACE:
                     thread.join(0.2)
+            # What has not ended by now is abandoned: it says nothing.
+            self.stop(threads)
         except BaseException:
             self.stop(threads)
             raise
@@ -34,7 +39,7 @@ class Runner:
 
     def stop(self, threads):
         self.harness.is_closing = True
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + STOP_SECONDS
         while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
             self.harness.end_processes()
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from . import comparison, samples
+from .bench import Skip
 from .process import Conditions
 
 
@@ -20,8 +21,13 @@ class Stage:
     # Files bound over the system's, for the program alone.
     bind: list = field(default_factory=list)
     is_sweep: bool = False
+    # Files without which it cannot be tried: those that a setup downloads.
+    needs: list = field(default_factory=list)
 
     def prepare(self, bench):
+        for path in self.needs:
+            if not path.exists():
+                raise Skip(f"no {path.name}")
         self.make_input(bench)
         for command in self.before:
             bench.succeed(*command)
@@ -135,7 +141,7 @@ def ldm_vae(work):
 
 def finetune(model, *more):
     return ["ldm", "finetune", "--model", str(model), "--data", "foxes", "--output", "lora", "--steps", "6",
-            "--log-every", "1", "--threads", "1", *more]
+            "--log-every", "1", "--save-every", "2", "--threads", "1", *more]
 
 
 def stages(harness):
@@ -152,7 +158,7 @@ def stages(harness):
         Stage("sweep", sweep(), dataset, ["sweep"], is_sweep=True),
         Stage("ldm train vae", ldm("vae"), corpus, ["work", "model"]),
         Stage("ldm train unet", ldm("unet", "--vocabulary", str(vocabulary)), corpus, ["work", "model"],
-              before=[ldm_vae("vae-work")]),
+              before=[ldm_vae("vae-work")], needs=[vocabulary]),
         Stage("ldm finetune, LoRA", finetune(tiny, *lora), captioned, ["lora"]),
         Stage("ldm finetune, whole U-Net", finetune(tiny), captioned, ["lora"]),
         Stage("data prepare fashion", ["data", "prepare", "rotated-fashion-mnist", "--source", "idx", "--output",
@@ -177,4 +183,4 @@ def emoji(harness):
     """Drawn from a short list of emoji, which is bound over the system's for the program alone."""
     command = ["data", "prepare", "emoji", "--packages", str(harness.packages), "--output", "drawn"]
     return Stage("data prepare emoji", command, nothing, ["drawn"],
-                 bind=[[str(harness.emoji_list), EMOJI_TEST]])
+                 bind=[[str(harness.emoji_list), EMOJI_TEST]], needs=[harness.packages])

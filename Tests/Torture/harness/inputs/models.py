@@ -53,6 +53,37 @@ def merges(harness):
                   names=("tokenizer",), row="model: tokenizer")
 
 
+def fast_tokenizer(harness, name, file, count):
+    """A file of a tokenizer's folder as today's diffusers writes it: tokenizer.json and tokenizer_config.json alone."""
+    folder = harness.tokenizers / name
+    original = (folder / file).read_bytes()
+    value = json.loads(original)
+
+    def cases(random):
+        return documents(random, value, count - count // 2) + around_lists(random, value, count // 2)
+
+    def arrange(bench):
+        shutil.copytree(harness.tiny_model, bench.place / "model", dirs_exist_ok=True)
+        shutil.rmtree(bench.place / "model/tokenizer")
+        shutil.copytree(folder, bench.place / "model/tokenizer")
+
+    return Format(f"{name} {file}", count, cases, f"model/tokenizer/{file}", sample("model"), arrange,
+                  lambda bench: original, names=("tokenizer",), row="model: tokenizer.json")
+
+
+def around_lists(random, value, count):
+    """Mutations of what is beside the long lists of words and merges, which stay as they are."""
+    lists = {name: value["model"][name] for name in ("vocab", "merges")} if "model" in value else {}
+    if lists:
+        value = value | {"model": value["model"] | {name: f"@{name}@" for name in lists}}
+    found = []
+    for label, content in documents(random, value, count):
+        for name, each in lists.items():
+            content = content.replace(f'"@{name}@"'.encode(), json.dumps(each, ensure_ascii=False).encode())
+        found.append((label, content))
+    return found
+
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -75,4 +106,6 @@ def hub(harness):
 
 def formats(harness):
     found = [configuration(harness, name, count) for name, count in FILES.items()]
+    found += [fast_tokenizer(harness, name, file, count) for name in ("small1", "small2")
+              for file, count in (("tokenizer.json", 30), ("tokenizer_config.json", 12))]
     return [*found, merges(harness), hub(harness)]
