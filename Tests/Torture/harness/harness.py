@@ -73,7 +73,7 @@ class Harness:
         """Ends what still runs, and removes the folder unless failures are kept in it."""
         self.is_closing = True
         self.end_processes()
-        if not self.keep:
+        if not (self.keep and any((self.root / "trials").glob("*"))):
             shutil.rmtree(self.root, ignore_errors=True)
 
 
