@@ -32,7 +32,7 @@ struct CompareCommand: AsyncParsableCommand {
     func run() async throws {
         let comparison = try RunComparison(folder: folder, baseline: against) { printError("warning: \($0)") }
         switch format {
-        case .text: print(comparison.text(), terminator: "")
+        case .text: printText(comparison.text())
         case .json: print(try JSONValue(encoding: comparison).text)
         }
     }

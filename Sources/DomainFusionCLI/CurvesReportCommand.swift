@@ -102,8 +102,8 @@ struct CurvesReportCommand: AsyncParsableCommand {
         print(
             "\(dataset.name): \(samples.count) images, \(draws) draws, \(samples.count * probe.evaluationsPerImage) U-Net "
                 + "evaluations, prompt \"\(prompt)\"")
-        for part in report.guidance { print(Self.table(part, report)) }
-        print("\n\(output): the same as JSON, with each image's means")
+        for part in report.guidance { printText(Self.table(part, report)) }
+        printText("\n\(Terminal.plain(output)): the same as JSON, with each image's means")
     }
 
     static func numbers(_ text: String, _ option: String) throws -> [Double] {

@@ -25,14 +25,15 @@ struct DataCheckCommand: AsyncParsableCommand {
         let progress = Progress("reading images", unit: "images")
         let report = try DatasetCheck(dataset, threads: threading.threads) { progress.show($0, of: $1) }
         progress.clear()
-        print(Self.table(dataset))
+        printText(Self.table(dataset))
         for line in dataset.missingClasses { print(line) }
         for line in KnownDataset.named(dataset.name)?.differences(dataset) ?? [] { print(line) }
         Self.list(dataset.leftOut, title: "images left out, because the list of duplicates names them")
         Self.list(dataset.unreadImages, title: "images in formats that are not read, not used")
         let unread = Set(dataset.unreadImages)
         Self.list(
-            dataset.otherFiles.filter { !unread.contains($0) }, title: "files that are no images by their names, not used")
+            dataset.otherFiles.filter { !unread.contains($0) },
+            title: "files that are no images by their names, not used")
         Self.list(report.notes, title: "animations")
         Self.list(
             report.duplicates.map { $0.joined(separator: " = ") }, title: "images of the same content")
@@ -51,7 +52,7 @@ struct DataCheckCommand: AsyncParsableCommand {
     private static func list(_ lines: [String], title: String) {
         guard !lines.isEmpty else { return }
         print("\(title): \(lines.count)")
-        for line in lines.prefix(20) { print("  \(Terminal.plain(line))") }
+        for line in lines.prefix(20) { print("  \(line)") }
         if lines.count > 20 { print("  and \(lines.count - 20) more") }
     }
 

@@ -63,7 +63,7 @@ struct DataPrepare: AsyncParsableCommand {
         line.clear()
         let dataset = try ImageFolder(path)
         print("\(path): \(dataset.items.count) images")
-        print(DataCheckCommand.table(dataset))
+        printText(DataCheckCommand.table(dataset))
     }
 
     private func prepareEmoji() async throws {
@@ -74,7 +74,7 @@ struct DataPrepare: AsyncParsableCommand {
         line.clear()
         for set in summary.dataSets {
             print("\(output)/\(set.name): \(set.records.count) images\(summary.wasUpToDate ? ", up to date" : "")")
-            print(Self.table(set.records))
+            printText(Self.table(set.records))
         }
         for vendor in summary.absent {
             print("without \(vendor.rawValue) (not installed): \(vendor.package.command)")

@@ -72,7 +72,7 @@ struct DemoCommand: AsyncParsableCommand {
             throw ExitCode(interruption.exitStatus)
         }
         training.clear()
-        print(Self.table(summary))
+        printText(Self.table(summary))
         print("\(runDir): both runs, summary.json, gallery.png")
     }
 

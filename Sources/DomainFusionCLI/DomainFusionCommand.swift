@@ -81,7 +81,7 @@ struct DomainFusionCommand: AsyncParsableCommand {
         let status = exitCode(for: error)
         // Help and version texts come as errors, too.
         if status == .success {
-            print(fullMessage(for: error))
+            printText(fullMessage(for: error))
             if let failure = Terminal.finishOutput() { end(with: failure) }
             Foundation.exit(0)
         }

@@ -1,6 +1,12 @@
 import Foundations
 
-/// Prints text on standard output, as `Swift.print` does; what names from files hold never reaches the terminal raw.
-func print(_ text: String, terminator: String = "\n") {
-    Swift.print(Terminal.plain(text, keepsLines: true), terminator: terminator)
+/// Prints a line on standard output. What names from files hold never reaches the terminal raw, and no name makes two lines of
+/// one: in place of `Swift.print` in all commands.
+func print(_ line: String) {
+    Swift.print(Terminal.plain(line))
+}
+
+/// Prints text of several lines on standard output, whose names are in their lines already.
+func printText(_ text: String) {
+    Swift.print(Terminal.plain(text, keepsLines: true), terminator: text.hasSuffix("\n") ? "" : "\n")
 }

@@ -45,9 +45,9 @@ struct ReportCommand: AsyncParsableCommand {
         let report = try ResultReport(records, knownOnly: isForeign)
         if isForeign { Self.warnOfUnknown(records, in: report) }
         switch format {
-        case .text: print(isForeign ? report.domainBedText() : report.text(), terminator: "")
-        case .latex: print(isForeign ? report.domainBedLaTeX() : report.latex(), terminator: "")
-        case .csv: print(report.csv(), terminator: "")
+        case .text: printText(isForeign ? report.domainBedText() : report.text())
+        case .latex: printText(isForeign ? report.domainBedLaTeX() : report.latex())
+        case .csv: printText(report.csv())
         case .json: print(report.json().text)
         }
     }

@@ -162,7 +162,7 @@ struct SweepCommand: AsyncParsableCommand {
             throw ExitCode(interruption.exitStatus)
         }
         let records = try? ResultRecord.read(folder: folder, nested: true) { printError("warning: \($0)") }
-        if let records { print(try ResultReport(records).text(), terminator: "") }
+        if let records { printText(try ResultReport(records).text()) }
         let failed = zip(members, outcomes).compactMap { member, outcome -> String? in
             if case .failed(let reason) = outcome { "\(member.name): \(reason)" } else { nil }
         }

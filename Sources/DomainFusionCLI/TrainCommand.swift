@@ -3,6 +3,7 @@ import DomainGeneralization
 import DomainFusion
 import Experiments
 import Foundation
+import Foundations
 import Logging
 
 struct TrainCommand: AsyncParsableCommand {
@@ -69,7 +70,7 @@ struct TrainCommand: AsyncParsableCommand {
             throw ExitCode(interruption.exitStatus)
         }
         training.clear()
-        print(ResultText.table(summary))
+        printText(ResultText.table(summary))
         print("\(folder): done")
     }
 
@@ -108,7 +109,7 @@ enum ResultText {
                 + "(step \(summary.selected.step), chosen by it)")
         if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
         lines.append(times(summary.totals))
-        return lines.joined(separator: "\n")
+        return lines.map { Terminal.plain($0) }.joined(separator: "\n")
     }
 
     /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the
