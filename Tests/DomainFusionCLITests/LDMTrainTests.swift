@@ -83,7 +83,7 @@ struct LDMTrainTests {
 
         let second = try train("work")
         #expect(second.status == 0, "\(second.errors)")
-        #expect(second.output.contains("warning: \(file): its content is damaged"))
+        #expect(second.errors.contains("warning: \(file): its content is damaged"))
         #expect(second.output.contains("going on from step 2"))
         #expect(program.contents(weights) == model && model != nil)
         #expect(program.contents("work/log.jsonl") == log)

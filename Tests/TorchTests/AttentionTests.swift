@@ -21,8 +21,8 @@ import Torch
 
         var attention: Tensor { queries.attention(keys: keys, values: values) }
 
-        func written() -> Tensor {
-            let (q, k, v) = (queries.to(dtype: .float64), keys.to(dtype: .float64), values.to(dtype: .float64))
+        func written(_ type: DType = .float64) -> Tensor {
+            let (q, k, v) = (queries.to(dtype: type), keys.to(dtype: type), values.to(dtype: type))
             let scores = q.matmul(k.transposed(2, 3)) / Double(q.size(3)).squareRoot()
             return scores.softmax(3).matmul(v)
         }
@@ -37,7 +37,10 @@ import Torch
         let inputs = Inputs(length: length, keys: keys, width: width)
         let (found, wanted) = (noGrad { inputs.attention }, inputs.written())
         #expect(found.shape == wanted.shape)
-        #expect((found.to(dtype: .float64) - wanted).abs().max().item() < 2e-6 * wanted.abs().max().item())
+        // Where the processor has no AVX-512, the operator is libtorch's own: as exact as the formula in float32 is enough.
+        func error(_ value: Tensor) -> Double { (value.to(dtype: .float64) - wanted).abs().max().item() }
+        let written = error(inputs.written(.float32))
+        #expect(error(found) < max(2e-6 * wanted.abs().max().item(), 1.5 * written))
     }
 
     @Test func threadsDoNotChangeIt() {

@@ -71,7 +71,7 @@ public struct ModelTraining {
 
     /// Goes on from the newest whole checkpoint; nil where there is none.
     private func takeUp(_ trainer: some ModelTrainer) throws -> LogSums? {
-        let sums = try checkpoints.latest(warn: { report("warning: \($0)") }) { folder in
+        let sums = try checkpoints.latest(warn: { Terminal.printError("warning: \($0)") }) { folder in
             guard let data = Files.contents("\(folder)/\(Self.state)"),
                 let sums = try? JSONDecoder().decode(LogSums.self, from: data)
             else {

@@ -62,7 +62,7 @@ public struct CheckpointFolder: Sendable {
     /// - Throws: ``UserError`` naming a file that is missing or differs.
     public func read<Value>(step: Int, _ read: (_ folder: String) throws -> Value) throws -> Value {
         let folder = folder(step)
-        let remedy = "remove \(folder) to go on from an earlier one, or restore it from a copy"
+        let remedy = "restore it from a copy; a training goes on from the one before"
         guard let data = Files.contents("\(folder)/\(Self.manifest)"),
             let manifest = try? JSONDecoder().decode(FileManifest.self, from: data), !manifest.files.isEmpty
         else { throw UserError("\(folder)/\(Self.manifest): missing or unreadable; \(remedy)") }
