@@ -42,6 +42,8 @@ public struct Classifier {
     public let head: Linear
     /// Whether the head was initialised freshly, since the weights have none for this number of classes.
     public let headIsFresh: Bool
+    /// A line for people on what of the weights' file was read and under which keys, where that is not all as it is.
+    public let weightsNote: String?
 
     /// - Parameters:
     ///   - weights: copied into the classifier; nil starts from random ones. A head for another number of classes is
@@ -64,16 +66,26 @@ public struct Classifier {
         store.recomputesLayers = options.backbone.gradientCheckpointing
         if let weights {
             try description.check(weights, file: name)
-            let state = description.rename(weights)
             let prefix = description.headKey + "."
+            // Old checkpoints lack batch norm's counter.
+            let keys = store.entries.map(\.name).filter {
+                !$0.hasPrefix(prefix) && !$0.hasSuffix(".num_batches_tracked")
+            }
+            let file = try PretrainedWeights(weights, of: description, keys: Set(keys), path: name)
+            let state = file.state
+            weightsNote = file.note.map { "\(name): \($0)" }
             let headFits = state[prefix + "weight"]?.shape == head.weight.shape
             // Old checkpoints lack batch norm's counter: it then counts from 0.
             try store.load(state, name: name) {
                 $0.hasSuffix(".num_batches_tracked") && state[$0] == nil || !headFits && $0.hasPrefix(prefix)
             }
+            if let key = store.firstInfinite {
+                throw TorchError("\(name): \(key) holds infinite values or NaN; fetch the file again")
+            }
             headIsFresh = !headFits
         } else {
             headIsFresh = true
+            weightsNote = nil
         }
         store.setRequiresGrad(!options.linearProbe)
         if options.linearProbe {

@@ -10,8 +10,12 @@ import Torch
 ///
 /// The weights are frozen, but for ``merge(_:scale:)`` and ``FineTuner``. Used by one thread at a time.
 public final class LatentDiffusionModel {
-    /// The folder it was read from.
+    /// The folder or the file that it was read from.
     public let path: String
+    /// Whether ``path`` is one file.
+    public let isSingleFile: Bool
+    /// The folder of its settings: ``path``, or for one file a folder beside it, if there is one.
+    public let settingsFolder: String?
     public let vae: any LatentAutoencoder
     public let unet: UNet2DConditionModel
     public let textEncoder: CLIPTextModel
@@ -25,9 +29,10 @@ public final class LatentDiffusionModel {
     public internal(set) var isChanged = false
     private var embeddings: [String: Tensor] = [:]
 
-    /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`.
+    /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`, or one file of Stable Diffusion 1.x
+    /// or 2.x with the names of the original programs, as diffusers' `from_single_file` does.
     /// - Parameters:
-    ///   - path: the folder; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
+    ///   - path: the folder or the file; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
     ///     (``HubCache``).
     ///   - dtype: type of the weights, and of what is computed with them.
     ///   - vaeDType: the same for the VAE; nil is `dtype`, but float32 where float16 is too narrow for it.
@@ -38,29 +43,21 @@ public final class LatentDiffusionModel {
         path: String, device: Device = .cpu, dtype: DType = .float32, vaeDType: DType? = nil, imageSize: Int? = nil
     ) throws {
         let location = try ModelLocation(path)
-        let path = location.folder
-        for part in ["vae", "unet", "text_encoder", "tokenizer", "scheduler"]
-        where !FileManager.default.fileExists(atPath: "\(path)/\(part)") {
-            throw location.missing(part)
-        }
-        let isReplacing = try ModelIndex.check(folder: path)
-        self.path = path
-        let scheduler = try SchedulerConfig(path: "\(path)/scheduler/scheduler_config.json")
-        schedulerConfig = isReplacing ? scheduler.inStableDiffusion : scheduler
-        replacedSettings = isReplacing ? scheduler.replacedInStableDiffusion : []
-        tokenizer = try CLIPTokenizer(folder: "\(path)/tokenizer")
-        vae = try withTorchErrors {
-            try makeAutoencoder(folder: "\(path)/vae", device: device, dtype: vaeDType ?? dtype)
-        }
+        let parts = try ModelParts(location)
+        self.path = location.path
+        isSingleFile = location.isFile
+        settingsFolder = parts.folder
+        schedulerConfig = parts.replacesSettings ? parts.scheduler.inStableDiffusion : parts.scheduler
+        replacedSettings = parts.replacesSettings ? parts.scheduler.replacedInStableDiffusion : []
+        tokenizer = parts.tokenizer
+        vae = try withTorchErrors { try parts.vae(device, vaeDType ?? dtype) }
         let factor = vae.downsampling
         if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
-            throw TorchError("images of \(imageSize) pixels for \(path): choose a multiple of \(factor)")
+            throw TorchError("images of \(imageSize) pixels for \(location.path): choose a multiple of \(factor)")
         }
-        unet = try withTorchErrors { try UNet2DConditionModel(folder: "\(path)/unet", device: device, dtype: dtype) }
+        unet = try withTorchErrors { try parts.unet(device, dtype) }
         self.imageSize = imageSize ?? unet.config.sampleSize * factor
-        textEncoder = try withTorchErrors {
-            try CLIPTextModel(folder: "\(path)/text_encoder", device: device, dtype: dtype)
-        }
+        textEncoder = try withTorchErrors { try parts.textEncoder(device, dtype) }
         try checkParts()
     }
 
@@ -68,7 +65,8 @@ public final class LatentDiffusionModel {
     private func checkParts() throws {
         func same(_ file: String, _ key: String, _ value: Int, _ other: String, _ wanted: Int) throws {
             guard value == wanted else {
-                throw ModelError(path: "\(path)/\(file)", "\(key) is \(value), but \(other) is \(wanted)")
+                throw ModelError(
+                    path: isSingleFile ? path : "\(path)/\(file)", "\(key) is \(value), but \(other) is \(wanted)")
             }
         }
         let latent = vae.latentChannels
@@ -79,13 +77,13 @@ public final class LatentDiffusionModel {
             "the text encoder's hidden_size", textEncoder.config.width)
         guard tokenizer.contextLength <= textEncoder.config.length else {
             throw ModelError(
-                path: "\(path)/tokenizer",
+                path: isSingleFile ? path : "\(path)/tokenizer",
                 "prompts have \(tokenizer.contextLength) tokens, but the text encoder takes \(textEncoder.config.length)"
             )
         }
         guard tokenizer.lastToken < textEncoder.config.vocabularySize else {
             throw ModelError(
-                path: "\(path)/tokenizer",
+                path: isSingleFile ? path : "\(path)/tokenizer",
                 "has a token \(tokenizer.lastToken), but the text encoder's vocab_size is \(textEncoder.config.vocabularySize)"
             )
         }

@@ -24,7 +24,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         public init() {}
 
         public static let help = [
-            "ldm": "folder of the latent diffusion model, in diffusers layout",
+            "ldm": "the latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME",
             "ldmDtype": "its precision: float32, bfloat16 or float16",
             "ldmImageSize": "side of the images it is given and makes, in pixels; 0: what it was trained on",
             "styles": "domains and the words for their styles, for prompts with {style}; never the held-out ones'",

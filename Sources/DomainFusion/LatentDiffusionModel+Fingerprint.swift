@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 
 extension LatentDiffusionModel {
     /// A hash of all that the model's images depend on: configurations and weights, by their files' contents or, after a
@@ -10,8 +11,10 @@ extension LatentDiffusionModel {
     public func fingerprint() throws -> String {
         let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
         var hashes: [JSONValue] = []
+        if isSingleFile { hashes.append(.string(try ContentHash.of(file: path))) }
         for part in parts {
-            let folder = "\(path)/\(part)"
+            guard let settingsFolder, !isSingleFile || Files.isFolder("\(settingsFolder)/\(part)") else { continue }
+            let folder = "\(settingsFolder)/\(part)"
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             where [".json", ".safetensors", ".bin", ".txt"].contains(where: name.hasSuffix) {
                 hashes.append(.string("\(part)/\(name) \(try ContentHash.of(file: "\(folder)/\(name)"))"))

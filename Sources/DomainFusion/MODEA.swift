@@ -17,7 +17,7 @@ public final class MODEA: Algorithm {
         public init() {}
 
         public static let help = [
-            "ldm": "folder of the latent diffusion model whose autoencoder is used, in diffusers layout",
+            "ldm": "the latent diffusion model whose autoencoder is used: a folder in diffusers layout, or a file",
             "exploration": "MODE's settings: beta, gamma, styles, steps, stepSize",
         ]
 

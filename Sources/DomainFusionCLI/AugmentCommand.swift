@@ -30,7 +30,8 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @Option(
         help: """
-            Folder of the latent diffusion model, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.
+            The latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of \
+            the Hugging Face hub.
             """)
     var ldm = "Models/emoji-ldm"
 

@@ -36,7 +36,10 @@ struct CurvesDrawCommand: AsyncParsableCommand {
     @Option(help: "Another class, for comparison.")
     var wrong: String?
 
-    @Option(help: "Folder of the latent diffusion model, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help:
+            "The latent diffusion model: a folder, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
+    )
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")

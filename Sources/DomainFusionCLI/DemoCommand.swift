@@ -27,7 +27,10 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Folder of both runs, summary.json and gallery.png.")
     var runDir = "runs/demo"
 
-    @Option(help: "Folder of the latent diffusion model, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help:
+            "The latent diffusion model: a folder, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
+    )
     var ldm = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")

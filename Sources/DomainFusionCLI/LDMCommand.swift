@@ -150,7 +150,10 @@ struct LDMEvaluate: AsyncParsableCommand {
         commandName: "evaluate",
         abstract: "Judge a model: reconstruction, generated classes and styles, the model as a classifier.")
 
-    @Option(help: "Model folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help:
+            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
+    )
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -199,7 +202,10 @@ struct LDMSheet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
 
-    @Option(help: "Model folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help:
+            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
+    )
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")

@@ -40,7 +40,10 @@ struct LDMFinetune: AsyncParsableCommand {
                 --steps 5000 --ema-decay 0.9999 --gradient-checkpointing --output sd-pacs
             """)
 
-    @Option(help: "The model to begin with: a folder in diffusers layout, or ORG/NAME of the Hugging Face hub.")
+    @Option(
+        help:
+            "The model to begin with: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME of the hub."
+    )
     var model: String
 
     @Option(help: "The folder of images with captions, or a data set.")

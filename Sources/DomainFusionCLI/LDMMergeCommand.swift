@@ -7,24 +7,33 @@ import Torch
 struct LoRAOptions: ParsableArguments {
     @Option(
         help: """
-            Low-rank adapters (LoRA) to add to the model: a .safetensors file of 'ldm finetune', diffusers or kohya's \
-            scripts, or a folder with pytorch_lora_weights.safetensors.
+            Low-rank adapters (LoRA) to add to the model: a file of 'ldm finetune', diffusers or kohya's scripts, or a \
+            folder with pytorch_lora_weights.safetensors; may be given several times.
             """)
-    var lora: String?
+    var lora: [String] = []
 
-    @Option(help: "How much of --lora is added; 1 by default.")
-    var loraScale: Double?
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: "How much of --lora is added, 1 by default; with several, one for each in their order.")
+    var loraScale: [Double] = []
 
     func validate() throws {
-        guard let loraScale else { return }
-        guard loraScale.isFinite else { throw ValidationError("--lora-scale: \(loraScale) is no finite number") }
-        guard lora != nil else { throw ValidationError("--lora-scale goes with --lora") }
+        if let scale = loraScale.first(where: { !$0.isFinite }) {
+            throw ValidationError("--lora-scale: \(scale) is no finite number")
+        }
+        guard loraScale.isEmpty || !lora.isEmpty else { throw ValidationError("--lora-scale goes with --lora") }
+        guard loraScale.isEmpty || loraScale.count == lora.count else {
+            throw ValidationError(
+                "--lora-scale: \(loraScale.count) for \(lora.count) --lora; give one for each, or none")
+        }
     }
 
-    var scale: Double { loraScale ?? 1 }
-
-    /// The adapters; read before the model, so that a mistake in them is told at once.
-    func read() throws -> LoRAFile? { try lora.map { try LoRAFile(path: $0) } }
+    /// The adapters, each with its scale; read before the model, so that a mistake in them is told at once.
+    func read() throws -> [(file: LoRAFile, scale: Double)] {
+        try lora.enumerated().map { index, path in
+            (try LoRAFile(path: path), loraScale.isEmpty ? 1 : loraScale[index])
+        }
+    }
 }
 
 /// `domainfusion ldm merge`
@@ -39,7 +48,9 @@ struct LDMMerge: AsyncParsableCommand {
               domainfusion ldm merge --model stable-diffusion-v1-5 --lora fox-lora --output sd-fox
             """)
 
-    @Option(help: "The model's folder, in diffusers layout.")
+    @Option(
+        help:
+            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME of the Hugging Face hub.")
     var model: String
 
     @OptionGroup var lora: LoRAOptions
@@ -51,15 +62,15 @@ struct LDMMerge: AsyncParsableCommand {
     var outputDtype = ModelPrecision.float32
 
     func validate() throws {
-        guard lora.lora != nil else { throw ValidationError("--lora: name the adapters to add") }
+        guard !lora.lora.isEmpty else { throw ValidationError("--lora: name the adapters to add") }
     }
 
     func run() async throws {
         let adapters = try lora.read()
         let ldm = try ModelDownload.load(model)
-        if let adapters { try ldm.merge(adapters, scale: lora.scale) }
+        for (file, scale) in adapters { try ldm.merge(file, scale: scale) }
         try ldm.write(
-            to: output, dtype: outputDtype.dtype, changed: Set(adapters?.layers.map(\.part) ?? []))
+            to: output, dtype: outputDtype.dtype, changed: Set(adapters.flatMap(\.file.layers).map(\.part)))
         print("\(output): written")
     }
 }

@@ -12,8 +12,13 @@ struct LDMSample: AsyncParsableCommand {
         commandName: "sample",
         abstract: "Make images with a latent diffusion model: from a prompt, or from an image and a prompt.",
         discussion: """
-            The model is a folder in diffusers layout: the embedded one, or Stable Diffusion 1.x or 2.x. The numbers are \
-            those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image i of --count the seed \
+            The model is a folder in diffusers layout (the embedded one, or Stable Diffusion 1.x or 2.x), or one file of \
+            Stable Diffusion 1.x or 2.x with its original keys, .safetensors or .ckpt. Such a file has the settings of \
+            Stable Diffusion 1.5 or 2.1, as in diffusers' from_single_file; others are read from a folder beside it, \
+            model/ for model.safetensors, that is laid out as a model's without the weights. Its tokenizer is that of \
+            this folder, or made of data/packages/bpe_simple_vocab_16e6.txt.
+
+            The numbers are those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image i of --count the seed \
             K + i. With several prompts each has its --count images in a row, of the same seeds.
 
             With --image the result is a variant of that image. An image of any size will do: its largest square in the \
@@ -25,7 +30,8 @@ struct LDMSample: AsyncParsableCommand {
               domainfusion ldm sample --prompt "pixel art" --image lion.png -o pixels.png
             """)
 
-    @Option(help: "The model's folder, in diffusers layout, or ORG/NAME[@REVISION] of the Hugging Face hub.")
+    @Option(
+        help: "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the hub.")
     var model = "Models/emoji-ldm"
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
@@ -139,7 +145,7 @@ struct LDMSample: AsyncParsableCommand {
         let given = try latents.map(Self.readNoise)
         let adapters = try lora.read()
         let ldm = try ModelDownload.load(model, device: Device(parsing: device), precision: ldmDtype)
-        if let adapters { try ldm.merge(adapters, scale: lora.scale) }
+        for (file, scale) in adapters { try ldm.merge(file, scale: scale) }
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {
                 printError(
@@ -193,7 +199,7 @@ struct LDMSample: AsyncParsableCommand {
 
     /// - Throws: `FileFormatError` or `UserError` naming the file.
     private static func readNoise(_ path: String) throws -> Tensor {
-        let state = try StateDict(safetensors: path)
+        let state = try StateDict(contentsOf: path)
         guard let tensor = state["noise"] ?? (state.names.count == 1 ? state[state.names[0]] : nil) else {
             throw UserError("\(path): \(state.names.count) tensors and none called 'noise'; name the one to use that")
         }

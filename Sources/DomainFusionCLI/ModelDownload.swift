@@ -23,7 +23,9 @@ enum ModelDownload {
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.
     static func fetchIfMissing(_ name: String, precision: ModelPrecision) throws {
-        guard !Files.isFolder(name), let id = HubCache.ModelID(name), HubCache().completeSnapshot(id) == nil else { return }
+        guard !Files.exists(name), let id = HubCache.ModelID(name), HubCache().completeSnapshot(id) == nil else {
+            return
+        }
         let download = try HubDownload(precision: precision)
         guard !download.settings.isOffline else { return }
         _ = try fetch(id, download)

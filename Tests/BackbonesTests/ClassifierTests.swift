@@ -85,6 +85,60 @@ import Torch
         #expect(count(frozen) == 41)
     }
 
+    /// Training programs put names before all keys; one network among others is found, two are told.
+    @Test(arguments: ["module.", "_orig_mod.", "module.backbone.", "model.", "encoder.net.0."])
+    func takesPrefixesOff(_ prefix: String) throws {
+        let plain = try Formula.classifier("resnet18").store.state
+        var weights = plain.renamed { prefix + $0 }
+        var made = try classifier(weights: weights)
+        #expect(!made.headIsFresh)
+        #expect(made.weightsNote == "weights.pth: read without the prefix '\(prefix)' of its keys")
+        for name in plain.names {
+            #expect(made.store[name]?.scalars(Float.self) == plain[name]?.scalars(Float.self), "\(name)")
+        }
+        for index in 0..<4 { weights["queue.\(index)"] = .zeros([2]) }
+        made = try classifier(weights: weights)
+        #expect(made.weightsNote?.hasSuffix("; left out: queue.0, queue.1, queue.2 and 1 more") == true)
+
+        for name in plain.names { weights["teacher.\(name)"] = plain[name]?.to(dtype: .float32).cloned() }
+        #expect(try classifier(weights: weights).store["conv1.weight"] != nil)
+        weights["teacher.conv1.weight"] = .zeros([64, 3, 7, 7])
+        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        #expect(error?.message.hasPrefix("weights.pth: holds several networks (their keys begin with '") == true)
+        #expect(error?.message.contains("'\(prefix)'") == true && error?.message.contains("'teacher.'") == true)
+        // Nothing is taken off a whole network, whatever lies beside it.
+        #expect(try classifier(weights: plain).weightsNote == nil)
+    }
+
+    /// DomainBed's `model_dict`: the featurizer twice, and the head beside it.
+    @Test func readsDomainBedsModels() throws {
+        let plain = try Formula.classifier("resnet18").store.state
+        var weights = StateDict()
+        for name in plain.names {
+            let isHead = name.hasPrefix("fc.")
+            weights[isHead ? name.replacing("fc.", with: "classifier.") : "featurizer.network.\(name)"] = plain[name]
+            weights[isHead ? name.replacing("fc.", with: "network.1.") : "network.0.network.\(name)"] = plain[name]
+        }
+        let made = try classifier(weights: weights)
+        #expect(!made.headIsFresh)
+        for name in plain.names {
+            #expect(made.store[name]?.scalars(Float.self) == plain[name]?.scalars(Float.self), "\(name)")
+        }
+        let note = try #require(made.weightsNote)
+        #expect(note.hasPrefix("weights.pth: read without the prefix '") && note.contains("left out: network.1."))
+    }
+
+    @Test(arguments: [Double.nan, .infinity]) func namesWeightsThatAreNoNumbers(_ value: Double) throws {
+        var weights = try Formula.classifier("resnet18").store.state
+        let damaged = try #require(weights["layer2.0.conv1.weight"]).contiguous().cloned()
+        damaged.flattened()[7].fill_(value)
+        weights["layer2.0.conv1.weight"] = damaged
+        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        #expect(
+            error?.message
+                == "weights.pth: layer2.0.conv1.weight holds infinite values or NaN; fetch the file again")
+    }
+
     @Test func acceptsCheckpointsWithoutBatchCounters() throws {
         let weights = try Formula.classifier("resnet18").store.state
             .renamed { $0.hasSuffix("num_batches_tracked") ? nil : $0 }

@@ -46,7 +46,7 @@ final class HubCacheTests {
 
     private func refusal(_ name: String) -> String {
         do {
-            return try "found: " + ModelLocation(name, cache: cache).folder
+            return try "found: " + ModelLocation(name, cache: cache).path
         } catch {
             return "\(error)".replacingOccurrences(of: root, with: "ROOT")
         }
@@ -55,14 +55,14 @@ final class HubCacheTests {
     @Test func resolvesBranchesPullRequestsAndCommits() throws {
         try makeSnapshot()
         for name in ["org/tiny.sd", "org/tiny.sd@main", "org/tiny.sd@refs/pr/1", "org/tiny.sd@\(commit)"] {
-            #expect(try ModelLocation(name, cache: cache).folder == "\(repository)/snapshots/\(commit)")
+            #expect(try ModelLocation(name, cache: cache).path == "\(repository)/snapshots/\(commit)")
         }
-        let folder = try ModelLocation("org/tiny.sd", cache: cache).folder
+        let folder = try ModelLocation("org/tiny.sd", cache: cache).path
         let image = try LatentDiffusionModel(path: folder).textToImage(["art"], seeds: [0])
         let expected = try LatentDiffusionModel(path: fixture("sd1")).textToImage(["art"], seeds: [0])
         #expect(relativeError(image, expected) == 0)
         // A folder wins over an id.
-        #expect(try ModelLocation(fixture("sd1"), cache: cache).folder == fixture("sd1"))
+        #expect(try ModelLocation(fixture("sd1"), cache: cache).path == fixture("sd1"))
     }
 
     @Test func saysWhatToFetch() throws {

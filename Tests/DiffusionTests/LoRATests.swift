@@ -43,6 +43,15 @@ import Torch
         #expect(relativeError(plain.text, try #require(expected["merged.text"])) > 0.05)
     }
 
+    @Test func severalAddUpAsInDiffusers() throws {
+        let model = try model()
+        try model.merge(LoRAFile(path: folder), scale: 0.7)
+        try model.merge(LoRAFile(path: "\(folder)/second.safetensors"), scale: -0.4)
+        let (text, unet) = try outputs(model)
+        #expect(relativeError(text, try #require(expected["both.text"])) < 1e-5)
+        #expect(relativeError(unet, try #require(expected["both.unet"])) < 1e-5)
+    }
+
     @Test func kohyasNamesAreReadToo() throws {
         let model = try model()
         try model.merge(LoRAFile(path: "\(folder)/kohya.safetensors"))
@@ -167,6 +176,15 @@ import Torch
                 .hasPrefix(
                     "FILE: does not fit the model MODEL (1 layers): \(key): for weights of shape [16, 20], the model's are "
                         + "[16, 16]"))
+        for (ending, kind) in [
+            ("hada_w1_a", "a LoHa (LyCORIS)"), ("lokr_w2", "a LoKr (LyCORIS)"), ("dora_scale", "a DoRA"),
+            ("lora_mid.weight", "a LoCon with a core (LyCORIS)"), ("diff", "a whole change of the weights (LyCORIS)"),
+        ] {
+            let name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+            #expect(
+                try refusal(["\(name).alpha": half(1, 1), "\(name).\(ending)": half(4, 4)])
+                    == "FILE: \(kind), which is another kind of adapter than LoRA and is not supported")
+        }
         let other = key.replacing("mid_block", with: "mid_block2")
         #expect(
             try refusal(["\(other).lora_A.weight": half(4, 16), "\(other).lora_B.weight": half(16, 4)])

@@ -95,7 +95,10 @@ struct MalformedCheckpointTests {
         try missing.remove(shards[1])
         #expect(missing.refusal().hasPrefix("\(index): diffusion_pytorch_model-00002-of-00002.safetensors is missing"))
 
-        for outside in ["../vae/diffusion_pytorch_model.safetensors", "/etc/passwd", "..", "a/../b.safetensors"] {
+        for outside in [
+            "../vae/diffusion_pytorch_model.safetensors", "/etc/passwd", "..", "a/../b.safetensors",
+            "diffusion_pytorch_model\0.safetensors", "a\n.safetensors", "\u{7F}.safetensors",
+        ] {
             let copy = try ModelCopy()
             try copy.writeIndex(["conv_in.bias": outside])
             try copy.remove(unet)
@@ -135,6 +138,27 @@ struct MalformedCheckpointTests {
         let words = try ModelCopy()
         try words.edit("text_encoder/config.json") { $0["vocab_size"] = 10_000_000 }
         #expect(words.refusal().contains("token_embedding.weight: shape [640, 32], wanted [10000000, 32]"))
+    }
+
+    /// True is no number and 1 no truth, for Python's readers and for ours.
+    @Test func truthsAreNoNumbers() throws {
+        let copy = try ModelCopy()
+        for (file, key, value, problem) in [
+            ("unet/config.json", "in_channels", true as Any, "in_channels is true; wanted an integer"),
+            ("unet/config.json", "norm_eps", true, "norm_eps is true; wanted a number"),
+            ("unet/config.json", "block_out_channels", [true, 16], "block_out_channels is [true, 16]; wanted a list"),
+            ("unet/config.json", "downsample_padding", true, "downsample_padding is true; wanted 1"),
+            ("vae/config.json", "force_upcast", 1, "force_upcast is 1; wanted true or false"),
+            ("scheduler/scheduler_config.json", "steps_offset", true, "steps_offset is true; wanted an integer"),
+            ("scheduler/scheduler_config.json", "clip_sample", 0, "clip_sample is 0; wanted true or false"),
+        ] {
+            let whole = try Data(contentsOf: URL(fileURLWithPath: copy.path(file)))
+            try copy.edit(file) { $0[key] = value }
+            let refusal = copy.refusal()
+            #expect(refusal.hasPrefix("\(file): \(problem)"), "\(refusal)")
+            try whole.write(to: URL(fileURLWithPath: copy.path(file)))
+        }
+        #expect(copy.refusal() == "nothing was thrown")
     }
 
     @Test func configurationsThatAreNone() throws {

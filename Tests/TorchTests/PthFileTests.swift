@@ -8,11 +8,17 @@ struct PthFileTests {
     /// A `.pth` fixture and the safetensors file with the same tensors.
     static let pairs = [
         ("zip", "tensors"), ("legacy", "tensors"), ("typed", "typed"), ("wrapped", "wrapped"),
-        ("wrapped_legacy", "wrapped"),
+        ("wrapped_legacy", "wrapped"), ("domainbed.pkl", "wrapped"), ("lightning2.ckpt", "wrapped"),
+        ("lightning3.ckpt", "wrapped"), ("lightning4.ckpt", "wrapped"), ("lightning5.ckpt", "wrapped"),
+        ("timm.pth.tar", "wrapped"), ("nested.pt", "wrapped"),
     ]
 
     @Test(arguments: pairs) func readsWhatTorchSaves(_ name: String, _ expected: String) throws {
-        let pth = try PthFile.read(fixture("pth/\(name).pth"))
+        let path = try fixture("pth/" + (name.contains(".") ? name : "\(name).pth"))
+        if expected != "typed" {  // some of whose types no tensor has
+            #expect(try Set(StateDict(contentsOf: path).names) == Set(PthFile.read(path).entries.map(\.name)))
+        }
+        let pth = try PthFile.read(path)
         let file = try MappedFile(path: fixture("pth/\(expected).safetensors"))
         let header = try SafetensorsHeader.parse(file)
         #expect(Set(pth.entries.map(\.name)) == Set(header.entries.map(\.name)))
@@ -49,10 +55,11 @@ struct PthFileTests {
     }
 
     @Test(arguments: [
-        ("malicious", "refers to posix.system, which weights do not need: refused; convert it to safetensors"),
+        ("malicious", "refers to posix.system, which weights do not need: refused; save the model's state_dict()"),
         ("malicious_legacy", "refers to posix.system"),
         ("module", "refers to torch.nn.modules.container.Sequential"),
-        ("list", "holds no state dict"),
+        ("list", "holds no state dict;"),
+        ("several", "holds no state dict of its own, but some under generator, discriminator;"),
         ("plain_pickle", "neither a zip archive nor the older format of torch.save"),
         ("compressed", "is compressed or encrypted"),
     ]) func refuses(_ name: String, _ words: String) throws {
@@ -93,8 +100,17 @@ struct PthFileTests {
         let nested = [UInt8](repeating: UInt8(ascii: ")"), count: 1) + [UInt8](repeating: 0x85, count: 300_000)
         let endless = [UInt8](repeating: UInt8(ascii: "("), count: 1_000_000)
         let long: [UInt8] = [UInt8(ascii: "X"), 0xFF, 0xFF, 0xFF, 0xFF]
-        let unknown: [UInt8] = [0x95]
+        let unknown: [UInt8] = [0x99]
+        // 20 MB of objects, of marks, of tuples around one object, and of names for it.
+        func many(_ code: [UInt8]) -> [UInt8] { [UInt8](repeatElement(code, count: 20_000_000 / code.count).joined()) }
+        let codes: [[UInt8]] = [Array("N".utf8), Array("]".utf8), Array("K\u{1}".utf8), Array("(".utf8)]
         let head: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+        let large = codes.map(many) + [Array(")".utf8) + many([0x85]), Array("N".utf8) + many([0x32, 0x94])]
+        for body in large {
+            try Data(head + body).write(to: folder.url("large.pth"))
+            let error = #expect(throws: FileFormatError.self) { try PthFile.read(folder.path("large.pth")) }
+            #expect(error?.problem.contains("more than 2000000 objects") == true)
+        }
         for body in [nested + [0x2E], endless, long, unknown, []] {
             try Data(head + body).write(to: folder.url("hostile.pth"))
             #expect(throws: FileFormatError.self) { try PthFile.read(folder.path("hostile.pth")) }

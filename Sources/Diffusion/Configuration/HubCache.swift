@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// The local cache of the Hugging Face hub, as `huggingface_hub` lays it out. Nothing is fetched here: the module
@@ -46,13 +47,17 @@ public struct HubCache: Sendable {
         /// Paths of the hub's own pages, which no user or organisation is called.
         private static let reserved: Set = ["models", "datasets", "spaces", "api"]
 
+        /// What a file's name ends with, whose owner means that file and no model of the hub.
+        private static let fileEndings: Set = ["safetensors", "ckpt", "pt", "pth", "pkl", "bin"]
+
         /// Nil for a text that cannot be an id.
         public init?(_ text: String) {
             let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let name = parts[0]
             guard name.count <= 96, name.wholeMatch(of: /[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*/) != nil,
                 !name.contains("--"), !name.contains(".."), name.last.map({ !".-".contains($0) }) ?? false,
-                !Self.reserved.contains(name.prefix { $0 != "/" }.lowercased())
+                !Self.reserved.contains(name.prefix { $0 != "/" }.lowercased()),
+                !Self.fileEndings.contains(FilePath.fileExtension(of: name).lowercased())
             else { return nil }
             self.name = name
             revision = parts.count == 2 ? parts[1] : "main"
@@ -117,33 +122,35 @@ public struct HubCache: Sendable {
     }
 }
 
-/// Where a model is: a folder, or a snapshot in the cache of the Hugging Face hub.
+/// Where a model is: a folder, a single file, or a snapshot in the cache of the Hugging Face hub.
 struct ModelLocation {
-    let folder: String
+    /// The folder or the file.
+    let path: String
+    /// Whether it is a single file.
+    let isFile: Bool
     private let snapshot: HubCache.Snapshot?
 
-    /// - Parameter name: a folder in diffusers layout, `ORG/NAME` or `ORG/NAME@REVISION`. A folder that exists wins.
+    /// - Parameter name: a folder in diffusers layout, a single file, `ORG/NAME` or `ORG/NAME@REVISION`. What exists wins.
     /// - Throws: ``ModelError`` saying what was looked for, and what to fetch.
     init(_ name: String, cache: HubCache = HubCache()) throws {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), isFolder.boolValue {
-            folder = name
-            snapshot = nil
+        if Files.exists(name) {
+            (path, isFile, snapshot) = (name, !Files.isFolder(name), nil)
             return
         }
         guard let id = HubCache.ModelID(name) else {
             throw ModelError(
-                path: name, "no such model; wanted a folder in diffusers layout (unet/, vae/, …), or ORG/NAME")
+                path: name,
+                "no such model; wanted a folder in diffusers layout (unet/, vae/, …), a file of Stable Diffusion, or ORG/NAME"
+            )
         }
         let found = try cache.snapshot(id)
-        folder = found.folder
-        snapshot = found
+        (path, isFile, snapshot) = (found.folder, false, found)
     }
 
     /// The error for a part (`unet`) that is not there.
     func missing(_ part: String) -> ModelError {
         guard let snapshot else {
-            return ModelError(path: "\(folder)/\(part)", "missing; a model folder in diffusers layout has it")
+            return ModelError(path: "\(path)/\(part)", "missing; a model folder in diffusers layout has it")
         }
         if FileManager.default.fileExists(atPath: "\(snapshot.absent)/\(part)") {
             return ModelError(path: "\(snapshot.id)", "has no \(part): not a model in diffusers layout; name another")

@@ -40,7 +40,12 @@ extension LatentDiffusionModel {
             throw FileFormatError(
                 path: folder, problem: "is the model that is read", remedy: "write to another folder")
         }
-        for part in ["vae", "tokenizer", "scheduler", "unet", "text_encoder"] {
+        var changed = changed
+        if isSingleFile {
+            changed = Set(LoRAFile.Part.allCases)
+            try writeParts(to: folder)
+        }
+        for part in isSingleFile ? [] : ["vae", "tokenizer", "scheduler", "unet", "text_encoder"] {
             let isChanged = LoRAFile.Part(rawValue: part).map(changed.contains) ?? false
             try ModelFolder.copy("\(path)/\(part)", to: "\(folder)/\(part)") { name in
                 // Of a changed part the settings only; and no weights in a type that is not read here.
@@ -58,5 +63,18 @@ extension LatentDiffusionModel {
         try ModelFolder.copyIndex(
             from: path, to: folder, vae: vae is AutoencoderTiny ? "AutoencoderTiny" : "AutoencoderKL",
             scheduler: schedulerConfig.className)
+    }
+
+    /// The parts of a model of one file that no training changes, and the settings of the others.
+    private func writeParts(to folder: String) throws {
+        try tokenizer.write(to: "\(folder)/tokenizer")
+        try AtomicFile.makeFolder("\(folder)/scheduler")
+        try schedulerConfig.write(to: "\(folder)/scheduler/scheduler_config.json")
+        if let vae = vae as? AutoencoderKL {
+            try ModelFolder.write(vae.config.json, to: "\(folder)/vae/config.json")
+            try vae.store.state.write(safetensors: "\(folder)/vae/diffusion_pytorch_model.safetensors")
+        }
+        try ModelFolder.write(unet.config.json, to: "\(folder)/unet/config.json")
+        try ModelFolder.write(textEncoder.config.json, to: "\(folder)/text_encoder/config.json")
     }
 }

@@ -46,9 +46,10 @@ public struct LoRAFile {
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         let file = exists && isFolder.boolValue ? "\(path)/\(Self.fileName)" : path
-        let state = try StateDict(safetensors: file)
-        let settings = try AdapterSettings(
-            SafetensorsHeader.parse(MappedFile(path: file)).metadata[Self.metadataKey], file)
+        let state = try StateDict(contentsOf: file)
+        // A file of PyTorch has no place for settings.
+        let header = try? SafetensorsHeader.parse(MappedFile(path: file))
+        let settings = try AdapterSettings(header?.metadata[Self.metadataKey], file)
         var found: [LoRAKey.Layer: [LoRAKey.Role: Tensor]] = [:]
         var order: [LoRAKey.Layer] = []
         var unknown: [String] = []
@@ -59,6 +60,9 @@ public struct LoRAFile {
             }
             if found[key.layer] == nil { order.append(key.layer) }
             found[key.layer, default: [:]][key.role] = tensor
+        }
+        if let kind = Self.otherKinds.first(where: { mark, _ in unknown.contains { $0.contains(mark) } })?.name {
+            throw ModelError(path: file, "\(kind), which is another kind of adapter than LoRA and is not supported")
         }
         guard unknown.isEmpty else {
             throw ModelError(
@@ -80,6 +84,16 @@ public struct LoRAFile {
         }
         self.path = file
     }
+
+    /// Kinds of adapters that are not read, by what their keys hold.
+    private static let otherKinds: [(mark: String, name: String)] = [
+        (mark: ".hada_w", name: "a LoHa (LyCORIS)"), (".lokr_w", "a LoKr (LyCORIS)"), (".dora_scale", "a DoRA"),
+        (".lora_magnitude_vector", "a DoRA"), (".lora_mid.", "a LoCon with a core (LyCORIS)"), (".oft_", "an OFT"),
+        (".boft_", "a BOFT"), ("ia3_l", "an (IA)³"), (".on_input", "an (IA)³ (LyCORIS)"),
+        (".glora_", "a GLoRA"), (".diff_b", "a whole change of the weights (LyCORIS)"),
+        (".diff", "a whole change of the weights (LyCORIS)"), ("emb_params", "a textual inversion"),
+        ("string_to_param", "a textual inversion"),
+    ]
 
     /// A few names of many.
     static func list(_ names: [String]) -> String {

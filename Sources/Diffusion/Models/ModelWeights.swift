@@ -57,6 +57,11 @@ extension AutoencoderKL {
         let store = try ModelWeights.store(
             folder: folder, stems: ["diffusion_pytorch_model"], device: device,
             dtype: dtype == .float16 && config.needsFloat32 ? .float32 : dtype, rename: Self.currentName)
+        try self.init(verifying: store, config)
+    }
+
+    /// A model of a checkpoint's tensors, all of which it must have.
+    convenience init(verifying store: ParameterStore, _ config: AutoencoderKLConfig) throws {
         self.init(store, config)
         try store.verify()
         ModelWeights.layOut(store)
@@ -77,6 +82,11 @@ extension UNet2DConditionModel {
         let config = try UNet2DConditionConfig(path: "\(folder)/config.json")
         let store = try ModelWeights.store(
             folder: folder, stems: ["diffusion_pytorch_model"], device: device, dtype: dtype)
+        try self.init(verifying: store, config)
+    }
+
+    /// A model of a checkpoint's tensors, all of which it must have.
+    convenience init(verifying store: ParameterStore, _ config: UNet2DConditionConfig) throws {
         self.init(store, config)
         try store.verify()
         ModelWeights.layOut(store)
@@ -92,6 +102,11 @@ extension CLIPTextModel {
         let store = try ModelWeights.store(
             folder: folder, stems: ["model", "pytorch_model"], device: device, dtype: dtype
         ) { $0.hasPrefix("text_model.") ? $0 : "text_model." + $0 }
+        try self.init(verifying: store, config)
+    }
+
+    /// A model of a checkpoint's tensors, all of which it must have.
+    convenience init(verifying store: ParameterStore, _ config: CLIPTextConfig) throws {
         self.init(store, config)
         try store.verify(ignoring: Self.isIgnorable)
         ModelWeights.layOut(store)

@@ -27,8 +27,9 @@ extension CLIPTokenizer {
 
     /// Builds CLIP's tokenizer from OpenAI's `bpe_simple_vocab_16e6.txt` (decompressed), as Stable Diffusion 1.x has it.
     ///
+    /// - Parameter padding: the token that fills a prompt up in place of the end token; "!" in Stable Diffusion 2.x.
     /// - Throws: `FileFormatError` if the file is missing or is another one.
-    public init(openAIMerges path: String, contextLength: Int = 77) throws {
+    public init(openAIMerges path: String, contextLength: Int = 77, padding: String? = nil) throws {
         let merges = try TokenizerWords.merges(path, limit: 49_152 - 256 - 2)
         let bytes = BytePairEncoder.bytesInOrder.map { String(BytePairEncoder.byteCharacters[$0]) }
         let tokens =
@@ -38,8 +39,9 @@ extension CLIPTokenizer {
         let vocabulary = Dictionary(tokens.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         do {
             guard vocabulary.count == 49_408 else { throw BytePairEncoder.Failure(problem: "not CLIP's merges") }
-            try self.init(
-                vocabulary: vocabulary, merges: merges, special: SpecialTokens(), contextLength: contextLength)
+            var special = SpecialTokens()
+            if let padding { special.pad = SpecialToken(content: padding, isNormalized: false) }
+            try self.init(vocabulary: vocabulary, merges: merges, special: special, contextLength: contextLength)
         } catch let failure as BytePairEncoder.Failure {
             throw FileFormatError(path: path, problem: failure.problem, remedy: "fetch bpe_simple_vocab_16e6.txt again")
         }

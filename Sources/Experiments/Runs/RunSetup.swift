@@ -102,7 +102,8 @@ struct RunSetup {
         default:
             guard Files.exists(setting) else {
                 throw UserError(
-                    "\(setting): no such weights file; give a .safetensors or .pth file, or --weights auto or none")
+                    "\(setting): no such weights file; give a file of PyTorch or safetensors, or --weights auto or none"
+                )
             }
             return setting
         }
@@ -142,11 +143,13 @@ struct RunSetup {
             device: device, seed: configuration.seed, runDirectory: runDirectory, storeDirectory: configuration.store,
             logger: logger
         ) {
-            try Classifier(
-                backbone, classCount: classCount, weights: weights.map(StateDict.init(contentsOf:)),
+            let classifier = try Classifier(
+                backbone, classCount: classCount, weights: weights.map { try StateDict(contentsOf: $0) },
                 name: weights ?? "",
                 options: options,
                 seed: seed, device: device)
+            if let note = classifier.weightsNote { logger.notice("\(note)") }
+            return classifier
         }
     }
 

@@ -1,7 +1,8 @@
 /// Reads the pickles that `torch.save` writes, as data: nothing in them is ever called.
 ///
 /// A pickle is a program for a stack machine that may name any Python function. This machine knows the few names that
-/// tensors need and what they mean; any other name, and any other instruction, is refused.
+/// tensors need and what they mean, and the names of libraries whose plain data checkpoints carry beside them, which it
+/// passes over; any other name, and any other instruction, is refused.
 ///
 /// Objects live in one flat array and refer to each other by index, so neither cycles nor deep nesting cost anything.
 struct PickleReader {
@@ -39,15 +40,18 @@ struct PickleReader {
         case tuple([Int])
         case list([Int])
         case dictionary([(key: Int, value: Int)])
-        case global(Global)
-        case storage(Storage)
-        case tensor(TensorView)
+        indirect case global(Global)
+        indirect case storage(Storage)
+        indirect case tensor(TensorView)
+        /// Something that holds no tensors that are wanted.
         case opaque
     }
 
     /// The names that may appear, by what they do.
     enum Global {
-        case orderedDictionary, rebuildTensor, rebuildTypedTensor, rebuildParameter, size, device
+        case orderedDictionary, rebuildTensor, rebuildTypedTensor, rebuildParameter, size
+        /// Makes plain data of no interest.
+        case inert
         case storage(SafetensorsDType?)
         case dtype(SafetensorsDType)
     }
@@ -61,8 +65,8 @@ struct PickleReader {
     /// Pairs copied from lists into dictionaries.
     private var copiedPairs = 0
 
-    /// Most objects in one file; a pickle made to exhaust memory has more.
-    static let mostNodes = 20_000_000
+    /// Most objects in one file, of which a tensor takes about twenty; a pickle made to exhaust memory has more.
+    static let mostNodes = 2_000_000
 
     /// - Parameter range: where the pickles may lie in the file.
     init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
@@ -74,7 +78,9 @@ struct PickleReader {
     mutating func read() throws -> Int {
         (stack, marks, memo) = ([], [], [:])
         while true {
-            guard nodes.count < Self.mostNodes else { throw Failure(problem: "more than \(Self.mostNodes) objects") }
+            guard max(nodes.count, stack.count, marks.count, memo.count) < Self.mostNodes else {
+                throw Failure(problem: "more than \(Self.mostNodes) objects")
+            }
             let place = position
             let code = try byte()
             if code == UInt8(ascii: ".") { return try pop() }
@@ -94,6 +100,7 @@ struct PickleReader {
         switch code {
         case 0x80: position += 1  // PROTO
         case UInt8(ascii: "N"): push(.none)
+        case 0x95: _ = try take(8)  // FRAME: how much a reader may buffer
         case 0x88: push(.bool(true))
         case 0x89: push(.bool(false))
         case UInt8(ascii: "J"): try push(.int(Int(Int32(truncatingIfNeeded: number(4)))))
@@ -103,12 +110,27 @@ struct PickleReader {
         case UInt8(ascii: "G"):
             _ = try take(8)
             push(.double)
-        case UInt8(ascii: "X"), UInt8(ascii: "T"): try pushString(take(number(4)))
-        case UInt8(ascii: "U"): try pushString(take(number(1)))
+        case UInt8(ascii: "X"): try pushString(take(number(4)))
+        case 0x8C: try pushString(take(number(1)))
+        case 0x8D: try pushString(take(number(8)))
+        case UInt8(ascii: "U"): try pushPlainString(take(number(1)))
+        case UInt8(ascii: "T"): try pushPlainString(take(number(4)))
+        case UInt8(ascii: "C"): try skipBytes(number(1))
+        case UInt8(ascii: "B"): try skipBytes(number(4))
+        case 0x8E, 0x96: try skipBytes(number(8))
+        case 0x8B: try pushLong(take(number(4)))
         case UInt8(ascii: "]"): push(.list([]))
         case UInt8(ascii: "}"): push(.dictionary([]))
         case UInt8(ascii: ")"): push(.tuple([]))
+        case 0x8F: push(.opaque)  // an empty set
+        case 0x90: try addToSet(popMark())
+        case 0x91:
+            _ = try popMark()
+            push(.opaque)
         case UInt8(ascii: "("): marks.append(stack.count)
+        case UInt8(ascii: "0"): _ = try pop()
+        case UInt8(ascii: "1"): _ = try popMark()
+        case UInt8(ascii: "2"): try stack.append(top())
         case UInt8(ascii: "t"): try push(.tuple(popMark()))
         case 0x85, 0x86, 0x87: try push(.tuple(pop(Int(code - 0x84))))
         case UInt8(ascii: "a"): try append(pop(1))
@@ -117,10 +139,15 @@ struct PickleReader {
         case UInt8(ascii: "u"): try setItems(popMark())
         case UInt8(ascii: "q"): try memo[number(1)] = top()
         case UInt8(ascii: "r"): try memo[number(4)] = top()
+        case 0x94: try memo[memo.count] = top()
         case UInt8(ascii: "h"): try recall(number(1))
         case UInt8(ascii: "j"): try recall(number(4))
         case UInt8(ascii: "c"): try push(.global(global(line(), line())))
-        case UInt8(ascii: "R"): try reduce()
+        case 0x93: try stackGlobal()
+        case UInt8(ascii: "R"), 0x81: try reduce()
+        case 0x92:
+            _ = try pop()  // keyword arguments
+            try reduce()
         case UInt8(ascii: "b"): try build()
         case UInt8(ascii: "Q"): try persistentIdentifier()
         default: return false
@@ -142,9 +169,11 @@ struct PickleReader {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
     }
 
-    /// A little-endian unsigned number of 1 to 4 bytes.
+    /// A little-endian unsigned number of 1 to 8 bytes.
     private mutating func number(_ size: Int) throws -> Int {
-        try take(size).reversed().reduce(0) { $0 << 8 | Int($1) }
+        let bytes = try take(size)
+        guard size < 8 || bytes[7] < 0x80 else { throw Failure(problem: "damaged pickle") }
+        return bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
     }
 
     private mutating func line() throws -> String {
@@ -159,6 +188,16 @@ struct PickleReader {
             throw Failure(problem: "a name that is not UTF-8")
         }
         push(.string(text))
+    }
+
+    /// Text of Python 2, which may be bytes that are none.
+    private mutating func pushPlainString(_ text: UnsafeRawBufferPointer) {
+        push(String(validating: text, as: UTF8.self).map(Node.string) ?? .opaque)
+    }
+
+    private mutating func skipBytes(_ count: Int) throws {
+        _ = try take(count)
+        push(.opaque)
     }
 
     private mutating func pushLong(_ digits: UnsafeRawBufferPointer) {
@@ -202,8 +241,13 @@ struct PickleReader {
         guard stack.count < Self.mostNodes else { throw Failure(problem: "more than \(Self.mostNodes) objects") }
     }
 
+    private mutating func addToSet(_ items: [Int]) throws {
+        guard case .opaque = try nodes[top()] else { throw Failure(problem: "damaged pickle") }
+    }
+
     private mutating func append(_ items: [Int]) throws {
         let target = try top()
+        if case .opaque = nodes[target] { return }
         guard case .list(var list) = nodes[target] else { throw Failure(problem: "damaged pickle") }
         nodes[target] = .none
         list.append(contentsOf: items)
@@ -212,6 +256,7 @@ struct PickleReader {
 
     private mutating func setItems(_ items: [Int]) throws {
         let target = try top()
+        if case .opaque = nodes[target] { return }
         guard case .dictionary(var pairs) = nodes[target], items.count % 2 == 0 else {
             throw Failure(problem: "damaged pickle")
         }
@@ -229,14 +274,20 @@ struct PickleReader {
         case ("torch._utils", "_rebuild_tensor_v3"): return .rebuildTypedTensor
         case ("torch._utils", "_rebuild_parameter"): return .rebuildParameter
         case ("torch", "Size"): return .size
-        case ("torch", "device"): return .device
         case ("torch.storage", "UntypedStorage"), ("torch", "UntypedStorage"): return .storage(nil)
         case ("torch", _), ("torch.cuda", _):
             if let dtype = SafetensorsDType(storageName: name) { return .storage(dtype) }
             if module == "torch", let dtype = SafetensorsDType(torchName: name) { return .dtype(dtype) }
         default: break
         }
+        if InertNames.contains(module, name) { return .inert }
         throw Failure(problem: "refers to \(shortened("\(module).\(name)")), which weights do not need: refused")
+    }
+
+    private mutating func stackGlobal() throws {
+        let (name, module) = try (pop(), pop())
+        guard let module = string(module), let name = string(name) else { throw Failure(problem: "damaged pickle") }
+        try push(.global(global(module, name)))
     }
 
     private mutating func reduce() throws {
@@ -251,7 +302,7 @@ struct PickleReader {
         case .rebuildTypedTensor where values.count >= 7: try push(.tensor(tensor(values, dtype: values[6])))
         case .rebuildParameter where !values.isEmpty: stack.append(values[0])
         case .size where values.count == 1: stack.append(values[0])
-        case .device: push(.opaque)
+        case .inert: push(.opaque)
         default: throw Failure(problem: "damaged pickle")
         }
     }
@@ -271,10 +322,13 @@ struct PickleReader {
         }
     }
 
-    /// Attributes of a dictionary (a state dict's version table) are dropped; nothing else has any.
+    /// Attributes of a dictionary (a state dict's version table) are dropped, and those of objects of no interest.
     private mutating func build() throws {
         _ = try pop()
-        guard case .dictionary = try nodes[top()] else { throw Failure(problem: "damaged pickle") }
+        switch try nodes[top()] {
+        case .dictionary, .opaque: break
+        default: throw Failure(problem: "damaged pickle")
+        }
     }
 
     private mutating func persistentIdentifier() throws {

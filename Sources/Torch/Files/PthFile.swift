@@ -17,8 +17,9 @@ public struct PthEntry: Equatable, Sendable {
 
 /// The tensors of a state dict that Python's `torch.save` wrote, read without executing anything.
 ///
-/// Both layouts are read: the zip archive of PyTorch 1.6 and later, and the older sequence of pickles. The state dict
-/// may stand inside a checkpoint under `state_dict`, `model_state_dict`, `model_dict` or `model`.
+/// Both layouts are read, whatever the file's name ends with: the zip archive of PyTorch 1.6 and later, and the older sequence
+/// of pickles. The state dict may stand inside a checkpoint under `state_dict`, `model_state_dict`, `model_dict` (DomainBed's),
+/// `model`, `network`, `net` or `params`.
 public struct PthFile: Sendable {
     /// The mapped file that the entries' storages lie in.
     public let file: MappedFile
@@ -30,6 +31,7 @@ public struct PthFile: Sendable {
     /// - Throws: `FileFormatError` if the file is damaged, or holds or refers to anything but tensors and plain values.
     public static func read(_ path: String) throws -> PthFile {
         let file = try MappedFile(path: path)
+        try file.withBytes { try ForeignFile.refuse($0, path: path) }
         do {
             let entries = try file.withBytes { try ZipDirectory.begins($0) ? readZip($0) : readSequence($0) }
             return PthFile(file: file, entries: entries)
@@ -42,7 +44,8 @@ public struct PthFile: Sendable {
 
     private static func error(_ path: String, _ problem: String) -> FileFormatError {
         FileFormatError(
-            path: path, problem: "not readable as PyTorch weights: \(problem)", remedy: "convert it to safetensors")
+            path: path, problem: "not readable as PyTorch weights: \(problem)",
+            remedy: "save the model's state_dict() by torch.save or as safetensors")
     }
 
     /// Copies an entry's elements to `target` in row-major order.
@@ -155,7 +158,7 @@ public struct PthFile: Sendable {
     ) throws -> [PthEntry] {
         var names = Set<String>()
         // Tensors may share a storage, but not so often as to fill the memory.
-        var room = 1 << 26 + 16 * fileSize
+        var room = 1 << 26 + 4 * fileSize
         return try stateDict(reader, top).map { name, view in
             guard names.insert(name).inserted else {
                 throw PickleReader.Failure(problem: "\"\(shortened(name))\" appears twice")
@@ -172,30 +175,41 @@ public struct PthFile: Sendable {
         }
     }
 
-    /// The tensors of the outermost dictionary, or, if it has none, of the state dict inside it.
+    /// Under which names a checkpoint has its state dict.
+    private static let wrappers = [
+        "state_dict", "model_state_dict", "model_dict", "model", "network", "net", "params",
+    ]
+
+    /// The tensors of the state dict in the outermost dictionary, or of that itself.
     private static func stateDict(
-        _ reader: PickleReader, _ top: Int
+        _ reader: PickleReader, _ top: Int, depth: Int = 0
     ) throws -> [(name: String, view: PickleReader.TensorView)] {
+        func pairs(_ index: Int) -> [(key: Int, value: Int)] {
+            if case .dictionary(let pairs) = reader.nodes[index] { pairs } else { [] }
+        }
         func tensors(_ index: Int) -> [(String, PickleReader.TensorView)] {
-            guard case .dictionary(let pairs) = reader.nodes[index] else { return [] }
-            return pairs.compactMap { pair in
+            pairs(index).compactMap { pair in
                 guard let name = reader.string(pair.key), case .tensor(let view) = reader.nodes[pair.value] else {
                     return nil
                 }
                 return (name, view)
             }
         }
+        let members = pairs(top)
+        for key in wrappers where depth < 3 {
+            guard let pair = members.last(where: { reader.string($0.key) == key }), !pairs(pair.value).isEmpty,
+                let inner = try? stateDict(reader, pair.value, depth: depth + 1)
+            else { continue }
+            return inner
+        }
         let outer = tensors(top)
         guard outer.isEmpty else { return outer }
-        guard case .dictionary(let pairs) = reader.nodes[top] else {
-            throw PickleReader.Failure(problem: "holds no state dict")
-        }
-        for key in ["state_dict", "model_state_dict", "model_dict", "model"] {
-            guard let pair = pairs.last(where: { reader.string($0.key) == key }) else { continue }
-            let inner = tensors(pair.value)
-            if !inner.isEmpty { return inner }
-        }
-        throw PickleReader.Failure(problem: "holds no state dict")
+        let others = members.compactMap { tensors($0.value).isEmpty ? nil : reader.string($0.key) }
+        throw PickleReader.Failure(
+            problem: others.isEmpty
+                ? "holds no state dict"
+                : "holds no state dict of its own, but some under \(others.prefix(8).map(shortened).joined(separator: ", "))"
+        )
     }
 
     /// Checks that every element of a view lies in its storage.

@@ -1,21 +1,24 @@
 import Foundation
+import Foundations
 
 extension StateDict {
-    /// Reads a `.safetensors` or a `.pth` file, told apart by their first bytes, or what a `.json` index spreads over
-    /// several files.
+    /// Reads weights of safetensors or of PyTorch, or what an index spreads over several files: told apart by their bytes,
+    /// whatever the file is called (`.pth.tar`, `.ckpt`, `.pkl`).
+    /// - Parameter isWanted: of which names tensors are read; all by default.
     /// - Throws: ``FileFormatError`` naming the file and the remedy.
-    public init(contentsOf path: String) throws {
-        if path.hasSuffix(".json") {
-            try self.init(safetensorsIndex: path)
-            return
-        }
+    public init(contentsOf path: String, where isWanted: (String) -> Bool = { _ in true }) throws {
         let file = try MappedFile(path: path)
-        let start = file.withBytes { Array($0.prefix(2)) }
-        // A zip archive or a pickle; the first byte of a safetensors file is a header's length, its ninth "{".
-        if start == Array("PK".utf8) || start.first == 0x80 && file.withBytes({ $0.count < 9 || $0[8] != 0x7b }) {
-            try self.init(pth: path)
+        let start = file.withBytes { Array($0.prefix(9)) }
+        let isSafetensors = start.count == 9 && start[8] == UInt8(ascii: "{")
+        // A zip archive or a pickle; the first bytes of a safetensors file are a header's length.
+        let isNamedPickle = ["pth", "pt", "bin", "ckpt", "pkl", "tar"]
+            .contains(FilePath.fileExtension(of: path).lowercased())
+        if !isSafetensors, start.starts(with: "PK".utf8) || start.first == 0x80 || isNamedPickle {
+            try self.init(pth: path, where: isWanted)
+        } else if !isSafetensors, start.first == UInt8(ascii: "{") {
+            try self.init(safetensorsIndex: path)
         } else {
-            try self.init(file)
+            try self.init(file, where: isWanted)
         }
     }
 
@@ -49,9 +52,9 @@ extension StateDict {
         }
     }
 
-    init(_ file: MappedFile) throws {
+    init(_ file: MappedFile, where isWanted: (String) -> Bool = { _ in true }) throws {
         self.init()
-        for entry in try SafetensorsHeader.parse(file).entries {
+        for entry in try SafetensorsHeader.parse(file).entries where isWanted(entry.name) {
             guard let dtype = entry.dtype.torchType else {
                 throw FileFormatError(
                     path: file.path, problem: "\(entry.name) has type \(entry.dtype.rawValue), which is not supported",

@@ -182,16 +182,20 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public func verifyBeforeUse() {
         guard checkpoint != nil, !isVerified else { return }
         isVerified = true
-        let damaged = noGrad {
+        if let damaged = firstInfinite {
+            fail(TorchError("\(checkpointName): \(damaged) holds infinite values or NaN; fetch the file again"))
+        }
+    }
+
+    /// The name of the first tensor with an infinity or NaN in it.
+    public var firstInfinite: String? {
+        noGrad {
             entries.first { entry in
                 defer { entry.tensor.releasePages() }
                 // The sum of a tensor is finite where all its elements are; it overflows only if they are absurdly large.
                 return entry.tensor.dtype.isFloatingPoint && !entry.tensor.sum(dtype: .float32).item().isFinite
                     && entry.tensor.isFinite().all().item() == 0
-            }
-        }
-        if let damaged {
-            fail(TorchError("\(checkpointName): \(damaged.name) holds infinite values or NaN; fetch the file again"))
+            }?.name
         }
     }
 
