@@ -72,7 +72,9 @@ public enum PNG {
         var header = spng_ihdr()
         try check(spng_get_ihdr(context, &header))
         var transparency = spng_trns()
-        let hasAlpha = header.color_type & 4 != 0 || spng_get_trns(context, &transparency) == 0
+        let found = spng_get_trns(context, &transparency)
+        if found != 0, found != SPNG_ECHUNKAVAIL.rawValue { try check(found) }
+        let hasAlpha = header.color_type & 4 != 0 || found == 0
 
         if !hasAlpha, header.bit_depth <= 8 {
             let pixels = try [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in

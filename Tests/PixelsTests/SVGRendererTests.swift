@@ -34,4 +34,23 @@ import Testing
     func refusesWhatIsNoSVG(_ text: String) {
         #expect(throws: ImageError.self) { try SVGRenderer.render(svg: text, width: 8, height: 8) }
     }
+
+    /// Drawings that name themselves again and again end in time: librsvg counts what it draws.
+    @Test func boundsWhatADrawingTakes() throws {
+        let uses = (1...12).map { level in
+            let use = "<use href=\"#g\(level - 1)\"/>"
+            return "<g id=\"g\(level)\">\(String(repeating: use, count: 10))</g>"
+        }
+        let entities = (1...12).map { "<!ENTITY e\($0) \"\(String(repeating: "&e\($0 - 1);", count: 10))\">" }
+        let head = "xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\">"
+        for bomb in [
+            "<svg \(head)<defs><rect id=\"g0\" width=\"9\" height=\"9\"/>\(uses.joined())</defs><use href=\"#g12\"/></svg>",
+            "<!DOCTYPE svg [<!ENTITY e0 \"x\">\(entities.joined())]><svg \(head)<text>&e12;</text></svg>",
+            "<svg \(head)" + String(repeating: "<g>", count: 100_000),
+        ] {
+            let began = ContinuousClock.now
+            #expect(throws: ImageError.self) { try SVGRenderer.render(svg: bomb, width: 20, height: 20) }
+            #expect(ContinuousClock.now - began < .seconds(60))
+        }
+    }
 }
