@@ -31,7 +31,9 @@ struct EvalCommand: AsyncParsableCommand {
     var output: String?
 
     @Option(
-        help: "Another data set with the same classes, or the folder that the run's own lies in now; by default where it was.")
+        help:
+            "Another data set with the same classes, or the folder that the run's own lies in now; by default where it was."
+    )
     var data: String?
 
     @OptionGroup var threading: ThreadsOption

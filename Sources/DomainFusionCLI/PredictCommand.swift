@@ -47,7 +47,8 @@ struct PredictCommand: AsyncParsableCommand {
         var failures = 0
         for start in stride(from: 0, to: images.count, by: 64) {
             // One that cannot be read is told, and does not stop the others.
-            let batch = images[start..<min(start + 64, images.count)].compactMap { path -> (path: String, image: RGBImage)? in
+            let batch = images[start..<min(start + 64, images.count)].compactMap {
+                path -> (path: String, image: RGBImage)? in
                 do {
                     return (path, try ImageFile.decode(path) { printError("warning: \($0)") })
                 } catch {

@@ -41,7 +41,8 @@ struct TrainOptions: ParsableArguments {
     /// - Throws: ``UserError`` for an unknown setting or an impossible value.
     func configuration() throws -> RunConfiguration {
         var result = try settings.configuration(
-            data: data, testDomains: testDomains.isEmpty ? nil : testDomains, algorithm: algorithm, seed: seed, draw: draw)
+            data: data, testDomains: testDomains.isEmpty ? nil : testDomains, algorithm: algorithm, seed: seed,
+            draw: draw)
         if oracle { result.oracle = true }
         if let olaJudge { try result.judge(by: olaJudge) }
         return result

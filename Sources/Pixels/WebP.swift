@@ -63,7 +63,8 @@ enum WebP {
         var info = WebPAnimInfo()
         var canvas: UnsafeMutablePointer<UInt8>?
         var time: Int32 = 0
-        guard WebPAnimDecoderGetInfo(decoder, &info) != 0, (Int(info.canvas_width), Int(info.canvas_height)) == (width, height),
+        guard WebPAnimDecoderGetInfo(decoder, &info) != 0,
+            (Int(info.canvas_width), Int(info.canvas_height)) == (width, height),
             WebPAnimDecoderGetNext(decoder, &canvas, &time) != 0, let canvas
         else { return nil }
         return composed(rgba: canvas, width: width, height: height, over: .white)

@@ -86,7 +86,7 @@ struct LDMSampleTests {
             (["--model", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
             (["--steps", "2000"], "1 to 1000"), (["--scheduler", "heun"], "euler-ancestral"),
             (["--guidance-rescale", "2"], "--guidance-rescale: 2.0 is not in 0...1"),
-            (["--preview-every", "0"], "1 or more"),
+            (["--preview-every", "0"], "0 is not in 1..."),
             (["--scheduler", "unipc", "--eta", "0.5"], "eta is a setting of DDIMScheduler"),
             (["--scheduler", "lcm", "--steps", "60"], "LCMScheduler takes 1 to 50"), (["--count", "0"], "--count"),
             (["--output", "no/folder/x.png"], "no/folder/x.png"),

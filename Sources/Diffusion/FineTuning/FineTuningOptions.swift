@@ -57,7 +57,8 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
         try require(learningRate > 0 && learningRate.isFinite, "a learning rate of \(learningRate); choose one above 0")
         try require(warmup >= 0 && warmup <= steps, "a warm-up of \(warmup) of \(steps) steps; choose 0 to \(steps)")
         try require(weightDecay >= 0 && weightDecay.isFinite, "a weight decay of \(weightDecay); choose 0 or more")
-        try require(maximumNorm > 0 && maximumNorm.isFinite, "a largest gradient norm of \(maximumNorm); choose one above 0")
+        try require(
+            maximumNorm > 0 && maximumNorm.isFinite, "a largest gradient norm of \(maximumNorm); choose one above 0")
         try require(minSNR >= 0 && minSNR.isFinite, "a min-SNR gamma of \(minSNR); choose 0 (none) or more")
         try require((0...1).contains(emptyCaptions), "a share of \(emptyCaptions) empty captions; choose 0 to 1")
         try require(
@@ -65,7 +66,8 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
             "an averaging decay of \(averageDecay); choose 0 (none) up to below 1")
         try require((0...4096).contains(loraRank), "a LoRA rank of \(loraRank); choose 0 (none) to 4096")
         try require(
-            loraRank == 0 || loraAlpha > 0 && loraAlpha.isFinite, "a LoRA alpha of \(loraAlpha); choose one above 0, such as the rank")
+            loraRank == 0 || loraAlpha > 0 && loraAlpha.isFinite,
+            "a LoRA alpha of \(loraAlpha); choose one above 0, such as the rank")
         try require(
             precision != .float16, "float16 is too narrow for gradients; choose bfloat16 or float32 as the precision")
     }

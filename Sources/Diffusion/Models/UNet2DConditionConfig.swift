@@ -34,7 +34,9 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         try reader.requireClass("UNet2DConditionModel")
         sampleSize = try reader.int("sample_size", 64)
         // The first files had a wrong size, which diffusers' pipelines replace.
-        let written = try reader.string("_diffusers_version", "1").split(separator: ".").prefix(2).compactMap { Int($0) }
+        let written = try reader.string("_diffusers_version", "1").split(separator: ".").prefix(2).compactMap {
+            Int($0)
+        }
         if sampleSize < 64, written.lexicographicallyPrecedes([0, 9]) { sampleSize = 64 }
         inChannels = try reader.int("in_channels", 4)
         outChannels = try reader.int("out_channels", 4)

@@ -165,7 +165,8 @@ extension SchedulerConfig {
     /// What ``inStableDiffusion`` changes that may change an image.
     var replacedInStableDiffusion: [String] {
         let isOffsetUsed = timestepSpacing ?? .leading == .leading
-        return (clipSample == false ? [] : ["clip_sample"]) + (stepsOffset == 1 || !isOffsetUsed ? [] : ["steps_offset"])
+        return (clipSample == false ? [] : ["clip_sample"])
+            + (stepsOffset == 1 || !isOffsetUsed ? [] : ["steps_offset"])
     }
 
     /// Clamps a predicted x₀ if the model's samples are bounded.

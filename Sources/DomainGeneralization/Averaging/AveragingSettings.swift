@@ -43,7 +43,8 @@ public struct AveragingSettings: Codable, Sendable, Equatable {
         func check(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
             if !isRight { throw UserError("\(path).\(message())") }
         }
-        try check((0...largestCount).contains(evaluateEvery), "evaluateEvery: \(evaluateEvery) is not in 0…\(largestCount)")
+        try check(
+            (0...largestCount).contains(evaluateEvery), "evaluateEvery: \(evaluateEvery) is not in 0…\(largestCount)")
         // As many sets of parameters are kept.
         try check((1...1000).contains(convergence), "convergence: \(convergence) is not in 1…1000")
         try check((1...1000).contains(tolerance), "tolerance: \(tolerance) is not in 1…1000")

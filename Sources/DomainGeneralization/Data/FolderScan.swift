@@ -6,7 +6,8 @@ struct FolderScan {
     static let imageExtensions: Set<String> = ["jpg", "jpeg", "png", "webp", "bmp"]
     /// Of images in formats that are not read.
     static let unreadExtensions: Set<String> = [
-        "tif", "tiff", "gif", "heic", "heif", "avif", "jxl", "jp2", "jfif", "ppm", "pgm", "tga", "svg", "dng", "cr2", "nef",
+        "tif", "tiff", "gif", "heic", "heif", "avif", "jxl", "jp2", "jfif", "ppm", "pgm", "tga", "svg", "dng", "cr2",
+        "nef",
         "arw",
     ]
 

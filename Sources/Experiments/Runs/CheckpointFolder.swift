@@ -92,7 +92,7 @@ public struct CheckpointFolder: Sendable {
         }
         guard steps.isEmpty else {
             throw UserError(
-                "\(path): no checkpoint in it is whole; restore one from a copy, or begin the training again")
+                "\(path): no checkpoint in it is whole; restore one from a copy, or begin again (train --restart)")
         }
         return nil
     }

@@ -63,7 +63,8 @@ public struct SlurmScript {
                     + "in it; choose another with --output")
         }
         guard !FilePath.isEscaped(folder) else {
-            throw UserError("\(folder): a name that is not UTF-8, which SLURM cannot write to; choose another with --output")
+            throw UserError(
+                "\(folder): a name that is not UTF-8, which SLURM cannot write to; choose another with --output")
         }
         try AtomicFile.makeFolder(folder)
         for member in members { try member.writeSettings(in: folder) }

@@ -22,7 +22,8 @@ struct IDXFile {
         func read(_ count: Int) throws -> [UInt8] {
             var bytes: [UInt8] = []
             while bytes.count < count {
-                let part = try [UInt8](unsafeUninitializedCapacity: min(count - bytes.count, Self.part)) { buffer, read in
+                let part = try [UInt8](unsafeUninitializedCapacity: min(count - bytes.count, Self.part)) {
+                    buffer, read in
                     let got = gzread(file, buffer.baseAddress, UInt32(buffer.count))
                     guard got > 0 else { throw UserError("\(path): cut off, or no whole gzip file; fetch it again") }
                     read = Int(got)
