@@ -101,8 +101,8 @@ struct PthFileTests {
         let endless = [UInt8](repeating: UInt8(ascii: "("), count: 1_000_000)
         let long: [UInt8] = [UInt8(ascii: "X"), 0xFF, 0xFF, 0xFF, 0xFF]
         let unknown: [UInt8] = [0x99]
-        // 20 MB of objects, of marks, of tuples around one object, and of names for it.
-        func many(_ code: [UInt8]) -> [UInt8] { [UInt8](repeatElement(code, count: 20_000_000 / code.count).joined()) }
+        // 5 MB of objects, of marks, of tuples around one object, and of names for it.
+        func many(_ code: [UInt8]) -> [UInt8] { [UInt8](repeatElement(code, count: 5_000_000 / code.count).joined()) }
         let codes: [[UInt8]] = [Array("N".utf8), Array("]".utf8), Array("K\u{1}".utf8), Array("(".utf8)]
         let head: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
         let large = codes.map(many) + [Array(")".utf8) + many([0x85]), Array("N".utf8) + many([0x32, 0x94])]
