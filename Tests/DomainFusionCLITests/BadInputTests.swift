@@ -229,7 +229,8 @@ struct BadInputTests {
         expect(try train("--set", "averaging.method=foo"), "averaging.method: 'foo' is none of none, swad, swa, ema")
         expect(try train("--image-size", "100000000"), "imageSize: 100000000 is above 8192")
         expect(try program("data", "sheet", "set", "-o", "a.png", "--samples=9223372036854775807"), "--samples")
-        // An edited run.
+        // An edited run, of before the files of finished runs were sealed.
+        try program.write("done", to: "run/done")
         let file = "\(program.folder)/run/config.yaml"
         let text = try String(contentsOfFile: file, encoding: .utf8)
         try text.replacingOccurrences(of: "imageSize: 32", with: "imageSize: -1")
