@@ -75,6 +75,10 @@ extension CLIPTokenizer {
         try Self.write(config, to: path("special_tokens_map.json"))
         config.model_max_length = Double(contextLength)
         config.tokenizer_class = "CLIPTokenizer"
+        if !added.isEmpty {
+            config.added_tokens_decoder = Dictionary(
+                added.map { ("\($0.id)", TokenizerConfig.Token($0.token)) }, uniquingKeysWith: { $1 })
+        }
         try Self.write(config, to: path("tokenizer_config.json"))
     }
 
