@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// One image of a prepared data set: a line of its `manifest.jsonl`.
 public struct EmojiRecord: Sendable, Codable, Equatable {
@@ -48,7 +49,7 @@ public struct EmojiRecord: Sendable, Codable, Equatable {
     ///
     /// - Throws: ``EmojiError`` where the folder has no manifest, or one that this version did not write.
     public static func read(from folder: String) throws -> [EmojiRecord] {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/manifest.jsonl") else {
+        guard let data = Files.contents("\(folder)/manifest.jsonl") else {
             throw EmojiError.notPrepared(folder)
         }
         let decoder = JSONDecoder()

@@ -55,6 +55,8 @@ import Torch
             ("{\"file_name\": \"a.png\", \"text\": \"  \"}", "line 2: a.png has no caption"),
             ("{\"text\": \"a\"}", "line 2: no file_name"), ("a fox", "line 2: no JSON object"),
             ("{\"file_name\": \"c.png\", \"text\": \"a\"}", "line 2: DIR/c.png does not exist"),
+            ("{\"file_name\": \"../c.png\", \"text\": \"a\"}", "line 2: ../c.png is no path inside DIR"),
+            ("{\"file_name\": \"/c.png\", \"text\": \"a\"}", "line 2: /c.png is no path inside DIR"),
         ] {
             try write("{\"file_name\": \"a.png\", \"text\": \"a fox\"}\n\(line)\n", to: "metadata.jsonl")
             #expect(refusal().contains(part), "\(refusal())")

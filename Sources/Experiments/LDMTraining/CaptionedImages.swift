@@ -72,6 +72,9 @@ public struct CaptionedImages: Sendable, Equatable {
         guard let caption = caption?.trimmingCharacters(in: .whitespacesAndNewlines), !caption.isEmpty else {
             throw UserError("\(location): \(file) has no caption; write it as \"text\"")
         }
+        guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
+            throw UserError("\(location): \(file) is no path inside \(folder); move the image there")
+        }
         let path = "\(folder)/\(file)"
         guard Files.exists(path) else {
             throw UserError("\(location): \(path) does not exist; correct file_name, or remove the line")
