@@ -67,12 +67,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target]
 let package = Package(
     name: "DomainFusion",
     products: [
+        .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Diffusion", targets: ["Diffusion"]),
+        .library(name: "Hub", targets: ["Hub"]),
         .library(
             name: "DomainFusion",
             targets: [
-                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
-                "DomainFusion",
-                "Experiments",
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "EmojiDG",
+                "DomainFusion", "LDMTraining", "Experiments",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -82,35 +84,54 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
+    // From the ground up: a target depends only on targets above it, and on all that its files import.
     targets: [
         .target(name: "CSystem"),
         .target(name: "Foundations", dependencies: ["CSystem", crypto]),
+
+        .target(name: "CKernels", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
+        .target(name: "Torch", dependencies: ["Foundations", "CKernels", "CTorch"]),
+
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CImageCodecs", path: "Sources/CImageCodecs"),
-        .target(name: "CGlyphs", cSettings: headers("freetype2"), linkerSettings: [.linkedLibrary("freetype")]),
         .target(
             name: "CRsvg", cSettings: headers("librsvg-2.0"),
             linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
-        .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
-        .target(name: "Torch", dependencies: ["CSystem", "Foundations", "CTorch"]),
-        .target(name: "Pixels", dependencies: ["Foundations", "Torch", "CImageCodecs", "CRsvg", "CZlib"]),
+        .target(name: "Pixels", dependencies: ["Foundations", "CZlib", "CImageCodecs", "CRsvg"]),
+
         .target(name: "Backbones", dependencies: ["Foundations", "Torch"]),
         .target(name: "Diffusion", dependencies: ["Foundations", "Torch"]),
+        .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "Hub", dependencies: ["Foundations", "Diffusion", "CCurl", crypto]),
+
         .target(
             name: "DomainGeneralization",
-            dependencies: ["CSystem", "Foundations", "Torch", "Pixels", "Backbones", "CZlib", crypto, logging]),
-        .target(name: "EmojiDG", dependencies: ["Foundations", "Pixels", "DomainGeneralization", "CGlyphs", crypto]),
+            dependencies: ["Foundations", "Torch", "CZlib", "Pixels", "Backbones", crypto, logging]),
+        .target(name: "CGlyphs", cSettings: headers("freetype2"), linkerSettings: [.linkedLibrary("freetype")]),
+        .target(name: "EmojiDG", dependencies: ["Foundations", "Pixels", "CGlyphs"]),
         .target(
-            name: "DomainFusion", dependencies: ["Foundations", "DomainGeneralization", "Diffusion", crypto, logging]),
+            name: "DomainFusion",
+            dependencies: [
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", logging,
+            ]),
+        .target(
+            name: "LDMTraining",
+            dependencies: [
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "EmojiDG",
+                "DomainFusion",
+            ]),
         .target(
             name: "Experiments",
-            dependencies: ["CSystem", "Foundations", "DomainFusion", "EmojiDG", crypto, yams, logging]),
+            dependencies: [
+                "CSystem", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization",
+                "EmojiDG", "DomainFusion", yams, logging,
+            ]),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Foundations", "Experiments", "Hub", logging,
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "EmojiDG",
+                "DomainFusion", "LDMTraining", "Experiments", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -118,9 +139,8 @@ let package = Package(
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
     ]
         + tests("Foundations") + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion")
-        + tests("Hub")
-        + tests("DomainGeneralization")
-        + tests("EmojiDG") + tests("DomainFusion") + tests("Experiments") + tests("DomainFusionCLI"),
+        + tests("Hub") + tests("DomainGeneralization") + tests("EmojiDG") + tests("DomainFusion")
+        + tests("LDMTraining") + tests("Experiments") + tests("DomainFusionCLI"),
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20
 )

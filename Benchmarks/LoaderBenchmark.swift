@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// How pixels in [0, 1] become a backbone's input: (pixel − mean) / deviation, a channel at a time.
@@ -81,10 +82,10 @@ public struct BackboneDescription: Sendable {
 
     /// Refuses weights that say to be of another network of the same keys.
     /// - Parameter path: their file.
-    /// - Throws: ``Torch/TorchError`` naming both networks.
+    /// - Throws: ``UserError`` naming both networks.
     func check(_ weights: StateDict, file path: String) throws {
         guard let other = claim(weights, path), other != name else { return }
-        throw TorchError(
+        throw UserError(
             "\(path): weights of \(other), whose padding and batch norm are not those of \(name); take \(other) as the "
                 + "backbone, or rename the file if its name is wrong")
     }

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// All backbones.
@@ -7,13 +8,13 @@ public enum Backbones {
         + [regNetY, convNeXt] + transformers
 
     /// The backbone of this name. Case, `-` and `_` do not matter: `EfficientNetLite0`, `resnet-50`, `RegNetY-16GF`.
-    /// - Throws: ``Torch/TorchError`` with the nearest names for one that does not exist.
+    /// - Throws: ``UserError`` with the nearest names for one that does not exist.
     public static func named(_ name: String) throws -> BackboneDescription {
         func key(_ text: String) -> String {
             text.lowercased().filter { $0 != "-" && $0 != "_" && $0 != "/" }
         }
         guard let found = all.first(where: { ([$0.name] + $0.aliases).map(key).contains(key(name)) }) else {
-            throw TorchError.unknown("backbone", name, among: all.flatMap { [$0.name] + $0.aliases })
+            throw UserError.unknown("backbone", name, among: all.flatMap { [$0.name] + $0.aliases })
         }
         return found
     }

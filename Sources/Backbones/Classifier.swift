@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// A backbone, dropout and a linear layer over one ``Torch/ParameterStore``: images in, logits out.
@@ -50,7 +51,7 @@ public struct Classifier {
     ///     left out; everything else must fit.
     ///   - name: what errors call the weights.
     ///   - seed: of fresh parameters and of ``generator``.
-    /// - Throws: ``Torch/TorchError`` that names all missing, wrong-shaped and unexpected keys at once.
+    /// - Throws: ``UserError`` that names all missing, wrong-shaped and unexpected keys at once.
     public init(
         _ description: BackboneDescription, classCount: Int, weights: StateDict? = nil, name: String = "weights",
         options: Options = Options(), seed: UInt64, device: Device = .cpu
@@ -80,7 +81,7 @@ public struct Classifier {
                 $0.hasSuffix(".num_batches_tracked") && state[$0] == nil || !headFits && $0.hasPrefix(prefix)
             }
             if let key = store.firstInfinite {
-                throw TorchError("\(name): \(key) holds infinite values or NaN; fetch the file again")
+                throw UserError("\(name): \(key) holds infinite values or NaN; fetch the file again")
             }
             headIsFresh = !headFits
         } else {

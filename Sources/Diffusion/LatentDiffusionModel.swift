@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// A latent diffusion model in diffusers layout: VAE, U-Net, text encoder, tokenizer and scheduler settings.
@@ -38,7 +39,7 @@ public final class LatentDiffusionModel {
     ///   - vaeDType: the same for the VAE; nil is `dtype`, but float32 where float16 is too narrow for it.
     ///   - imageSize: side of the images in pixels, a multiple of the VAE's downsampling; nil is what the U-Net was trained
     ///     on (`sample_size`).
-    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public init(
         path: String, device: Device = .cpu, dtype: DType = .float32, vaeDType: DType? = nil, imageSize: Int? = nil
     ) throws {
@@ -53,7 +54,7 @@ public final class LatentDiffusionModel {
         vae = try withTorchErrors { try parts.vae(device, vaeDType ?? dtype) }
         let factor = vae.downsampling
         if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
-            throw TorchError("images of \(imageSize) pixels for \(location.path): choose a multiple of \(factor)")
+            throw UserError("images of \(imageSize) pixels for \(location.path): choose a multiple of \(factor)")
         }
         unet = try withTorchErrors { try parts.unet(device, dtype) }
         self.imageSize = imageSize ?? unet.config.sampleSize * factor

@@ -2,6 +2,7 @@ import Backbones
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// DomainFusion (ECCV 2024): a classifier trained on raw and synthetic images, with latent distillation from one frozen

@@ -11,26 +11,26 @@ extension LatentDiffusionModel {
     public func fingerprint() throws -> String {
         let parts = ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]
         var hashes: [JSONValue] = []
-        if isSingleFile { hashes.append(.string(try ContentHash.of(file: path))) }
+        if isSingleFile { hashes.append(.string(try SHA256Sum.of(file: path))) }
         for part in parts {
             guard let settingsFolder, !isSingleFile || Files.isFolder("\(settingsFolder)/\(part)") else { continue }
             let folder = "\(settingsFolder)/\(part)"
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             where [".json", ".safetensors", ".bin", ".txt"].contains(where: name.hasSuffix) {
-                hashes.append(.string("\(part)/\(name) \(try ContentHash.of(file: "\(folder)/\(name)"))"))
+                hashes.append(.string("\(part)/\(name) \(try SHA256Sum.of(file: "\(folder)/\(name)"))"))
             }
         }
         if isChanged {
             let stores = [unet.store, textEncoder.store].flatMap { [$0, $0.adapters?.store].compactMap { $0 } }
             for entry in stores.flatMap(\.entries) {
                 let values = entry.tensor.scalars(Float.self)
-                hashes.append(.string("\(entry.name) \(values.withUnsafeBytes { ContentHash.of($0) })"))
+                hashes.append(.string("\(entry.name) \(values.withUnsafeBytes { SHA256Sum.of($0) })"))
             }
         }
         if !replacedSettings.isEmpty { hashes.append(.string("without \(replacedSettings.joined(separator: ", "))")) }
         if dtype != .float32 { hashes.append(.string("\(dtype)")) }
         if vae.store.dtype != dtype { hashes.append(.string("vae \(vae.store.dtype)")) }
         if imageSize != unet.config.sampleSize * vae.downsampling { hashes.append(.string("\(imageSize) pixels")) }
-        return ContentHash.of(JSONValue.array(hashes).text)
+        return SHA256Sum.of(JSONValue.array(hashes).text)
     }
 }

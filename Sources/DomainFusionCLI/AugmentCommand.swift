@@ -112,7 +112,7 @@ struct AugmentCommand: AsyncParsableCommand {
             let starts = outcomes.last.map { $0.map(\.image) } ?? sources
             let requests = zip(starts, sources).map { start, source in
                 settings.request(
-                    name: ContentHash.of(source), start: start, source: source, label: 0, className: label, round: round
+                    name: SHA256Sum.of(source), start: start, source: source, label: 0, className: label, round: round
                 )
             }
             outcomes.append(try augmenter.outcomes(requests, ledger: &ledger))

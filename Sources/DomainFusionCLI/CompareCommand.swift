@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 
 struct CompareCommand: AsyncParsableCommand {
     enum Format: String, CaseIterable, ExpressibleByArgument {

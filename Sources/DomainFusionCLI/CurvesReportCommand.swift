@@ -103,7 +103,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
             "\(dataset.name): \(samples.count) images, \(draws) draws, \(samples.count * probe.evaluationsPerImage) U-Net "
                 + "evaluations, prompt \"\(prompt)\"")
         for part in report.guidance { printText(Self.table(part, report)) }
-        printText("\n\(Terminal.plain(output)): the same as JSON, with each image's means")
+        printText("\n\(plainText(output)): the same as JSON, with each image's means")
     }
 
     static func numbers(_ text: String, _ option: String) throws -> [Double] {

@@ -59,10 +59,10 @@ struct DataCheckCommand: AsyncParsableCommand {
     /// Domains in columns, classes in rows.
     static func table(_ dataset: ImageFolder) -> String {
         let counts = dataset.counts
-        var rows = [[""] + dataset.environments.map { Terminal.plain($0) } + ["all"]]
+        var rows = [[""] + dataset.environments.map { plainText($0) } + ["all"]]
         for (label, name) in dataset.classes.enumerated() {
             let row = counts.map { $0[label] }
-            rows.append([Terminal.plain(name)] + (row + [row.reduce(0, +)]).map(String.init))
+            rows.append([plainText(name)] + (row + [row.reduce(0, +)]).map(String.init))
         }
         let sums = counts.map { $0.reduce(0, +) }
         rows.append(["all"] + (sums + [sums.reduce(0, +)]).map(String.init))

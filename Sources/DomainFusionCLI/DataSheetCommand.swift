@@ -1,6 +1,7 @@
 import ArgumentParser
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 
 struct DataSheetCommand: AsyncParsableCommand {

@@ -3,6 +3,7 @@ import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 import Logging
 
 struct DemoCommand: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 
 struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Hub
 
 /// `domainfusion ldm download`

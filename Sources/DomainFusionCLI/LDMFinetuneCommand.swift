@@ -2,6 +2,7 @@ import ArgumentParser
 import Diffusion
 import DomainGeneralization
 import Experiments
+import LDMTraining
 import Foundation
 import Foundations
 import Torch

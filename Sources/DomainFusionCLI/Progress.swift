@@ -46,7 +46,7 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
     }
 
     private func draw(_ texts: [String], share: Double) {
-        let parts = texts.map { Terminal.plain($0) }
+        let parts = texts.map { plainText($0) }
         guard isTerminal else { return printError(parts.joined(separator: ", ")) }
         let cells = 20
         let filled = min(cells, Int(share * Double(cells)))

@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 
 /// The settings on the command line that a single run and the runs of a sweep have in common.
 struct SettingOptions: ParsableArguments {

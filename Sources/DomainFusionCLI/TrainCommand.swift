@@ -109,7 +109,7 @@ enum ResultText {
                 + "(step \(summary.selected.step), chosen by it)")
         if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
         lines.append(times(summary.totals))
-        return lines.map { Terminal.plain($0) }.joined(separator: "\n")
+        return lines.map { plainText($0) }.joined(separator: "\n")
     }
 
     /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the

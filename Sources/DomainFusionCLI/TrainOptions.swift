@@ -2,6 +2,7 @@ import ArgumentParser
 import DomainGeneralization
 import Experiments
 import Foundation
+import Foundations
 
 /// The settings of a training run on the command line; whatever is not given comes from the file or the preset.
 struct TrainOptions: ParsableArguments {

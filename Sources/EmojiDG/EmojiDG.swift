@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import Pixels
 
 /// EmojiDG, the embedded benchmark: Unicode items drawn by five vendors (domains) in ten classes, 64×64; and the corpus
@@ -96,7 +96,7 @@ public enum EmojiDG {
                 unseen: item.isUnseen, licence: vendor.licence,
                 package: "\(vendor.package.registry.rawValue) \(vendor.package.name)",
                 version: versions[vendor.package.name] ?? "unknown",
-                sha256: SHA256.hash(data: png).map { String(format: "%02x", $0) }.joined())
+                sha256: png.withUnsafeBytes { SHA256Sum.of($0) })
             drawings.append(Drawing(record: record, png: png))
         }
         return drawings

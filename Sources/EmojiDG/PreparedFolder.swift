@@ -1,6 +1,5 @@
 import Foundation
 import Foundations
-import Torch
 
 /// What a prepared data set was made from: `source.json` in its folder.
 struct Source: Codable, Equatable {

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Foundations
 
 /// The digest that the hub knows a file by, worked out as its bytes come.
 struct BlobDigest {
@@ -65,9 +66,6 @@ struct BlobDigest {
 
     /// Of the bytes until now.
     var text: String {
-        func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-            bytes.map { String(format: "%02x", $0) }.joined()
-        }
         switch state {
         case .sha256(let hash): return hexadecimal(hash.finalize())
         case .sha1(let hash): return hexadecimal(hash.finalize())

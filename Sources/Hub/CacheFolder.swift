@@ -1,7 +1,6 @@
 import Diffusion
 import Foundation
 import Foundations
-import Torch
 
 /// Writes one repository's folder of the cache, as `huggingface_hub` does.
 struct CacheFolder: Sendable {

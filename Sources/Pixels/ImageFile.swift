@@ -133,7 +133,4 @@ public enum ImageFile {
             }
         }
     }
-
-    /// The system's words for the last error.
-    static func systemMessage() -> String { String(cString: strerror(errno)) }
 }

@@ -1,3 +1,5 @@
+import Foundations
+
 /// The transforms between a decoded image and a network, then the normalisation.
 ///
 /// ```swift

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A step between decoding an image and the network. A transform that draws random numbers takes them from the
 /// generator it is given, so that its result is a pure function of the image and the generator's seed.

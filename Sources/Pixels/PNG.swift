@@ -1,6 +1,6 @@
 import CImageCodecs
 import Foundation
-import Torch
+import Foundations
 
 /// Reads and writes PNG through libspng.
 public enum PNG {

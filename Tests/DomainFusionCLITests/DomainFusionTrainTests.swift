@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Testing
 
 /// `domainfusion train --algorithm DomainFusion` on the tiny model of the diffusion tests, ended by signals.

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 
 /// What a run of the built `domainfusion` gave.

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Testing
 import Torch
@@ -110,7 +111,7 @@ import Torch
         let source = try #require(someSources().first { $0.name == first.image })
         settings.guidanceScale = 7.5
         let guided = LatentDistillation(FrozenDenoiser(model), settings)
-        let hash = ContentHash.of("3/\(first.image)")
+        let hash = SHA256Sum.of("3/\(first.image)")
         let direct = guided.gradients(
             try source.image().modelInput(model)[0], context: model.embed(["a photo of a \(first.label)"])[0],
             at: [0.3, 0.8], draw: guided.draws(seed: try #require(UInt64(hash.prefix(16), radix: 16))))

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Testing
 
 @testable import Experiments

@@ -1,6 +1,7 @@
 import Backbones
 import DomainGeneralization
 import Foundation
+import Foundations
 import Synchronization
 import Testing
 import Torch

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 
 /// A folder for one test, gone when the value is.

@@ -1,5 +1,6 @@
 import Backbones
 import Foundation
+import Foundations
 import Pixels
 import Synchronization
 import Testing

@@ -11,17 +11,17 @@ import Testing
         ("a\u{2028}b\u{2066}c\u{FEFF}", "a\\u2028b\\u2066c\\ufeff"), ("\u{E0041}", "\\udb40\\udc41"),
     ])
     func whatATerminalWouldObeyIsWrittenOut(text: String, expected: String) {
-        #expect(Terminal.plain(text) == expected)
+        #expect(plainText(text) == expected)
     }
 
     @Test func linesStayWhereTheyAreMeant() {
-        #expect(Terminal.plain("a\n\tb\r\n\u{1B}", keepsLines: true) == "a\n\tb\\u000d\n\\u001b")
+        #expect(plainText("a\n\tb\r\n\u{1B}", keepsLines: true) == "a\n\tb\\u000d\n\\u001b")
     }
 
     /// A byte that is no UTF-8 can be seen, and JSON means the same as before.
     @Test func jsonStaysJSON() throws {
         let name = FilePath.text([0x61, 0xE9, 0x1B]) + "\u{202E}\u{9B}\u{E0041}\"\\"
-        let json = Terminal.plain(String(decoding: try JSONEncoder().encode([name]), as: UTF8.self))
+        let json = plainText(String(decoding: try JSONEncoder().encode([name]), as: UTF8.self))
         #expect(json.utf8.allSatisfy { $0 < 0x80 })
         #expect(try JSONDecoder().decode([String].self, from: Data(json.utf8)) == [name])
     }

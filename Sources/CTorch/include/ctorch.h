@@ -132,8 +132,6 @@ ct_status ct_memory_watch_begin(void);
 /// The largest sum of it since.
 ct_status ct_memory_watch_end(int64_t *peak);
 void ct_flush_denormals(bool on);
-/// Has freed CPU memory kept for the next tensors, on Linux; nothing elsewhere.
-void ct_keep_freed_memory(void);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 import Foundation
-import Torch
+import Foundations
 
 /// A problem of a model folder: one line naming the file and the remedy.
 public struct ModelError: Error, CustomStringConvertible, LocalizedError {
@@ -14,7 +14,7 @@ public struct ModelError: Error, CustomStringConvertible, LocalizedError {
 /// Reads a `config.json` key by key and refuses, by name, what was not read: no setting is ignored in silence.
 public struct ConfigReader {
     public let path: String
-    let values: [String: Any]
+    let values: [String: JSONValue]
     private var seen: Set<String> = []
 
     /// - Throws: ``ModelError`` when the file is missing, not a JSON object, or names a key twice.
@@ -33,19 +33,19 @@ public struct ConfigReader {
     /// Whether the file sets this to anything but null.
     public mutating func has(_ key: String) -> Bool { value(key) != nil }
 
-    private mutating func value(_ key: String) -> Any? {
+    private mutating func value(_ key: String) -> JSONValue? {
         seen.insert(key)
-        guard let found = values[key], !(found is NSNull) else { return nil }
+        guard let found = values[key], found != .null else { return nil }
         return found
     }
 
     private func wrong(_ key: String, _ wanted: String) -> ModelError {
-        ModelError(path: path, "\(key) is \(values[key] ?? "missing"); wanted \(wanted)")
+        ModelError(path: path, "\(key) is \(values[key]?.text ?? "missing"); wanted \(wanted)")
     }
 
     public mutating func int(_ key: String, _ fallback: Int) throws -> Int {
         guard let found = value(key) else { return fallback }
-        guard let number = JSONLiteral.number(found).flatMap(Int.init(exactly:)) else {
+        guard let number = found.double.flatMap(Int.init(exactly:)) else {
             throw wrong(key, "an integer")
         }
         return number
@@ -53,37 +53,37 @@ public struct ConfigReader {
 
     public mutating func double(_ key: String, _ fallback: Double) throws -> Double {
         guard let found = value(key) else { return fallback }
-        guard let number = JSONLiteral.number(found) else { throw wrong(key, "a number") }
+        guard let number = found.double else { throw wrong(key, "a number") }
         return number
     }
 
     public mutating func bool(_ key: String, _ fallback: Bool) throws -> Bool {
         guard let found = value(key) else { return fallback }
-        guard let flag = found as? Bool else { throw wrong(key, "true or false") }
+        guard let flag = found.bool else { throw wrong(key, "true or false") }
         return flag
     }
 
     public mutating func string(_ key: String, _ fallback: String) throws -> String {
         guard let found = value(key) else { return fallback }
-        guard let text = found as? String else { throw wrong(key, "a string") }
+        guard let text = found.string else { throw wrong(key, "a string") }
         return text
     }
 
     public mutating func strings(_ key: String, _ fallback: [String]) throws -> [String] {
         guard let found = value(key) else { return fallback }
-        guard let list = found as? [String] else { throw wrong(key, "a list of strings") }
+        guard let list = found.strings else { throw wrong(key, "a list of strings") }
         return list
     }
 
     public mutating func ints(_ key: String, _ fallback: [Int]) throws -> [Int] {
         guard let found = value(key) else { return fallback }
-        guard let list = found as? [Int] else { throw wrong(key, "a list of integers") }
+        guard let list = found.ints else { throw wrong(key, "a list of integers") }
         return list
     }
 
     /// A list, or one integer for all of `count` places.
     public mutating func intOrInts(_ key: String, _ fallback: Int, count: Int) throws -> [Int] {
-        if value(key) is [Any] {
+        if value(key)?.array != nil {
             let list = try ints(key, [])
             guard list.count == count else { throw wrong(key, "\(count) integers") }
             return list
@@ -92,10 +92,10 @@ public struct ConfigReader {
     }
 
     /// Keys that are understood at one value only.
-    public mutating func require(_ expected: [String: JSONLiteral]) throws {
+    public mutating func require(_ expected: [String: JSONValue]) throws {
         for (key, literal) in expected.sorted(by: { $0.key < $1.key }) {
             guard let found = value(key) else { continue }
-            if !literal.matches(found) { throw wrong(key, "\(literal) (other values are not supported)") }
+            if !literal.matches(found) { throw wrong(key, "\(literal.text) (other values are not supported)") }
         }
     }
 
@@ -103,16 +103,16 @@ public struct ConfigReader {
     /// - Parameter key: where the name stands: `_class_name` in diffusers' files.
     public mutating func requireClass(_ name: String, key: String = "_class_name") throws {
         let found = value(key)
-        let names = (found as? [String]) ?? (found as? String).map { [$0] } ?? []
+        let names = found?.strings ?? found?.string.map { [$0] } ?? []
         if !names.isEmpty, !names.contains(name) {
             throw ModelError(path: path, "\(names.joined(separator: ", ")) is not supported here; \(name) is")
         }
     }
 
     /// The value that the file has for a key, as text, if it is another than the one expected; nil also where it has none.
-    mutating func difference(_ key: String, from expected: JSONLiteral) -> String? {
+    mutating func difference(_ key: String, from expected: JSONValue) -> String? {
         guard let found = value(key), !expected.matches(found) else { return nil }
-        return "\(found)"
+        return found.text
     }
 
     /// Keys that do not change what a model computes.
@@ -127,36 +127,11 @@ public struct ConfigReader {
     }
 }
 
-/// A value to compare a setting with.
-public enum JSONLiteral: CustomStringConvertible, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
-    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral, Sendable
-{
-    case null, bool(Bool), number(Double), string(String)
-
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(integerLiteral value: Int) { self = .number(Double(value)) }
-    public init(floatLiteral value: Double) { self = .number(value) }
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(nilLiteral: ()) { self = .null }
-
-    /// The number that a value of ``JSONFile`` is; nil for one of another kind, true and false among them.
-    static func number(_ value: Any) -> Double? { (value as? Int).map(Double.init) ?? value as? Double }
-
-    func matches(_ value: Any) -> Bool {
-        switch self {
-        case .null: false
-        case .bool(let flag): (value as? Bool) == flag
-        case .number(let number): Self.number(value) == number
-        case .string(let text): (value as? String) == text
-        }
-    }
-
-    public var description: String {
-        switch self {
-        case .null: "null"
-        case .bool(let flag): "\(flag)"
-        case .number(let number): "\(number)"
-        case .string(let text): "\"\(text)\""
-        }
+extension JSONValue {
+    /// Whether a file's setting is this one: 1 and 1.0 are the same number, and Python's words for numbers that are not finite
+    /// stand in some files as texts.
+    func matches(_ found: JSONValue) -> Bool {
+        if let number = double { return found.double == number || found.string.flatMap(Double.init) == number }
+        return self != .null && self == found
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 extension FineTuner {
@@ -9,7 +10,7 @@ extension FineTuner {
         var parts: [(LoRAFile.Part, LowRankAdapters)] = []
         if let adapters = model.unet.store.adapters { parts.append((.unet, adapters)) }
         if let adapters = model.textEncoder.store.adapters { parts.append((.textEncoder, adapters)) }
-        guard !parts.isEmpty else { throw TorchError("\(path): no adapters were trained; write the whole model") }
+        guard !parts.isEmpty else { throw UserError("\(path): no adapters were trained; write the whole model") }
         try withAverage { try LoRAFile.write(parts, to: path) }
     }
 
@@ -71,10 +72,10 @@ extension LatentDiffusionModel {
         try AtomicFile.makeFolder("\(folder)/scheduler")
         try schedulerConfig.write(to: "\(folder)/scheduler/scheduler_config.json")
         if let vae = vae as? AutoencoderKL {
-            try ModelFolder.write(vae.config.json, to: "\(folder)/vae/config.json")
+            try JSONFile.write(vae.config.json, to: "\(folder)/vae/config.json")
             try vae.store.state.write(safetensors: "\(folder)/vae/diffusion_pytorch_model.safetensors")
         }
-        try ModelFolder.write(unet.config.json, to: "\(folder)/unet/config.json")
-        try ModelFolder.write(textEncoder.config.json, to: "\(folder)/text_encoder/config.json")
+        try JSONFile.write(unet.config.json, to: "\(folder)/unet/config.json")
+        try JSONFile.write(textEncoder.config.json, to: "\(folder)/text_encoder/config.json")
     }
 }

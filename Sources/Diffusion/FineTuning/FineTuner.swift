@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Images and what they show, for one forward and backward pass.
@@ -55,14 +56,14 @@ public final class FineTuner: ModelTrainer {
     ///   - model: loaded with the options' ``FineTuningOptions/weightType``; it is trained in place.
     ///   - batches: the images and captions of a pass, counted from 0 over the whole training; the same for the same
     ///     number.
-    /// - Throws: `TorchError` for options that make no sense or do not fit the model.
+    /// - Throws: ``UserError`` for options that make no sense or do not fit the model.
     public init(
         _ model: LatentDiffusionModel, options: FineTuningOptions, batches: @escaping (Int) throws -> CaptionedBatch
     ) throws {
         try options.validate()
         let isLoRA = options.loraRank > 0
         guard isLoRA || model.dtype == .float32 else {
-            throw TorchError("weights are trained in float32, not \(model.dtype); load the model in float32")
+            throw UserError("weights are trained in float32, not \(model.dtype); load the model in float32")
         }
         self.model = model
         model.isChanged = true
@@ -97,7 +98,7 @@ public final class FineTuner: ModelTrainer {
     public var parameterCount: Int { trained.reduce(0) { $0 + $1.store.parameterCount } }
 
     /// One update of the weights.
-    /// - Throws: `TorchError` when the loss or the gradient is not finite or memory runs out, and what reading the images
+    /// - Throws: ``UserError`` when the loss or the gradient is not finite, `TorchError` when memory runs out, and what reading the images
     ///   throws: the weights are then as they were.
     public func advance() throws -> TrainingReport {
         let generator = stepGenerator(seed: options.seed, step: step)
@@ -143,12 +144,12 @@ public final class FineTuner: ModelTrainer {
         let value = sum / Double(options.accumulation)
         guard value.isFinite else {
             optimizer.zeroGrad()
-            throw TorchError("step \(step): the loss is \(value); lower the learning rate")
+            throw UserError("step \(step): the loss is \(value); lower the learning rate")
         }
         let norm = try withTorchErrors { clipGradients(optimizer.parameters, maximum: options.maximumNorm).item() }
         guard norm.isFinite else {
             optimizer.zeroGrad()
-            throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
+            throw UserError("step \(step): the gradient's norm is \(norm); lower the learning rate")
         }
         optimizer.learningRate = options.learningRate * options.learningRates.factor(step)
         try withTorchErrors {

@@ -44,10 +44,10 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     /// The type to load the model's weights in: frozen ones are kept in the type they are computed in.
     public var weightType: DType { loraRank > 0 ? precision.dtype : .float32 }
 
-    /// - Throws: `TorchError` naming the first value that makes no sense.
+    /// - Throws: ``UserError`` naming the first value that makes no sense.
     public func validate() throws {
         func require(_ condition: Bool, _ message: String) throws {
-            if !condition { throw TorchError("fine-tuning: \(message)") }
+            if !condition { throw UserError("fine-tuning: \(message)") }
         }
         try require((1...largestCount).contains(steps), "\(steps) steps; choose 1 to \(largestCount)")
         try require((1...65_536).contains(batchSize), "a batch of \(batchSize) images; choose 1 to 65536")

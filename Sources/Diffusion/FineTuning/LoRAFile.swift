@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// Low-rank adapters (LoRA, Hu et al. 2021) of a latent diffusion model in one `.safetensors` file.
@@ -104,7 +105,7 @@ public struct LoRAFile {
     /// - Throws: `FileFormatError`.
     static func write(_ parts: [(part: Part, adapters: LowRankAdapters)], to path: String) throws {
         var state = StateDict()
-        var settings: [String: Any] = [:]
+        var settings: [String: JSONValue] = [:]
         for (part, adapters) in parts {
             let infix = part == .unet ? "lora" : "lora_linear_layer"
             for layer in adapters.layers {
@@ -112,19 +113,16 @@ public struct LoRAFile {
                 state["\(part.rawValue).\(layer.name).\(infix).up.weight"] = layer.up
             }
             // What peft's LoraConfig needs to be made again; all else has its defaults.
-            let values: [String: Any] = [
-                "peft_type": "LORA", "r": adapters.rank,
-                "lora_alpha": adapters.alpha == adapters.alpha.rounded()
-                    ? Int(adapters.alpha) as Any : adapters.alpha, "lora_dropout": 0.0, "bias": "none",
-                "target_modules": adapters.targets, "rank_pattern": [String: Int](), "alpha_pattern": [String: Int](),
+            let values: [String: JSONValue] = [
+                "peft_type": "LORA", "r": .int(adapters.rank),
+                "lora_alpha": Int(exactly: adapters.alpha).map(JSONValue.int) ?? .double(adapters.alpha), "lora_dropout": 0.0, "bias": "none",
+                "target_modules": .array(adapters.targets.map(JSONValue.string)), "rank_pattern": [:], "alpha_pattern": [:],
                 "use_dora": false, "use_rslora": false,
             ]
             for (key, value) in values { settings["\(part.rawValue).\(key)"] = value }
         }
-        guard let json = try? JSONSerialization.data(withJSONObject: settings, options: [.prettyPrinted, .sortedKeys])
-        else { throw FileFormatError(path: path, problem: "alpha is not finite", remedy: "choose another") }
         try state.write(
-            safetensors: path, metadata: ["format": "pt", metadataKey: String(decoding: json, as: UTF8.self)])
+            safetensors: path, metadata: ["format": "pt", metadataKey: JSONValue.object(settings).prettyText])
     }
 }
 
@@ -166,7 +164,7 @@ struct LoRAKey {
 
 /// peft's settings of the adapters in a file, as diffusers writes them: `unet.lora_alpha`.
 private struct AdapterSettings {
-    private let values: [String: Any]
+    private let values: [String: JSONValue]
 
     /// - Throws: ``ModelError`` for settings that are not understood, by name.
     init(_ json: String?, _ path: String) throws {
@@ -179,7 +177,7 @@ private struct AdapterSettings {
         }
         values = object
         for part in LoRAFile.Part.allCases {
-            for key in ["use_dora", "lora_bias"] where object["\(part.rawValue).\(key)"] as? Bool == true {
+            for key in ["use_dora", "lora_bias"] where object["\(part.rawValue).\(key)"]?.bool == true {
                 throw ModelError(path: path, "\(key) is not supported; name a plain LoRA")
             }
         }
@@ -187,14 +185,14 @@ private struct AdapterSettings {
 
     /// α/r; 1 where the file says nothing, as diffusers takes it.
     func scale(_ layer: LoRAKey.Layer, rank: Int) -> Double {
-        func setting(_ key: String) -> Any? { values["\(layer.part.rawValue).\(key)"] }
-        guard var alpha = setting("lora_alpha").flatMap(JSONLiteral.number) else { return 1 }
-        let patterns = (setting("alpha_pattern") as? [String: Any] ?? [:]).sorted { $0.key < $1.key }
+        func setting(_ key: String) -> JSONValue? { values["\(layer.part.rawValue).\(key)"] }
+        guard var alpha = setting("lora_alpha")?.double else { return 1 }
+        let patterns = (setting("alpha_pattern")?.object ?? [:]).sorted { $0.key < $1.key }
         for (pattern, value) in patterns {
             let end = pattern.hasPrefix("^") ? String(pattern.dropFirst()) : pattern
-            if layer.name == end || layer.name.hasSuffix("." + end), let own = JSONLiteral.number(value) { alpha = own }
+            if layer.name == end || layer.name.hasSuffix("." + end), let own = value.double { alpha = own }
         }
-        let isRankStabilised = setting("use_rslora") as? Bool == true
+        let isRankStabilised = setting("use_rslora")?.bool == true
         return alpha / (isRankStabilised ? Double(rank).squareRoot() : Double(rank))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// Settings of ``AutoencoderKL``: diffusers' `vae/config.json`.
@@ -42,8 +43,8 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
                 types.count == blockOutChannels.count,
                 "\(types.count) \(key) for \(blockOutChannels.count) block_out_channels")
         }
-        try reader.require(["out_channels": .number(Double(imageChannels)), "act_fn": "silu"])
-        try reader.require(["latents_mean": nil, "latents_std": nil])
+        try reader.require(["out_channels": .int(imageChannels), "act_fn": "silu"])
+        try reader.require(["latents_mean": .null, "latents_std": .null])
         // Stable Diffusion's pipelines in diffusers scale latents and do not shift them, whatever the file says.
         reader.ignore(["shift_factor"])
         needsFloat32 = try reader.bool("force_upcast", true)
@@ -55,16 +56,17 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
     }
 
     /// The `config.json` that diffusers reads.
-    public var json: [String: Any] {
+    public var json: [String: JSONValue] {
         [
             "_class_name": "AutoencoderKL", "_diffusers_version": "0.30.0", "act_fn": "silu",
-            "in_channels": imageChannels, "out_channels": imageChannels, "latent_channels": latentChannels,
-            "block_out_channels": blockOutChannels, "layers_per_block": layersPerBlock,
-            "down_block_types": blockOutChannels.map { _ in "DownEncoderBlock2D" },
-            "up_block_types": blockOutChannels.map { _ in "UpDecoderBlock2D" },
-            "norm_num_groups": normGroups, "sample_size": sampleSize, "scaling_factor": scalingFactor,
-            "mid_block_add_attention": midBlockAttention, "use_quant_conv": useQuantConv,
-            "use_post_quant_conv": usePostQuantConv, "force_upcast": needsFloat32,
+            "in_channels": .int(imageChannels), "out_channels": .int(imageChannels),
+            "latent_channels": .int(latentChannels),
+            "block_out_channels": JSONValue(blockOutChannels), "layers_per_block": .int(layersPerBlock),
+            "down_block_types": JSONValue(blockOutChannels.map { _ in "DownEncoderBlock2D" }),
+            "up_block_types": JSONValue(blockOutChannels.map { _ in "UpDecoderBlock2D" }),
+            "norm_num_groups": .int(normGroups), "sample_size": .int(sampleSize), "scaling_factor": .double(scalingFactor),
+            "mid_block_add_attention": .bool(midBlockAttention), "use_quant_conv": .bool(useQuantConv),
+            "use_post_quant_conv": .bool(usePostQuantConv), "force_upcast": .bool(needsFloat32),
         ]
     }
 

@@ -36,7 +36,7 @@ public struct AutoencoderTinyConfig: Sendable, Equatable {
         decoderBlocks = try reader.ints("num_decoder_blocks", decoderBlocks)
         decoderChannels = try levels("decoder_block_out_channels", decoderBlocks)
         try reader.require([
-            "out_channels": .number(Double(imageChannels)), "act_fn": "relu", "upsample_fn": "nearest",
+            "out_channels": .double(Double(imageChannels)), "act_fn": "relu", "upsample_fn": "nearest",
             "upsampling_scaling_factor": 2,
         ])
         // What a range of latents as bytes would be, which no network needs, copies of other settings, and a shift that
@@ -152,7 +152,7 @@ public final class AutoencoderTiny: LatentAutoencoder {
 
 extension AutoencoderTiny {
     /// Reads a `vae/` folder: `config.json` and `diffusion_pytorch_model.safetensors`.
-    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public convenience init(folder: String, device: Device = .cpu, dtype: DType = .float32) throws {
         let config = try AutoencoderTinyConfig(path: "\(folder)/config.json")
         let store = try ModelWeights.store(

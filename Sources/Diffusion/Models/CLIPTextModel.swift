@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Settings of ``CLIPTextModel``: transformers' `text_encoder/config.json`.
@@ -46,12 +47,13 @@ public struct CLIPTextConfig: Sendable, Equatable {
     }
 
     /// The `config.json` that transformers reads.
-    public var json: [String: Any] {
+    public var json: [String: JSONValue] {
         [
-            "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "vocab_size": vocabularySize,
-            "hidden_size": width, "intermediate_size": feedForwardWidth, "num_hidden_layers": layers,
-            "num_attention_heads": heads, "max_position_embeddings": length, "hidden_act": activation,
-            "layer_norm_eps": epsilon, "projection_dim": width, "bos_token_id": 49406, "eos_token_id": 49407,
+            "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "vocab_size": .int(vocabularySize),
+            "hidden_size": .int(width), "intermediate_size": .int(feedForwardWidth), "num_hidden_layers": .int(layers),
+            "num_attention_heads": .int(heads), "max_position_embeddings": .int(length),
+            "hidden_act": .string(activation),
+            "layer_norm_eps": .double(epsilon), "projection_dim": .int(width), "bos_token_id": 49406, "eos_token_id": 49407,
             "pad_token_id": 1, "attention_dropout": 0.0, "torch_dtype": "float32",
         ]
     }

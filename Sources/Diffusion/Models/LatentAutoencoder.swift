@@ -33,7 +33,7 @@ extension AutoencoderKL: LatentAutoencoder {
 }
 
 /// Reads the `vae/` folder of a model, whichever autoencoder is in it.
-/// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+/// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
 func makeAutoencoder(folder: String, device: Device, dtype: DType) throws -> any LatentAutoencoder {
     var reader = try ConfigReader(path: "\(folder)/config.json")
     return switch try reader.string("_class_name", "AutoencoderKL") {

@@ -51,7 +51,7 @@ extension AutoencoderKL {
     /// Reads a `vae/` folder: `config.json` and `diffusion_pytorch_model.safetensors`.
     /// - Parameter dtype: type of the weights; float32 in place of float16 where the configuration says that the
     ///   activations overflow (`force_upcast`).
-    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public convenience init(folder: String, device: Device = .cpu, dtype: DType = .float32) throws {
         let config = try AutoencoderKLConfig(path: "\(folder)/config.json")
         let store = try ModelWeights.store(
@@ -77,7 +77,7 @@ extension AutoencoderKL {
 
 extension UNet2DConditionModel {
     /// Reads a `unet/` folder: `config.json` and `diffusion_pytorch_model.safetensors`.
-    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public convenience init(folder: String, device: Device = .cpu, dtype: DType = .float32) throws {
         let config = try UNet2DConditionConfig(path: "\(folder)/config.json")
         let store = try ModelWeights.store(
@@ -95,7 +95,7 @@ extension UNet2DConditionModel {
 
 extension CLIPTextModel {
     /// Reads a `text_encoder/` folder: `config.json` and `model.safetensors`.
-    /// - Throws: ``ModelError``, `FileFormatError` or `TorchError`, one line naming the file and what is wrong.
+    /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public convenience init(folder: String, device: Device = .cpu, dtype: DType = .float32) throws {
         let config = try CLIPTextConfig(path: "\(folder)/config.json")
         // Newer versions of transformers leave the prefix out.

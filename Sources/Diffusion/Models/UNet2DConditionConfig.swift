@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Settings of ``UNet2DConditionModel``: diffusers' `unet/config.json`.
@@ -81,14 +82,14 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
         try reader.require([
             "act_fn": "silu", "mid_block_type": "UNetMidBlock2DCrossAttn", "downsample_padding": 1,
             "mid_block_scale_factor": 1, "center_input_sample": false, "only_cross_attention": false,
-            "dual_cross_attention": false, "class_embed_type": nil,
-            "addition_time_embed_dim": nil, "encoder_hid_dim": nil, "encoder_hid_dim_type": nil,
-            "num_class_embeds": nil, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
-            "time_embedding_dim": nil, "time_embedding_act_fn": nil, "timestep_post_act": nil,
+            "dual_cross_attention": false, "class_embed_type": .null,
+            "addition_time_embed_dim": .null, "encoder_hid_dim": .null, "encoder_hid_dim_type": .null,
+            "num_class_embeds": .null, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
+            "time_embedding_dim": .null, "time_embedding_act_fn": .null, "timestep_post_act": .null,
             "conv_in_kernel": 3, "conv_out_kernel": 3,
-            "projection_class_embeddings_input_dim": nil, "attention_type": "default",
-            "class_embeddings_concat": false, "mid_block_only_cross_attention": nil,
-            "cross_attention_norm": nil, "reverse_transformer_layers_per_block": nil,
+            "projection_class_embeddings_input_dim": .null, "attention_type": "default",
+            "class_embeddings_concat": false, "mid_block_only_cross_attention": .null,
+            "cross_attention_norm": .null, "reverse_transformer_layers_per_block": .null,
             "resnet_skip_time_act": false, "resnet_out_scale_factor": 1,
         ])
         // Attention adds up in float32 whatever the weights' type is, so that there is nothing to upcast.
@@ -114,26 +115,30 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
     }
 
     /// The `config.json` that diffusers reads.
-    public var json: [String: Any] {
-        var json: [String: Any] = [
+    public var json: [String: JSONValue] {
+        // One number where all levels have the same, as diffusers writes it.
+        func shared(_ numbers: [Int]) -> JSONValue {
+            Set(numbers).count == 1 ? .int(numbers[0]) : JSONValue(numbers)
+        }
+        var json: [String: JSONValue] = [
             "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
-            "sample_size": sampleSize, "in_channels": inChannels, "out_channels": outChannels,
-            "block_out_channels": blockOutChannels,
-            "down_block_types": downAttention.map { $0 ? "CrossAttnDownBlock2D" : "DownBlock2D" },
-            "up_block_types": upAttention.map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" },
-            "layers_per_block": Set(layersPerBlock).count == 1 ? layersPerBlock[0] as Any : layersPerBlock,
-            "transformer_layers_per_block":
-                Set(transformerLayers).count == 1 ? transformerLayers[0] as Any : transformerLayers,
-            "cross_attention_dim": crossAttentionWidth,
-            "attention_head_dim": Set(heads).count == 1 ? heads[0] as Any : heads,
-            "norm_num_groups": normGroups, "norm_eps": normEpsilon, "use_linear_projection": useLinearProjection,
-            "flip_sin_to_cos": flipSinToCos, "freq_shift": Int(frequencyShift), "center_input_sample": false,
+            "sample_size": .int(sampleSize), "in_channels": .int(inChannels), "out_channels": .int(outChannels),
+            "block_out_channels": JSONValue(blockOutChannels),
+            "down_block_types": JSONValue(downAttention.map { $0 ? "CrossAttnDownBlock2D" : "DownBlock2D" }),
+            "up_block_types": JSONValue(upAttention.map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" }),
+            "layers_per_block": shared(layersPerBlock),
+            "transformer_layers_per_block": shared(transformerLayers),
+            "cross_attention_dim": .int(crossAttentionWidth),
+            "attention_head_dim": shared(heads),
+            "norm_num_groups": .int(normGroups), "norm_eps": .double(normEpsilon),
+            "use_linear_projection": .bool(useLinearProjection),
+            "flip_sin_to_cos": .bool(flipSinToCos), "freq_shift": .int(Int(frequencyShift)), "center_input_sample": false,
             "downsample_padding": 1, "mid_block_scale_factor": 1,
         ]
-        if let guidanceWidth { json["time_cond_proj_dim"] = guidanceWidth }
+        if let guidanceWidth { json["time_cond_proj_dim"] = .int(guidanceWidth) }
         if let textEmbeddingHeads {
             json["addition_embed_type"] = "text"
-            json["addition_embed_type_num_heads"] = textEmbeddingHeads
+            json["addition_embed_type_num_heads"] = .int(textEmbeddingHeads)
         }
         return json
     }

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// The walk from noise to an image's latents, one U-Net evaluation after the other.
@@ -130,13 +131,13 @@ public struct Denoising: Sequence, IteratorProtocol {
     }
 
     /// Goes on from a ``state`` of a walk that was made like this one.
-    /// - Throws: `TorchError` for the state of another walk.
+    /// - Throws: ``UserError`` for the state of another walk.
     public mutating func restore(_ state: StateDict) throws {
         guard let place = state["index"].map({ Int($0.item()) }), let kept = state["latents"],
             (range.lowerBound...range.upperBound).contains(place), kept.shape == latents.shape,
             generators.indices.allSatisfy({ state["generator.\($0)"] != nil })
         else {
-            throw TorchError(
+            throw UserError(
                 "the kept state is not of this walk; begin again, or with the settings that it was kept with")
         }
         index = place
@@ -159,18 +160,18 @@ extension LatentDiffusionModel {
     ///   - prompts: N texts.
     ///   - lastSteps: walks only this many of `settings.steps`, the last ones; all by default.
     ///   - generators: N sources of noise, for the schedulers that draw some in every step.
-    /// - Throws: `TorchError` where a setting or the number of prompts or generators is wrong.
+    /// - Throws: ``UserError`` where a setting or the number of prompts or generators is wrong.
     public func denoising(
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
         generators: [Generator] = []
     ) throws -> Denoising {
         guard prompts.count == latents.size(0) else {
-            throw TorchError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
+            throw UserError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
         }
         try settings.check()
         let scheduler = try scheduler(settings)
         guard !scheduler.isStochastic || generators.count == prompts.count else {
-            throw TorchError(
+            throw UserError(
                 "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
                     + "\(prompts.count) images: give one for each")
         }
@@ -188,7 +189,7 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
-    /// - Throws: `TorchError` for one that there is not, or that cannot take so many steps.
+    /// - Throws: ``UserError`` for one that there is not, or that cannot take so many steps.
     public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
         try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
     }
@@ -221,13 +222,13 @@ extension LatentDiffusionModel {
 }
 
 extension GenerationSettings {
-    /// - Throws: `TorchError` naming the setting that is out of range.
+    /// - Throws: ``UserError`` naming the setting that is out of range.
     func check() throws {
-        guard guidanceScale.isFinite else { throw TorchError("guidance \(guidanceScale) is no number") }
+        guard guidanceScale.isFinite else { throw UserError("guidance \(guidanceScale) is no number") }
         guard (0...1).contains(guidanceRescale) else {
-            throw TorchError("guidance rescale \(guidanceRescale): choose one from 0 to 1")
+            throw UserError("guidance rescale \(guidanceRescale): choose one from 0 to 1")
         }
-        guard (0...1).contains(eta) else { throw TorchError("eta \(eta): choose one from 0 to 1") }
+        guard (0...1).contains(eta) else { throw UserError("eta \(eta): choose one from 0 to 1") }
     }
 
     /// The evaluations that walk the last steps, as diffusers counts them: a scheduler that evaluates more often than

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// How images are made with a latent diffusion model.
@@ -37,18 +38,18 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     }
 
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
-    /// - Throws: `TorchError` for a strength out of range, steps out of range, or a strength that leaves no step.
+    /// - Throws: ``UserError`` for a strength out of range, steps out of range, or a strength that leaves no step.
     public func imageToImageSteps() throws -> Int {
         guard strength > 0, strength <= 1 else {
-            throw TorchError("strength \(strength): choose one above 0, up to 1")
+            throw UserError("strength \(strength): choose one above 0, up to 1")
         }
         guard (1...Self.largestSteps).contains(steps) else {
-            throw TorchError("\(steps) denoising steps: choose 1 to \(Self.largestSteps)")
+            throw UserError("\(steps) denoising steps: choose 1 to \(Self.largestSteps)")
         }
         let count = min(Int(Double(steps) * strength), steps)
         guard count > 0 else {
             let least = (100 / Double(max(steps, 1))).rounded(.up) / 100
-            throw TorchError(
+            throw UserError(
                 "strength \(strength) of \(steps) steps leaves no step to take: choose a strength of at least \(least), "
                     + "or more steps")
         }

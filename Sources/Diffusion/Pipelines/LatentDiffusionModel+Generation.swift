@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 extension LatentDiffusionModel {
@@ -8,7 +9,7 @@ extension LatentDiffusionModel {
     ///   - latents: standard normal noise [N, C, h, w] to begin with in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
-    /// - Throws: `TorchError` for settings or sizes that the model cannot meet, or a lack of memory.
+    /// - Throws: ``UserError`` for settings or sizes that the model cannot meet, `TorchError` for a lack of memory.
     public func textToImage(
         _ prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
         size: (height: Int, width: Int)? = nil, latents: Tensor? = nil,
@@ -32,7 +33,7 @@ extension LatentDiffusionModel {
     ///   - noise: standard normal noise [N, C, h, w] that is added in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
-    /// - Throws: `TorchError` for settings or sizes that the model cannot meet (a strength that leaves no step), or a
+    /// - Throws: ``UserError`` for settings or sizes that the model cannot meet (a strength that leaves no step), or a
     ///   lack of memory.
     public func imageToImage(
         _ images: Tensor, prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
@@ -49,7 +50,7 @@ extension LatentDiffusionModel {
     // MARK: The parts of the two
 
     /// The noise that ``textToImage(_:settings:seeds:size:latents:onStep:)`` begins with, [N, C, h, w].
-    /// - Throws: `TorchError` for a size that is not a multiple of the VAE's downsampling.
+    /// - Throws: ``UserError`` for a size that is not a multiple of the VAE's downsampling.
     public func startNoise(seeds: [UInt64], size: (height: Int, width: Int)? = nil) throws -> Tensor {
         try startNoise(seeds.map { Generator(seed: $0) }, size: size)
     }
@@ -59,9 +60,9 @@ extension LatentDiffusionModel {
         let factor = vae.downsampling
         let size = size ?? (imageSize, imageSize)
         guard size.height > 0, size.width > 0, size.height % factor == 0, size.width % factor == 0 else {
-            throw TorchError("images of \(size.width)×\(size.height) pixels: choose multiples of \(factor)")
+            throw UserError("images of \(size.width)×\(size.height) pixels: choose multiples of \(factor)")
         }
-        guard !generators.isEmpty else { throw TorchError("no seeds: give one for each image") }
+        guard !generators.isEmpty else { throw UserError("no seeds: give one for each image") }
         return noise(generators, height: size.height / factor, width: size.width / factor)
     }
 
@@ -79,14 +80,14 @@ extension LatentDiffusionModel {
         let scheduler = try scheduler(settings)
         let first = try settings.evaluations(of: scheduler, lastSteps: settings.imageToImageSteps()).lowerBound
         guard images.rank == 4, generators.count == images.size(0) else {
-            throw TorchError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
+            throw UserError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
         }
         let factor = vae.downsampling
         let (height, width) = (images.size(2) / factor, images.size(3) / factor)
         if let noise {
             try check(noise, count: images.size(0))
             guard noise.size(2) == height, noise.size(3) == width else {
-                throw TorchError("noise of shape \(noise.shape) for images of shape \(images.shape)")
+                throw UserError("noise of shape \(noise.shape) for images of shape \(images.shape)")
             }
         }
         var added: [Tensor] = []
@@ -113,7 +114,7 @@ extension LatentDiffusionModel {
     ) throws -> Tensor {
         try check(latents, count: prompts.count)
         guard generators.isEmpty || generators.count == prompts.count else {
-            throw TorchError("\(generators.count) seeds for \(prompts.count) prompts: give one for each")
+            throw UserError("\(generators.count) seeds for \(prompts.count) prompts: give one for each")
         }
         return try inBatches(of: prompts.count, positions: latents.size(2) * latents.size(3)) { batch in
             let part = latents[batch]
@@ -126,13 +127,13 @@ extension LatentDiffusionModel {
         }
     }
 
-    /// - Throws: `TorchError` for latents that are not [count, C, h, w].
+    /// - Throws: ``UserError`` for latents that are not [count, C, h, w].
     func check(_ latents: Tensor, count: Int) throws {
-        guard count > 0 else { throw TorchError("no prompts: give one for each image") }
+        guard count > 0 else { throw UserError("no prompts: give one for each image") }
         guard latents.rank == 4, latents.size(0) == count, latents.size(1) == unet.config.inChannels,
             latents.size(2) > 0, latents.size(3) > 0
         else {
-            throw TorchError(
+            throw UserError(
                 "latents of shape \(latents.shape) for \(count) prompts: the model takes "
                     + "[\(count), \(unet.config.inChannels), h, w]")
         }

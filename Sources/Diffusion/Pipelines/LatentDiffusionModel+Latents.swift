@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 extension LatentDiffusionModel {
@@ -19,13 +20,13 @@ extension LatentDiffusionModel {
     /// Latents of images in [0, 1], on the model's device; the images' sizes are checked.
     /// - Parameter noise: standard normal noise to draw from the VAE's posterior with, called if it has one; its mean by
     ///   default.
-    /// - Throws: `TorchError` for images of a shape that the VAE does not take.
+    /// - Throws: ``UserError`` for images of a shape that the VAE does not take.
     func latents(of images: Tensor, noise: (() -> Tensor)? = nil) throws -> Tensor {
         let factor = vae.downsampling
         guard images.rank == 4, images.size(0) > 0, images.size(1) == vae.imageChannels,
             images.size(2) % factor == 0, images.size(3) % factor == 0, images.size(2) > 0, images.size(3) > 0
         else {
-            throw TorchError(
+            throw UserError(
                 "images of shape \(images.shape): the model takes [N, \(vae.imageChannels), H, W] with H and W "
                     + "multiples of \(factor); resize them")
         }

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// DDIM run backwards: from an image's latents to the noise that DDIM would make them of.
@@ -17,7 +18,7 @@ public struct DDIMInverseScheduler: Scheduler {
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["thresholding", "trained_betas"], by: className)
         guard config.timestepSpacing != .linspace else {
-            throw TorchError("DDIM inversion has no linspace timesteps: choose leading or trailing")
+            throw UserError("DDIM inversion has no linspace timesteps: choose leading or trailing")
         }
     }
 

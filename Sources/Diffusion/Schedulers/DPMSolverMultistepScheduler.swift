@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// DPM-Solver++ (Lu et al. 2022), multistep, of order 1 or 2 ("DPM++ 2M"), and its stochastic variant.
@@ -24,7 +25,7 @@ public struct DPMSolverMultistepScheduler: Scheduler {
         try checkSolver(config, types: ["midpoint", "heun", "logrho", "bh1", "bh2"], by: className)
         let algorithm = config.algorithmType ?? "dpmsolver++"
         guard ["dpmsolver++", stochastic, "deis"].contains(algorithm) else {
-            throw TorchError(
+            throw UserError(
                 "algorithm_type is \(algorithm), which is not supported; \(className) takes dpmsolver++ and \(stochastic)"
             )
         }
@@ -83,12 +84,12 @@ public struct DPMSolverMultistepScheduler: Scheduler {
 
 /// What both solvers ask of their settings.
 /// - Parameter types: the solver's variants and, since a model may be sampled with either, the other solver's.
-/// - Throws: `TorchError` naming the setting that is not supported.
+/// - Throws: ``UserError`` naming the setting that is not supported.
 func checkSolver(_ config: SchedulerConfig, types: [String], by name: String) throws {
     guard (1...2).contains(config.solverOrder) else {
-        throw TorchError("solver_order is \(config.solverOrder), which is not supported; \(name) takes 1 and 2")
+        throw UserError("solver_order is \(config.solverOrder), which is not supported; \(name) takes 1 and 2")
     }
     if let type = config.solverType, !types.contains(type) {
-        throw TorchError("solver_type is \(type), which is not supported for \(name)")
+        throw UserError("solver_type is \(type), which is not supported for \(name)")
     }
 }

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Euler's method over the noise levels σ with a part of the noise drawn anew in each step.
@@ -15,7 +16,7 @@ public struct EulerAncestralDiscreteScheduler: Scheduler {
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["trained_betas"], by: className)
         guard config.predictionType != .sample else {
-            throw TorchError("prediction_type is sample, which \(className) does not take; choose another scheduler")
+            throw UserError("prediction_type is sample, which \(className) does not take; choose another scheduler")
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Sampling of latent consistency models (Luo et al. 2023): each step jumps to a finished sample, which is noised again.
@@ -20,7 +21,7 @@ public struct LCMScheduler: Scheduler {
         try Self.check(config)
         let distilled = config.originalInferenceSteps
         guard (1...distilled).contains(steps) else {
-            throw TorchError(
+            throw UserError(
                 "\(steps) sampling steps: \(Self.className) takes 1 to \(distilled), those of the distillation")
         }
         self.config = config

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Pseudo numerical methods for diffusion models (Liu et al. 2022): linear multistep of order 4, begun by Runge-Kutta
@@ -30,14 +31,14 @@ public struct PNDMScheduler: Scheduler {
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["trained_betas"], by: className)
         guard config.predictionType != .sample else {
-            throw TorchError("prediction_type is sample, which \(className) does not take; choose another scheduler")
+            throw UserError("prediction_type is sample, which \(className) does not take; choose another scheduler")
         }
     }
 
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         guard config.skipPRKSteps || steps >= 4 else {
-            throw TorchError("\(steps) sampling steps: \(Self.className) with Runge-Kutta steps takes 4 or more")
+            throw UserError("\(steps) sampling steps: \(Self.className) with Runge-Kutta steps takes 4 or more")
         }
         self.config = config
         // diffusers' class does not know the setting: a step from pure noise, at ᾱ = 0, would divide by 0.

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// What one step of a sampler gives.
@@ -26,11 +27,11 @@ public protocol Scheduler: Sendable {
     static var className: String { get }
 
     /// Whether the settings are ones that this sampler can be made of.
-    /// - Throws: `TorchError` naming the setting that is not supported.
+    /// - Throws: ``UserError`` naming the setting that is not supported.
     static func check(_ config: SchedulerConfig) throws
 
     /// - Parameter steps: number of steps of a whole walk, 1 ... `config.trainTimesteps`.
-    /// - Throws: `TorchError` if there cannot be so many steps, or what ``check(_:)`` throws.
+    /// - Throws: ``UserError`` if there cannot be so many steps, or what ``check(_:)`` throws.
     init(_ config: SchedulerConfig, steps: Int) throws
 
     /// The noise levels that the model was trained at.
@@ -94,10 +95,10 @@ private let samplers: [any Scheduler.Type] = [
 /// The names of all samplers, those of their classes in diffusers.
 public let schedulerNames = samplers.map { $0.className }
 
-/// - Throws: `TorchError` naming the samplers there are.
+/// - Throws: ``UserError`` naming the samplers there are.
 func samplerType(_ name: String) throws -> any Scheduler.Type {
     guard let type = samplers.first(where: { $0.className == name }) else {
-        throw TorchError.unknown("scheduler", name, among: schedulerNames)
+        throw UserError.unknown("scheduler", name, among: schedulerNames)
     }
     return type
 }
@@ -109,7 +110,7 @@ func samplerType(_ name: String) throws -> any Scheduler.Type {
 ///   - name: the sampler's class in diffusers; the one that `config` names by default.
 ///   - steps: number of steps of a whole walk.
 ///   - eta: of ``DDIMScheduler``: how much of the noise is drawn anew in each step.
-/// - Throws: `TorchError` if there is no such sampler, or it cannot be made of these settings or make so many steps.
+/// - Throws: ``UserError`` if there is no such sampler, or it cannot be made of these settings or make so many steps.
 public func makeScheduler(
     _ config: SchedulerConfig, name: String? = nil, steps: Int, eta: Double = 0
 ) throws -> any Scheduler {
@@ -119,7 +120,7 @@ public func makeScheduler(
     let scheduler = try type.init(config, steps: steps)
     guard eta > 0 else { return scheduler }
     guard var ddim = scheduler as? DDIMScheduler else {
-        throw TorchError("eta is a setting of \(DDIMScheduler.className), not of \(type.className)")
+        throw UserError("eta is a setting of \(DDIMScheduler.className), not of \(type.className)")
     }
     ddim.eta = eta
     return ddim

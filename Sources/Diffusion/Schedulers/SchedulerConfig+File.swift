@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 extension SchedulerConfig {
@@ -67,17 +68,17 @@ extension SchedulerConfig {
         }
         do {
             try samplerType(className).check(self)
-        } catch let error as TorchError {
+        } catch let error as UserError {
             throw ModelError(path: path, error.message)
         }
     }
 
     /// Settings of diffusers that are supported at one value only.
-    private static let onlyValues: [String: JSONLiteral] = [
-        "trained_betas": nil, "thresholding": false, "use_exponential_sigmas": false, "use_beta_sigmas": false,
-        "use_lu_lambdas": false, "use_flow_sigmas": false, "use_dynamic_shifting": false, "shift_terminal": nil,
-        "interpolation_type": "linear", "timestep_type": "discrete", "lambda_min_clipped": "-Infinity",
-        "predict_x0": true, "solver_p": nil,
+    private static let onlyValues: [String: JSONValue] = [
+        "trained_betas": .null, "thresholding": false, "use_exponential_sigmas": false, "use_beta_sigmas": false,
+        "use_lu_lambdas": false, "use_flow_sigmas": false, "use_dynamic_shifting": false, "shift_terminal": .null,
+        "interpolation_type": "linear", "timestep_type": "discrete", "lambda_min_clipped": .double(-.infinity),
+        "predict_x0": true, "solver_p": .null,
     ]
 
     /// Settings in diffusers' files that have no effect beside those that are supported.
@@ -86,11 +87,11 @@ extension SchedulerConfig {
     ]
 
     /// - Parameter keys: settings that a sampler uses, and that are supported at one value only.
-    /// - Throws: `TorchError` naming the setting of the file with another value.
+    /// - Throws: ``UserError`` naming the setting of the file with another value.
     func refuse(_ keys: [String], by name: String) throws {
         for key in keys.sorted() {
             if let value = unsupported[key] {
-                throw TorchError("\(key) is \(value), which is not supported for \(name); choose another scheduler")
+                throw UserError("\(key) is \(value), which is not supported for \(name); choose another scheduler")
             }
         }
     }
@@ -102,15 +103,12 @@ extension SchedulerConfig {
         let defaults = try SchedulerConfig().json
         let always = [CodingKeys.className, .trainTimesteps, .predictionType].map(\.rawValue)
         let changed = try json.filter { key, value in
-            always.contains(key) || defaults[key].map { "\($0)" } != "\(value)"
+            always.contains(key) || defaults[key] != value
         }
-        try ModelFolder.write(changed, to: path)
+        try JSONFile.write(changed, to: path)
     }
 
-    private var json: [String: Any] {
-        get throws {
-            let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self))
-            return object as? [String: Any] ?? [:]
-        }
+    private var json: [String: JSONValue] {
+        get throws { try JSONValue(encoding: self).object ?? [:] }
     }
 }

@@ -1,9 +1,10 @@
+import Foundations
 import Torch
 
 extension TimestepSpacing {
     /// `steps` timesteps in ascending order.
     ///
-    /// - Throws: `TorchError` if there are not so many timesteps.
+    /// - Throws: ``UserError`` if there are not so many timesteps.
     func timesteps(_ config: SchedulerConfig, steps: Int) throws -> [Int] {
         let total = config.trainTimesteps
         try Self.check(steps, total)
@@ -20,7 +21,7 @@ extension TimestepSpacing {
 
     /// `steps` timesteps in ascending order, without the lowest of `steps + 1`: of the solvers of higher order.
     ///
-    /// - Throws: `TorchError` if there are not so many different timesteps.
+    /// - Throws: ``UserError`` if there are not so many different timesteps.
     func solverTimesteps(_ config: SchedulerConfig, steps: Int) throws -> [Int] {
         let total = config.trainTimesteps
         try Self.check(steps, total)
@@ -33,7 +34,7 @@ extension TimestepSpacing {
         case .trailing: timesteps = Self.trailing(total, steps)
         }
         guard zip(timesteps, timesteps.dropFirst()).allSatisfy({ $0 < $1 }) else {
-            throw TorchError("\(steps) sampling steps of \(total) training timesteps: choose fewer steps")
+            throw UserError("\(steps) sampling steps of \(total) training timesteps: choose fewer steps")
         }
         return try Self.checked(timesteps, config, steps)
     }
@@ -48,13 +49,13 @@ extension TimestepSpacing {
 
     static func check(_ steps: Int, _ total: Int) throws {
         guard (1...total).contains(steps) else {
-            throw TorchError("\(steps) sampling steps: choose 1 to \(total), the number of training timesteps")
+            throw UserError("\(steps) sampling steps: choose 1 to \(total), the number of training timesteps")
         }
     }
 
     private static func checked(_ timesteps: [Int], _ config: SchedulerConfig, _ steps: Int) throws -> [Int] {
         guard let last = timesteps.last, last < config.trainTimesteps else {
-            throw TorchError(
+            throw UserError(
                 "\(steps) sampling steps with offset \(config.stepsOffset) leave the \(config.trainTimesteps) training "
                     + "timesteps: choose fewer steps")
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// UniPC (Zhao et al. 2023): a predictor and a corrector of order 1 or 2; the corrector uses the model's output that the
@@ -24,7 +25,7 @@ public struct UniPCMultistepScheduler: Scheduler {
             ], by: className)
         try checkSolver(config, types: ["bh1", "bh2", "midpoint", "heun", "logrho"], by: className)
         guard config.lowerOrderFinal || config.finalSigma == .lowest || config.solverOrder == 1 else {
-            throw TorchError(
+            throw UserError(
                 "lower_order_final is false, but \(className) of order 2 cannot end without noise (final_sigmas_type zero)"
             )
         }

@@ -35,42 +35,41 @@ struct TokenizerWords {
             FileFormatError(path: path, problem: problem, remedy: remedy)
         }
         let object = try JSONFile.object(path)
-        guard let model = object["model"] as? [String: Any], let words = model["vocab"] as? [String: Int],
-            let pairs = model["merges"] as? [Any]
+        guard let model = object["model"], let vocabulary = model["vocab"]?.object, let pairs = model["merges"]?.array
         else { throw refusal("no vocabulary and merges of byte-pair encoding in it") }
-        guard model["type"] as? String ?? "BPE" == "BPE", model["end_of_word_suffix"] as? String == "</w>",
-            (model["continuing_subword_prefix"] as? String ?? "").isEmpty, model["byte_fallback"] as? Bool != true,
-            model["ignore_merges"] as? Bool != true, Self.isCLIPs(object)
+        guard model["type"]?.string ?? "BPE" == "BPE", model["end_of_word_suffix"]?.string == "</w>",
+            (model["continuing_subword_prefix"]?.string ?? "").isEmpty, model["byte_fallback"]?.bool != true,
+            model["ignore_merges"]?.bool != true, Self.isCLIPs(object)
         else {
             throw refusal("not a tokenizer of CLIP", "take the tokenizer of a Stable Diffusion 1.x or 2.x model")
         }
-        vocabulary = words
+        let words = vocabulary.compactMapValues(\.int)
+        guard words.count == vocabulary.count else { throw refusal("an id that is no whole number") }
+        self.vocabulary = words
         merges = try pairs.map { pair in
-            let parts = pair as? [String] ?? (pair as? String)?.split(separator: " ").map(String.init) ?? []
+            let parts = pair.strings ?? pair.string?.split(separator: " ").map(String.init) ?? []
             guard parts.count == 2 else { throw refusal("a merge that is not a pair of tokens") }
             return (parts[0], parts[1])
         }
-        added = try (object["added_tokens"] as? [Any] ?? []).map { entry in
-            guard let token = entry as? [String: Any], let content = token["content"] as? String,
-                let id = token["id"] as? Int
-            else { throw refusal("an added token without content or id") }
-            for key in ["lstrip", "rstrip", "single_word"] where token[key] as? Bool == true {
+        added = try (object["added_tokens"]?.array ?? []).map { token in
+            guard let content = token["content"]?.string, let id = token["id"]?.int else { throw refusal("an added token without content or id") }
+            for key in ["lstrip", "rstrip", "single_word"] where token[key]?.bool == true {
                 throw refusal("\(key) of the token \"\(content.prefix(40))\" is not supported", "name another model")
             }
-            return .init(token: .init(content: content, isNormalized: token["normalized"] as? Bool ?? true), id: id)
+            return .init(token: .init(content: content, isNormalized: token["normalized"]?.bool ?? true), id: id)
         }
         try check(vocabularyFile: path, mergesFile: path)
     }
 
     /// Whether text is split and lower-cased as CLIP does.
-    private static func isCLIPs(_ object: [String: Any]) -> Bool {
-        func steps(_ key: String, _ list: String) -> [[String: Any]] {
-            let value = object[key] as? [String: Any] ?? [:]
-            return value[list] as? [[String: Any]] ?? [value]
+    private static func isCLIPs(_ object: [String: JSONValue]) -> Bool {
+        func steps(_ key: String, _ list: String) -> [JSONValue] {
+            let value = object[key] ?? [:]
+            return value[list]?.array ?? [value]
         }
-        let split = steps("pre_tokenizer", "pretokenizers").first { $0["type"] as? String == "Split" }
-        let pattern = (split?["pattern"] as? [String: Any])?["Regex"] as? String
-        return steps("normalizer", "normalizers").contains { $0["type"] as? String == "Lowercase" }
+        let split = steps("pre_tokenizer", "pretokenizers").first { $0["type"]?.string == "Split" }
+        let pattern = split?["pattern"]?["Regex"]?.string
+        return steps("normalizer", "normalizers").contains { $0["type"]?.string == "Lowercase" }
             && pattern?.hasSuffix(#"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"#) == true
     }
 

@@ -63,7 +63,7 @@ public protocol ModelTrainer: AnyObject {
     /// Images in a batch.
     var batchSize: Int { get }
     /// One optimisation step.
-    /// - Throws: ``TorchError`` when the loss is not finite: the parameters are then as they were.
+    /// - Throws: ``UserError`` when the loss is not finite: the parameters are then as they were.
     func advance() throws -> TrainingReport
     func save(to path: String) throws
     func restore(from path: String) throws

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Hyperparameters of ``UNetTrainer``.
@@ -135,14 +136,14 @@ public final class UNetTrainer: ModelTrainer {
             return (error.item(), kindLoss.item(), gradients(of: [loss], with: optimizer.parameters))
         }
         let value = results.reduce(0) { $0 + $1.0 }
-        guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
+        guard value.isFinite else { throw UserError("step \(step): the loss is \(value); lower the learning rate") }
         for (index, parameter) in optimizer.parameters.enumerated() {
             let found = results.compactMap { $0.2[index] }
             parameter.grad = noGrad { found.dropFirst().reduce(found.first) { sum, part in sum.map { $0 + part } } }
         }
         let norm = clipGradients(optimizer.parameters, maximum: 1).item()
         guard norm.isFinite else {
-            throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
+            throw UserError("step \(step): the gradient's norm is \(norm); lower the learning rate")
         }
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()

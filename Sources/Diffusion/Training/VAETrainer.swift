@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Hyperparameters of ``VAETrainer``.
@@ -81,12 +82,12 @@ public final class VAETrainer: ModelTrainer {
             + options.probeWeight * readOut + options.klWeight * kl
 
         let value = loss.item()
-        guard value.isFinite else { throw TorchError("step \(step): the loss is \(value); lower the learning rate") }
+        guard value.isFinite else { throw UserError("step \(step): the loss is \(value); lower the learning rate") }
         optimizer.zeroGrad()
         loss.backward()
         let norm = clipGradients(optimizer.parameters, maximum: 1).item()
         guard norm.isFinite else {
-            throw TorchError("step \(step): the gradient's norm is \(norm); lower the learning rate")
+            throw UserError("step \(step): the gradient's norm is \(norm); lower the learning rate")
         }
         optimizer.learningRate = options.learningRate * schedule.factor(step)
         optimizer.step()

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 
 /// A source image that may be augmented.
@@ -58,7 +59,7 @@ extension [AugmentationSource] {
     /// - Returns: indices, ascending.
     func drawn(budget: Int, seed: Int, draw: Int) -> [Int] {
         guard budget > 0, budget < count else { return Array<Int>(indices) }
-        let ranks = map { ContentHash.of("\(seed)/\(draw)/\($0.name)") }
+        let ranks = map { SHA256Sum.of("\(seed)/\(draw)/\($0.name)") }
         let order = indices.sorted { a, b in
             (self[a].environment, self[a].label, ranks[a]) < (self[b].environment, self[b].label, ranks[b])
         }

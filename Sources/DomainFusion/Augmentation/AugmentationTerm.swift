@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// The synthetic images of a training run: rounds of ``OnlineAugmentation`` when they are due, and a minibatch a step.

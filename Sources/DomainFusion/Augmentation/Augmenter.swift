@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Pixels
 import Torch
 
@@ -90,7 +91,7 @@ public struct Augmenter {
     ) throws -> [[RGBImage]] {
         var missing: [(key: StoreKey, request: Int, candidate: Int)] = []
         var found = requests.enumerated().map { index, request in
-            let hash = ContentHash.of(request.start)
+            let hash = SHA256Sum.of(request.start)
             return zip(request.prompts, request.seeds).enumerated().map { number, asked -> RGBImage? in
                 let key = StoreKey(
                     .candidate,

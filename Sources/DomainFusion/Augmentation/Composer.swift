@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Pixels
 import Torch
 
@@ -42,9 +43,9 @@ public struct Composer {
         let key = StoreKey(
             .composed,
             [
-                "image": .string(ContentHash.of(request.start)),
-                "candidates": .array(kept.map { .string(ContentHash.of(candidates[$0])) }),
-                "source": includesSource ? .string(ContentHash.of(request.source)) : .null,
+                "image": .string(SHA256Sum.of(request.start)),
+                "candidates": .array(kept.map { .string(SHA256Sum.of(candidates[$0])) }),
+                "source": includesSource ? .string(SHA256Sum.of(request.source)) : .null,
                 "space": space.fingerprint, "styleSimilarity": .string(styleSimilarity.rawValue),
             ])
         let stored: ContentStore.StoredImage
@@ -99,7 +100,7 @@ public struct Composer {
         let composed = space.compose(
             style: parts.style[1 + style..<2 + style], content: parts.content[1 + content..<2 + content])
         // Failed: `withTorchErrors` throws why.
-        guard composed.rank == 4 else { throw TorchError("the images cannot be composed") }
+        guard composed.rank == 4 else { throw UserError("the images cannot be composed") }
         guard composed.isFinite().all().item() != 0 else {
             throw UserError("a composed image has numbers that are not finite; run the autoencoder in float32")
         }

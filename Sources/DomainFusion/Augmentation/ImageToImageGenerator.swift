@@ -1,5 +1,6 @@
 import Diffusion
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// Candidates by image to image with a latent diffusion model.
@@ -10,7 +11,7 @@ public struct ImageToImageGenerator: CandidateGenerator {
     private let settings: GenerationSettings
 
     /// - Parameter modelHash: a hash of the model's files.
-    /// - Throws: `TorchError` for a strength that leaves no step.
+    /// - Throws: ``UserError`` for a strength that leaves no step.
     public init(_ model: LatentDiffusionModel, modelHash: String, settings: GenerationSettings) throws {
         self.model = model
         self.settings = settings

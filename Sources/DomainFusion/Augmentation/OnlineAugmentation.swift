@@ -1,5 +1,6 @@
 import Diffusion
 import DomainGeneralization
+import Foundations
 import Pixels
 
 /// Online lightweight augmentation: rounds in which every image of a synthetic set is replaced by one composed of
@@ -33,7 +34,7 @@ public final class OnlineAugmentation {
         self.settings = settings
         self.sources = sources
         augmenter = settings.augmenter(generator, space: space, store: store, judge: judge?.probabilities)
-        recipe = ContentHash.of(
+        recipe = SHA256Sum.of(
             JSONValue.object([
                 "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
                 "space": space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
@@ -158,7 +159,7 @@ extension AugmentationSettings {
 
     /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.
     func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
-        UInt64(ContentHash.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
+        UInt64(SHA256Sum.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
     }
 
     /// Makes candidates and composes them as these settings say.

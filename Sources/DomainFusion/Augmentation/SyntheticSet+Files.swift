@@ -21,7 +21,7 @@ extension SyntheticSet {
         var images: [RGBImage] = []
         for record in records {
             guard let record, record.recipe == recipe, record.round == round,
-                let image = try? ImageFile.decode("\(folder)/\(record.path)"), ContentHash.of(image) == record.sha256
+                let image = try? ImageFile.decode("\(folder)/\(record.path)"), SHA256Sum.of(image) == record.sha256
             else { return nil }
             whole.append(record)
             images.append(image)

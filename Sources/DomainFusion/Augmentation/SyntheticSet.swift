@@ -80,7 +80,7 @@ extension SyntheticSet.Record {
     ) {
         self.init(
             path: "\(FilePath.withoutExtension(source.name))-r\(round)-\(number).png",
-            sha256: ContentHash.of(outcome.image), source: source.name, label: source.label,
+            sha256: SHA256Sum.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
             prompts: outcome.request.prompts, seeds: outcome.request.seeds, strength: strength,
             style: outcome.composition?.style, content: outcome.composition.map { $0.content ?? -1 },

@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Logging
 import Pixels
 import Torch
@@ -27,13 +28,13 @@ public final class DistillationLibrary {
     /// The seed of an image's draws, the same under every prompt, guidance and weight: so that what differs between two curves
     /// is not the noise.
     private func seed(of imageHash: String) -> UInt64 {
-        UInt64(ContentHash.of("\(imageHash) \(distillation.settings.seed)").prefix(16), radix: 16) ?? 0
+        UInt64(SHA256Sum.of("\(imageHash) \(distillation.settings.seed)").prefix(16), radix: 16) ?? 0
     }
 
     /// The curve of an image under a prompt.
     public func curve(_ image: RGBImage, prompt: String, ledger: inout Ledger) throws -> LDCurve {
         let settings = distillation.settings
-        let imageHash = ContentHash.of(image)
+        let imageHash = SHA256Sum.of(image)
         let key = StoreKey(
             .curve,
             [
@@ -69,7 +70,7 @@ public final class DistillationLibrary {
     /// The LDM's errors for an image under prompts, one for each class.
     public func posterior(_ image: RGBImage, prompts: [String], ledger: inout Ledger) throws -> LDMPosterior {
         let settings = distillation.settings
-        let imageHash = ContentHash.of(image)
+        let imageHash = SHA256Sum.of(image)
         let key = StoreKey(
             .posterior,
             [

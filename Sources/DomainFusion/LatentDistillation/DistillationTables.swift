@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// G(p) of many items at common nodes.

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// The rows of a table that has one for each of some items.

@@ -1,5 +1,6 @@
 import Diffusion
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// The gradient of latent distillation with respect to the confidence of each image.

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 
 /// Settings of latent distillation (LD): how a frozen latent diffusion model judges an image darkened by the
 /// classifier's confidence.

@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// Settings of posterior distillation: the classifier is drawn to the class probabilities of the LDM itself.

@@ -1,6 +1,7 @@
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Torch
 
@@ -81,7 +82,7 @@ public struct PromptProbe {
         return try drawn.enumerated().map { done, index in
             try progress(done, drawn.count)
             let source = sources[index]
-            let hash = ContentHash.of("\(seed)/\(source.name)")
+            let hash = SHA256Sum.of("\(seed)/\(source.name)")
             let other = (UInt64(hash.suffix(8), radix: 16) ?? 0) % UInt64(classes.count - 1)
             let wrong = (source.label + 1 + Int(other)) % classes.count
             return try sample(

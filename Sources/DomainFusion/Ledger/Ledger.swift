@@ -32,7 +32,7 @@ public struct Ledger: Codable, Sendable, Equatable {
     public init(path: String) throws {
         guard let data = Files.contents(path) else { return }
         let remedy = "restore it from a copy, or delete it to count from here"
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: data), var members = value.object,
+        guard let value = JSONValue(json: data), var members = value.object,
             let ledger = try? value.decoded(as: Ledger.self), ledger.counts.allSatisfy((0...1 << 50).contains)
         else { throw UserError("\(path): not a run's ledger; \(remedy)") }
         if let sum = members.removeValue(forKey: Self.seal)?.string,

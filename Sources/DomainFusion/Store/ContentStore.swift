@@ -124,7 +124,7 @@ public struct ContentStore: Sendable {
     private static func digest(_ path: String, notes: JSONValue) throws -> String {
         let file = try MappedFile(path: path)
         return withExtendedLifetime(file) {
-            Array(notes.text.utf8).withUnsafeBytes { ContentHash.of($0, file.bytes) }
+            Array(notes.text.utf8).withUnsafeBytes { SHA256Sum.of($0, file.bytes) }
         }
     }
 

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 
 /// The address of a value in a ``ContentStore``: the SHA-256 of a description of everything that the value depends on.
 ///
@@ -38,6 +39,6 @@ public struct StoreKey: Sendable, Equatable {
     init(_ kind: Kind, description: JSONValue) {
         self.kind = kind
         self.description = description
-        hash = ContentHash.of("\(kind.rawValue)\n\(description.text)")
+        hash = SHA256Sum.of("\(kind.rawValue)\n\(description.text)")
     }
 }

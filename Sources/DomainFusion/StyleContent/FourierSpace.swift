@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// Style is the amplitude and content the phase of an image's spectrum, channel by channel: `F(x) = A·e^{jP}`.

@@ -1,5 +1,6 @@
-import DomainGeneralization
 import Diffusion
+import DomainGeneralization
+import Foundations
 import Torch
 
 /// Adaptive instance normalisation (Huang and Belongie 2017) of feature maps [N, C, h, w].

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// Images taken apart: row i of both tensors belongs to image i.

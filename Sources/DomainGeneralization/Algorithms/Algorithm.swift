@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// A way to train a classifier on several source environments for one that is never seen.

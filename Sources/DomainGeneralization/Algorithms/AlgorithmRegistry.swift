@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// An algorithm by name: what the command line, a configuration file and a report know of it.

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The settings of an algorithm: a struct with a default for every property, all of which can be set by name.
 ///

@@ -83,7 +83,7 @@ public final class TrainingStep {
         AlgorithmState().adding("optimizer", optimizer.state)
     }
 
-    /// - Throws: `TorchError` when the state belongs to another model.
+    /// - Throws: ``UserError`` when the state belongs to another model.
     public func load(_ state: AlgorithmState, name: String) throws {
         try optimizer.load(state.part("optimizer"), name: name)
     }

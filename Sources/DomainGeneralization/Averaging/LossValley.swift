@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Stochastic weight averaging densely (SWAD; Cha and others, NeurIPS 2021): the parameters of every step in the valley of
@@ -133,7 +134,7 @@ public final class LossValley: WeightAverage {
             try WeightMean(state, key, parameters: parameters, name: name)
         }
         guard let saved = state.json["average"], let losses = saved["losses"]?.array else {
-            throw TorchError("\(name) is not the state of this average: it has no losses")
+            throw UserError("\(name) is not the state of this average: it has no losses")
         }
         segment = try mean("segment")
         recent = try losses.enumerated().map { Segment(mean: try mean("recent.\($0)"), loss: $1.double ?? .nan) }

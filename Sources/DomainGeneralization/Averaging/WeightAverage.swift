@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// Averages parameters over the steps of a run.
@@ -74,11 +75,11 @@ struct WeightMean {
     }
 
     /// A mean as it was saved; see ``save(in:as:)``.
-    /// - Throws: `TorchError` when tensors are missing or differ in shape from `parameters`.
+    /// - Throws: ``UserError`` when tensors are missing or differ in shape from `parameters`.
     init(_ state: AlgorithmState, _ key: String, parameters: [Tensor], name: String) throws {
         weights = try parameters.enumerated().map { index, parameter in
             guard let found = state.tensors["average.\(key).\(index)"], found.shape == parameter.shape else {
-                throw TorchError(
+                throw UserError(
                     "\(name) is not the state of this average: average.\(key).\(index) is missing or differs")
             }
             return ordinaryMode { found.to(device: parameter.device).cloned() }

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Foundations
 import Pixels
@@ -26,7 +25,7 @@ public struct DatasetCheck: Sendable {
             guard let data = Files.contents(dataset.items[index].path), !data.isEmpty else {
                 return nil
             }
-            return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+            return data.withUnsafeBytes { SHA256Sum.of($0) }
         }
         var groups: [String: [String]] = [:]
         for (item, digest) in zip(dataset.items, digests) {

@@ -39,7 +39,7 @@ public final class ImageCache: Sendable {
                 let image = try ImageFile.decode(path) { note = $0 }
                 return ledger.add(image.pixels.count) ? image : nil
             }
-            return (image, note, SHA256Sum.of(file: path)?.sha256 ?? "")
+            return (image, note, SHA256Sum.sizeAndSum(file: path)?.sha256 ?? "")
         }
         var kept: [String: RGBImage] = [:]
         var failures: [Failure] = []

@@ -62,7 +62,7 @@ public enum ModelSelection: String, Sendable, CaseIterable {
             let outcomes = try alone.map { record in
                 // Too small a domain has no validation items.
                 let sources = record.environments.filter { source in
-                    source != environment && record.row.values["env\(source)_out_acc"] != nil
+                    source != environment && record.row.validationAccuracy(source) != nil
                 }
                 let values = try sources.map { try record.validation($0) }
                 return Outcome(validation: numpyMean(values), test: try record.heldOut(environment))

@@ -23,7 +23,7 @@ public struct ResultRecord: Sendable {
 
     /// - Throws: ``UserError`` for a record that lacks what a table needs.
     public init(_ values: [String: JSONValue], source: String) throws {
-        let arguments = values["args"] ?? .null
+        let row = CheckpointRow(values)
         func required<Value>(_ key: String, _ value: Value?) throws -> Value {
             guard let value else {
                 throw UserError(
@@ -31,25 +31,25 @@ public struct ResultRecord: Sendable {
             }
             return value
         }
-        algorithm = try required("args.algorithm", arguments["algorithm"]?.string)
-        dataset = try required("args.dataset", arguments["dataset"]?.string)
-        let held = arguments["test_envs"]?.array
+        algorithm = try required("args.algorithm", row.argument(.algorithm)?.string)
+        dataset = try required("args.dataset", row.argument(.dataset)?.string)
+        let held = row.argument(.testEnvironments)?.array
         testEnvironments = try required(
             "args.test_envs", held.map { $0.compactMap(\.int) }.flatMap { $0.allSatisfy { $0 >= 0 } ? $0 : nil })
-        trial = try required("args.trial_seed", arguments["trial_seed"]?.int)
-        draw = try required("args.hparams_seed", arguments["hparams_seed"]?.int)
+        trial = try required("args.trial_seed", row.argument(.trial)?.int)
+        draw = try required("args.hparams_seed", row.argument(.draw)?.int)
         step = try required("step", values["step"]?.int)
-        isOracle = arguments["oracle"] == .bool(true)
-        domains = arguments["domains"]?.array?.compactMap(\.string)
-        row = CheckpointRow(values)
+        isOracle = row.argument(.oracle) == .bool(true)
+        domains = row.argument(.domains)?.array?.compactMap(\.string)
+        self.row = row
         self.source = source
     }
 
     /// The record of the averaged model that a run has made beside its checkpoints, under a name of its own: "ERM + SWAD".
     var averaged: ResultRecord? {
         guard let average = row.average, case .object(var arguments) = row.values["args"] else { return nil }
-        let method = arguments["average"]?.string ?? "average"
-        arguments["algorithm"] = .string("\(algorithm) + \(method.uppercased())")
+        let method = row.argument(.average)?.string ?? "average"
+        arguments[RunArguments.Key.algorithm.rawValue] = .string("\(algorithm) + \(method.uppercased())")
         var values = average.values
         values["args"] = .object(arguments)
         return try? ResultRecord(values, source: source)
@@ -59,7 +59,7 @@ public struct ResultRecord: Sendable {
     public var environments: Range<Int> {
         if let domains { return 0..<domains.count }
         var count = 0
-        while row.values["env\(count)_out_acc"] != nil { count += 1 }
+        while row.validationAccuracy(count) != nil { count += 1 }
         return 0..<count
     }
 
@@ -67,13 +67,13 @@ public struct ResultRecord: Sendable {
     /// not trained on.
     /// - Throws: ``UserError`` where the record has none.
     func heldOut(_ environment: Int) throws -> Double {
-        try number("env\(environment)_\(isOracle ? "out" : "in")_acc")
+        try number(ScoreKey(environment: environment, isOracle ? .validation : .training, .accuracy))
     }
     /// Accuracy on an environment's *out* part. - Throws: ``UserError`` where the record has none.
-    func validation(_ environment: Int) throws -> Double { try number("env\(environment)_out_acc") }
+    func validation(_ environment: Int) throws -> Double { try number(ScoreKey(environment: environment, .validation, .accuracy)) }
 
-    private func number(_ key: String) throws -> Double {
-        guard let value = row[key] else { throw UserError("\(source): no number \"\(key)\" in the record") }
+    private func number(_ key: ScoreKey) throws -> Double {
+        guard let value = row[key.name] else { throw UserError("\(source): no number \"\(key.name)\" in the record") }
         return value
     }
 
@@ -90,7 +90,7 @@ public struct ResultRecord: Sendable {
         var records: [ResultRecord] = []
         let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
         for (index, line) in lines.enumerated() {
-            guard case .object(let values) = PythonJSON.value(Array(line)) else {
+            guard case .object(let values) = JSONValue(json: line) else {
                 guard index == lines.count - 1, data.last != UInt8(ascii: "\n") else {
                     throw UserError(
                         "\(path): line \(index + 1) is no JSON object; restore the file, or remove the line")

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 extension ResultReport {
     /// The tables in words, with a legend.

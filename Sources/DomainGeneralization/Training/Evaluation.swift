@@ -1,3 +1,4 @@
+import Foundations
 import Pixels
 import Torch
 

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 
 /// Drives an algorithm over the steps of a run and evaluates it on every environment. Keeps no files.
@@ -63,7 +64,7 @@ public final class Trainer {
     }
 
     /// Accuracy and loss on the parts of all environments, under the keys of DomainBed's rows:
-    /// `env{i}_{in,out,uda,unseen}_{acc,class_acc,loss}`. A part without items is left out. `acc` is of the items as they are,
+    /// ``ScoreKey``. A part without items is left out. `acc` is of the items as they are,
     /// as DomainBed's, with balanced classes too; `class_acc` weighs every class equally.
     /// - Parameters:
     ///   - includeSources: whether the training items of the sources are evaluated, too.
@@ -73,17 +74,19 @@ public final class Trainer {
         for environment in context.dataset.environments.indices {
             let isSource = context.sourceEnvironments.contains(environment)
             let isTest = context.testEnvironments.contains(environment)
-            var parts = [
-                ("out", context.split.validation[environment]), ("uda", context.split.adaptation[environment]),
-                ("unseen", context.split.unseen[environment]),
+            var parts: [(ScoreKey.Part, [Int])] = [
+                (.validation, context.split.validation[environment]),
+                (.adaptation, context.split.adaptation[environment]), (.unseen, context.split.unseen[environment]),
             ]
-            if includeSources || !isSource || isTest { parts.append(("in", context.split.training[environment])) }
+            if includeSources || !isSource || isTest { parts.append((.training, context.split.training[environment])) }
             for (part, items) in parts {
                 let score = try score(items, poll: poll)
-                let key = "env\(environment)_\(part)_"
-                result[key + "acc"] = score.accuracy
-                result[key + "class_acc"] = score.meanClassAccuracy
-                result[key + "loss"] = score.loss
+                func set(_ measure: ScoreKey.Measure, _ value: Double?) {
+                    result[ScoreKey(environment: environment, part, measure).name] = value
+                }
+                set(.accuracy, score.accuracy)
+                set(.meanClassAccuracy, score.meanClassAccuracy)
+                set(.loss, score.loss)
             }
         }
         return result

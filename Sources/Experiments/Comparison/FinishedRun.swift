@@ -39,7 +39,7 @@ struct FinishedRun {
         var isRight: [String: Bool] = [:]
         var unseenImages: Set<String> = []
         for line in lines where !summary.oracle {
-            guard let value = try? JSONDecoder().decode(JSONValue.self, from: line), let image = value["image"]?.string,
+            guard let value = JSONValue(json: line), let image = value["image"]?.string,
                 let domain = value["domain"]?.string, case .bool(let isUnseen)? = value["unseen"],
                 let label = value["class"]?.string, let predicted = value["predicted"]?.string
             else { throw unreadable(file) }

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// The methods of a sweep side by side, each held-out domain by itself, and what each gains over one of them.
 ///

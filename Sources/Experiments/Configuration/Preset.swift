@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 
 extension RunConfiguration {
     /// Starting values of the settings by a name that a run records.
@@ -108,16 +109,5 @@ extension RunConfiguration {
 
     private func flattened(_ configuration: RunConfiguration) -> [String: JSONValue] {
         (try? JSONValue(encoding: configuration))?.flattened() ?? [:]
-    }
-}
-
-extension JSONValue {
-    /// The values of nested objects by their names with dots: `backbone.dropout`.
-    func flattened(prefix: String = "") -> [String: JSONValue] {
-        guard case .object(let members) = self else { return [prefix: self] }
-        return members.reduce(into: [:]) { result, member in
-            let name = prefix.isEmpty ? member.key : "\(prefix).\(member.key)"
-            result.merge(member.value.flattened(prefix: name)) { $1 }
-        }
     }
 }

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 
 /// A data set with its images decoded, without those that cannot be read where that is allowed.
 struct ReadableImages {

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// The averaged model of a run: fed after every step, and evaluated once at the run's end.

@@ -114,9 +114,7 @@ public final class RunDirectory {
 
     /// What `environment.json` says of the run's beginning; nil where it is missing or unreadable.
     private var environment: JSONValue? {
-        Files.contents("\(path)/environment.json").flatMap {
-            try? JSONDecoder().decode(JSONValue.self, from: $0)
-        }
+        Files.contents("\(path)/environment.json").flatMap(JSONValue.init(json:))
     }
 
     /// The hash of the list of images that the run was started with; nil where it is not recorded.
@@ -155,7 +153,7 @@ public final class RunDirectory {
         var rows: [CheckpointRow] = []
         let lines = data.split(separator: UInt8(ascii: "\n"))
         for (index, line) in lines.enumerated() {
-            guard let values = try? JSONDecoder().decode([String: JSONValue].self, from: line) else {
+            guard let values = JSONValue(json: line)?.object else {
                 // A kill may cut the last line; it is written again.
                 if index == lines.count - 1 { break }
                 throw UserError("\(file): line \(index + 1) is no JSON object; restore the file, or use --restart")

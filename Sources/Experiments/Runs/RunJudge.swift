@@ -1,6 +1,7 @@
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// The classifier of a finished run as the judge of another run's candidates.
@@ -24,7 +25,7 @@ enum RunJudge {
         guard seen.isEmpty else {
             throw UserError(
                 "\(path): has seen \(seen.joined(separator: ", ")), which this run holds out; train a judge with "
-                    + held.map { "--test-domain \(SlurmScript.quoted($0))" }.joined(separator: " "))
+                    + held.map { "--test-domain \(shellQuoted($0))" }.joined(separator: " "))
         }
         let model = try TrainedModel(run: path, device: "\(context.device)", threads: Machine.threads)
         guard model.classes == context.classes else {
@@ -32,7 +33,7 @@ enum RunJudge {
                 "\(path): knows other classes (\(model.classes.joined(separator: ", "))); train another judge")
         }
         let weights = "\(run.checkpoints.folder(model.step))/model.safetensors"
-        return CandidateJudge(fingerprint: try sha256(file: weights)) { images, labels in
+        return CandidateJudge(fingerprint: try SHA256Sum.of(file: weights)) { images, labels in
             let candidates = images.rgbImages()
             return try stride(from: 0, to: labels.count, by: batch).flatMap { start in
                 let range = start..<min(start + batch, labels.count)

@@ -168,7 +168,7 @@ struct RunSetup {
         if let commit = SourceCheckout.commit() { result["commit"] = .string(commit) }
         var digest: String?
         if let weights {
-            digest = try sha256(file: weights)
+            digest = try SHA256Sum.of(file: weights)
             result["weights"] = .string(weights)
             result["weights_sha256"] = digest.map(JSONValue.string)
         }
@@ -189,12 +189,3 @@ extension ImageFolder {
 
 /// The version of this toolkit.
 public let toolkitVersion = "0.1.0"
-
-/// The SHA-256 of a file, in hexadecimal.
-/// - Throws: ``UserError`` for a file that cannot be read.
-func sha256(file path: String) throws -> String {
-    guard let sum = SHA256Sum.of(file: path) else {
-        throw UserError("\(path): cannot be read (\(String(cString: strerror(errno)))); check its permissions")
-    }
-    return sum.sha256
-}

@@ -77,12 +77,12 @@ public struct RunSummary: Codable, Sendable, Equatable {
 extension RunSummary.Target {
     init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, context: AlgorithmContext) {
         let isTrained = context.sourceEnvironments.contains(environment)
-        var parts = [("out", context.split.validation[environment])]
-        if !isTrained { parts.append(("in", context.split.training[environment])) }
+        var parts: [(ScoreKey.Part, [Int])] = [(.validation, context.split.validation[environment])]
+        if !isTrained { parts.append((.training, context.split.training[environment])) }
         var sum = 0.0
         var count = 0
         for (part, items) in parts where !items.isEmpty {
-            guard let value = row["env\(environment)_\(part)_acc"] else { continue }
+            guard let value = row[environment, part, .accuracy] else { continue }
             sum += value * Double(items.count)
             count += items.count
         }

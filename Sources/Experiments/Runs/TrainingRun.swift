@@ -165,7 +165,7 @@ public final class TrainingRun {
         let start = Date()
         let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: Interruption.poll)
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
-        let losses = context.sourceEnvironments.compactMap { scores["env\($0)_out_loss"] }
+        let losses = context.sourceEnvironments.compactMap { scores[ScoreKey(environment: $0, .validation, .loss).name] }
         if let average, average.isValidationDue(step), !losses.isEmpty {
             average.validated(loss: losses.reduce(0, +) / Double(losses.count), step: step)
         }
@@ -189,19 +189,16 @@ public final class TrainingRun {
         values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
         values["mem_gb"] = .double(peakMemory)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
-        values["args"] = .object([
-            "algorithm": .string(configuration.methodName(search.algorithm.domainBedName)),
-            "dataset": .string(context.dataset.datasetName),
-            "data_dir": .string(configuration.data), "output_dir": .string(directory.path),
-            "test_envs": .array(context.testEnvironments.map(JSONValue.int)),
-            "hparams_seed": .int(configuration.draw), "trial_seed": .int(configuration.seed),
-            "seed": .int(configuration.seed), "holdout_fraction": .double(configuration.holdoutFraction),
-            "uda_holdout_fraction": .double(configuration.adaptationFraction), "steps": .int(configuration.steps),
-            "checkpoint_freq": .int(configuration.evaluateEvery), "task": .string("domain_generalization"),
-            "average": .string(configuration.averaging.method.rawValue),
-            "domains": .array(context.dataset.environments.map(JSONValue.string)),
-            "oracle": .bool(configuration.oracle),
-        ])
+        values["args"] =
+            RunArguments(
+                algorithm: configuration.methodName(search.algorithm.domainBedName),
+                dataset: context.dataset.datasetName, data: configuration.data, output: directory.path,
+                testEnvironments: context.testEnvironments, draw: configuration.draw, seed: configuration.seed,
+                holdoutFraction: configuration.holdoutFraction, adaptationFraction: configuration.adaptationFraction,
+                steps: configuration.steps, evaluateEvery: configuration.evaluateEvery,
+                average: configuration.averaging.method.rawValue, domains: context.dataset.environments,
+                isOracle: configuration.oracle
+            ).json
         return values
     }
 

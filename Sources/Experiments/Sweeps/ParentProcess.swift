@@ -1,6 +1,7 @@
 import CSystem
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// The sweep that started this process: when it ends in any way, a kill too, so do its members, with their states saved.
 public enum ParentProcess {

@@ -1,4 +1,3 @@
-import Crypto
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -29,8 +28,7 @@ public struct SlurmScript {
 
     /// The list of members, a file of its own for each list: tasks of an earlier submission may still read theirs.
     private var list: String {
-        let digest = SHA256.hash(data: Data(names.utf8)).prefix(4).map { String(format: "%02x", $0) }.joined()
-        return "\(folder)/slurm-members-\(digest).txt"
+        "\(folder)/slurm-members-\(SHA256Sum.of(names).prefix(8)).txt"
     }
 
     /// The script. A task that is run again goes on from its last checkpoint.
@@ -44,10 +42,10 @@ public struct SlurmScript {
         #SBATCH --requeue
         # Further options (--partition, --gres=gpu:1, --time, …) can be given to sbatch.
         set -euo pipefail
-        cd \(Self.quoted(FileManager.default.currentDirectoryPath))
-        member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(Self.quoted(list)))
-        exec \(Self.quoted(program)) train --config \(Self.quoted("\(folder)/members"))/"$member.yaml" \\
-            --run-dir \(Self.quoted(folder))/"$member" --threads \(threads)
+        cd \(shellQuoted(FileManager.default.currentDirectoryPath))
+        member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(shellQuoted(list)))
+        exec \(shellQuoted(program)) train --config \(shellQuoted("\(folder)/members"))/"$member.yaml" \\
+            --run-dir \(shellQuoted(folder))/"$member" --threads \(threads)
 
         """
     }
@@ -73,9 +71,6 @@ public struct SlurmScript {
         try AtomicFile.write(text, to: path)
         return path
     }
-
-    /// In single quotes, for the shell.
-    static func quoted(_ text: String) -> String { "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'" }
 
     /// The beginning of a file name for sbatch's options, in the double quotes that it understands and must be closed with:
     /// there `%` stands for a number of the job.

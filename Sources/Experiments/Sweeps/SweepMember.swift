@@ -1,4 +1,3 @@
-import Crypto
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -27,12 +26,11 @@ public struct SweepMember: Sendable {
     public init(_ configuration: RunConfiguration, dataset: String, defaults: JSONValue) throws {
         self.configuration = configuration
         let identity = try Self.identity(configuration, dataset: dataset, defaults: defaults)
-        let digest = SHA256.hash(data: Data(identity.text.utf8))
         let parts = [
             dataset, configuration.variant.isEmpty ? configuration.algorithm.name : configuration.variant,
             configuration.testDomains.joined(separator: "+"),
             "trial\(configuration.seed)", "draw\(configuration.draw)",
-            digest.prefix(4).map { String(format: "%02x", $0) }.joined(),
+            String(SHA256Sum.of(identity.text).prefix(8)),
         ]
         name = parts.joined(separator: "-").map { $0.isLetter || $0.isNumber || "+-_.".contains($0) ? "\($0)" : "_" }
             .joined()

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 
 /// What a sweep compares: an algorithm as it is, or a variant: one with settings of its own and a name for the tables.
 public struct SweepMethod: Sendable, Equatable {

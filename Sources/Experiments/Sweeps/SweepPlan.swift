@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 
 /// The runs of a sweep: algorithms or variants of them × data sets × held-out domains × trials × draws of hyperparameters.
 public struct SweepPlan: Sendable {

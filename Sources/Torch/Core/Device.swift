@@ -1,5 +1,7 @@
+import CKernels
 import CTorch
 import Dispatch
+import Foundations
 
 /// Where a tensor lives: `cpu`, `cuda:0`, `mps`.
 public struct Device: Sendable, Hashable, CustomStringConvertible {
@@ -47,11 +49,11 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
         let parts = text.split(separator: ":", maxSplits: 1)
         let kinds: [String: Kind] = ["cpu": .cpu, "cuda": .cuda, "mps": .mps]
         guard let kind = kinds[String(parts.first ?? "")] else {
-            throw TorchError("unknown device '\(text)'; use auto, cpu, cuda, cuda:INDEX or mps")
+            throw UserError("unknown device '\(text)'; use auto, cpu, cuda, cuda:INDEX or mps")
         }
         let available = Device.count(kind)
         guard available > 0 else {
-            throw TorchError(
+            throw UserError(
                 "device '\(text)' is not available: libtorch \(Machine.libtorchVersion) finds none; use cpu")
         }
         guard parts.count == 2 else {
@@ -59,7 +61,7 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
             return
         }
         guard let index = Int(parts[1]), (0..<available).contains(index) else {
-            throw TorchError("device '\(text)' does not exist: there are \(available) of its kind, counted from 0")
+            throw UserError("device '\(text)' does not exist: there are \(available) of its kind, counted from 0")
         }
         self.init(kind, index: index)
     }
@@ -122,7 +124,7 @@ public enum Machine {
     /// Keeps the memory of freed CPU tensors for the next ones in place of giving it back to the system (on Linux): a training
     /// step then touches no new pages, which saves a tenth of its time and more with large images. Large blocks that are kept
     /// never take more memory than large tensors once did together. For programs that mostly train; call it once, first.
-    public static func keepFreedMemory() { ct_keep_freed_memory() }
+    public static func keepFreedMemory() { ck_keep_freed_memory() }
 
     /// From now on a C++ exception that nobody catches, such as a lack of memory on one of libtorch's threads, ends the process
     /// with one line and exit status 1, where it would have aborted. For programs, not for libraries.

@@ -1,4 +1,5 @@
 import CTorch
+import Foundations
 
 private final class Keeper {
     let owner: AnyObject

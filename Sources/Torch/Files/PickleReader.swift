@@ -1,3 +1,5 @@
+import Foundations
+
 /// Reads the pickles that `torch.save` writes, as data: nothing in them is ever called.
 ///
 /// A pickle is a program for a stack machine that may name any Python function. This machine knows the few names that

@@ -1,3 +1,5 @@
+import Foundations
+
 /// One tensor of a `.pth` file: a strided view of a storage.
 public struct PthEntry: Equatable, Sendable {
     public let name: String

@@ -1,3 +1,5 @@
+import Foundations
+
 /// Where one tensor lies in a safetensors file.
 public struct SafetensorsEntry: Equatable, Sendable {
     public let name: String

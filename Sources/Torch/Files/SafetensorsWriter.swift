@@ -1,3 +1,5 @@
+import Foundations
+
 /// Writes safetensors files as the reference implementation does, byte for byte, and atomically.
 public enum SafetensorsWriter {
     /// One tensor to be written.

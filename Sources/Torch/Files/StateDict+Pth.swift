@@ -1,3 +1,5 @@
+import Foundations
+
 extension StateDict {
     /// Reads the weights of a `.pth` file, of which nothing is executed; see ``PthFile``.
     /// - Parameter isWanted: of which names tensors are read; all by default.

@@ -1,3 +1,5 @@
+import Foundations
+
 /// The table of contents of a zip archive whose members are stored uncompressed, as `torch.save` writes it.
 ///
 /// Only the central directory (zip64 too) is believed; a member's range is checked against the file.

@@ -1,3 +1,5 @@
+import Foundations
+
 /// Named tensors of a checkpoint, in their file's order.
 public struct StateDict: Sendable {
     public private(set) var names: [String] = []
@@ -234,7 +236,7 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         guard !problems.isEmpty else { return }
         let shown = problems.prefix(12).joined(separator: "; ")
         let rest = problems.count > 12 ? "; and \(problems.count - 12) more" : ""
-        throw TorchError("\(name) does not fit the model (\(problems.count) keys): \(shown)\(rest)")
+        throw UserError("\(name) does not fit the model (\(problems.count) keys): \(shown)\(rest)")
     }
 }
 

@@ -1,4 +1,5 @@
 import CTorch
+import Foundations
 
 private enum Op {
     static let fusedAdam = Operator("aten::_fused_adam_")
@@ -152,7 +153,7 @@ public final class Optimizer {
             }
         }
         if let problem {
-            throw TorchError("\(name) is not the state of this optimiser: \(problem) is missing or differs")
+            throw UserError("\(name) is not the state of this optimiser: \(problem) is missing or differs")
         }
         noGrad {
             for (target, value) in pairs { target.copy_(value) }

@@ -1,6 +1,7 @@
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Testing
 import Torch

@@ -1,6 +1,7 @@
 import Diffusion
 import DomainFusion
 import Foundation
+import Foundations
 import Pixels
 import Testing
 
@@ -45,7 +46,7 @@ import Testing
             // Two steps of four with guidance, two batches of four; latent composition takes four images apart each.
             #expect(ledger.unetEvaluations == 8 * 2 * 2)
             #expect(ledger.vaePasses == 8 * 2 + (composition == .latent ? 2 * (4 + 1) : 0))
-            #expect(Set(first[0].candidates.map { ContentHash.of($0) }).count == 3)
+            #expect(Set(first[0].candidates.map { SHA256Sum.of($0) }).count == 3)
 
             var warm = Ledger()
             let again = try outcomes(settings, [0, 1], store: folder, ledger: &warm)

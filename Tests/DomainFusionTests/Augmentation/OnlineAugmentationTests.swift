@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Testing
 import Torch
@@ -141,11 +142,11 @@ import Torch
                 let started = ContentStore(store).entries(of: .candidate).compactMap {
                     $0.description?["image"]?.string
                 }
-                let previous = Set(first.images.map { ContentHash.of($0) })
+                let previous = Set(first.images.map { SHA256Sum.of($0) })
                 let raw = Set(
                     try first.records.map { record in
                         let source = try #require(someSources().first { $0.name == record.source })
-                        return ContentHash.of(try source.image().resized(width: 32, height: 32))
+                        return SHA256Sum.of(try source.image().resized(width: 32, height: 32))
                     })
                 #expect(Set(started) == (start == .previous ? raw.union(previous) : raw))
             }

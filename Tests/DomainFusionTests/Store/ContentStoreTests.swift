@@ -1,6 +1,7 @@
 import DomainFusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Pixels
 import Testing
 import Torch
@@ -38,9 +39,9 @@ import Torch
     }
 
     @Test func hashesAreSHA256() {
-        #expect(ContentHash.of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(SHA256Sum.of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         let (wide, high) = (RGBImage(width: 4, height: 1), RGBImage(width: 1, height: 4))
-        #expect(ContentHash.of(wide) != ContentHash.of(high))
+        #expect(SHA256Sum.of(wide) != SHA256Sum.of(high))
     }
 
     @Test func computesOnceAndKeepsTheDescription() throws {

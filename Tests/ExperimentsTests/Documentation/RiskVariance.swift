@@ -1,5 +1,6 @@
 import Backbones
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// Adds the variance of the source domains' losses to their mean (V-REx, Krueger and others 2021).

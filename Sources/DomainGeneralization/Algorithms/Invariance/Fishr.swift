@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// Fishr (Rame and others, ICML 2022): the variances of the gradients over the images are matched across environments.
@@ -88,7 +89,7 @@ public final class Fishr: Algorithm {
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         guard let saved = state.tensors["averages"], saved.shape == averages.shape else {
-            throw TorchError("\(name) has no averages of gradients of shape \(averages.shape)")
+            throw UserError("\(name) has no averages of gradients of shape \(averages.shape)")
         }
         averages = saved.to(device: averages.device).cloned()
     }

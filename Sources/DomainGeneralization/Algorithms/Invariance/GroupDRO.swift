@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// Group distributionally robust optimisation (Sagawa and others, ICLR 2020): `L = Σ_e q_e·CE_e`, where the weights of the
@@ -54,7 +55,7 @@ public final class GroupDRO: Algorithm {
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         guard let saved = state.tensors["weights"], saved.shape == weights.shape else {
-            throw TorchError("\(name) has no weights for \(weights.count) source domains")
+            throw UserError("\(name) has no weights for \(weights.count) source domains")
         }
         weights = saved.to(device: weights.device).cloned()
     }

@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Pixels
 import Torch
 

@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// Marginal transfer learning (Blanchard and others, JMLR 2021), as a network: the linear layer sees an image's features and
@@ -84,7 +85,7 @@ public final class MTL: Algorithm {
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         guard let saved = state.tensors["means"], saved.shape == means.shape else {
-            throw TorchError("\(name) has no mean features of shape \(means.shape)")
+            throw UserError("\(name) has no mean features of shape \(means.shape)")
         }
         means = saved.to(device: means.device).cloned()
     }

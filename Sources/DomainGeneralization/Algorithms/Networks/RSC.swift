@@ -1,4 +1,5 @@
 import Backbones
+import Foundations
 import Torch
 
 /// Representation self-challenging (Huang and others, ECCV 2020): the features with the largest gradients of the true logit

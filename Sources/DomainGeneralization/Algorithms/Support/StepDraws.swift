@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 
 /// The random numbers of an algorithm: those of a step are a function of the run's seed, the algorithm and the step.

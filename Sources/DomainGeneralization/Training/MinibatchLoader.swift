@@ -1,0 +1,72 @@
+import Foundations
+import Pixels
+import Torch
+
+/// Draws and prepares the minibatches of a run. What a step gets is a pure function of the seed and the step, so there
+/// is no position to save: a run resumes by asking for its next step.
+public struct MinibatchLoader: Sendable {
+    private let dataset: ImageFolder
+    private let split: Split
+    /// With balanced classes, the training items of each environment by class.
+    private let pools: [[[Int]]]
+    private let environments: [Int]
+    private let images: ImageCache
+    private let pipeline: ImagePipeline
+    private let imageSize: Int
+    private let batchSize: Int
+    private let seed: UInt64
+
+    public init(_ context: AlgorithmContext) {
+        dataset = context.dataset
+        split = context.split
+        let items = context.dataset.items
+        pools =
+            split.isClassBalanced
+            ? split.training.map { part in
+                Dictionary(grouping: part) { items[$0].label }.sorted { $0.key < $1.key }.map(\.value)
+            } : []
+        environments = context.sourceEnvironments
+        images = context.images
+        pipeline = context.trainingPipeline
+        imageSize = context.imageSize
+        batchSize = context.batchSize
+        seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "minibatch")))
+    }
+
+    /// The items of an environment's minibatch: drawn with replacement from its training items. With balanced classes a
+    /// class is drawn first, so that an item's weight is that of ``classBalancedWeights(_:)``.
+    public func items(step: Int, environment: Int) -> [Int] {
+        var generator = SeededGenerator(seed: seed, domain: environment, step: step)
+        return (0..<batchSize).map { _ in
+            var pool = split.training[environment]
+            if split.isClassBalanced {
+                let classes = pools[environment]
+                pool = classes[generator.below(classes.count)]
+            }
+            return pool[generator.below(pool.count)]
+        }
+    }
+
+    /// One minibatch of each source environment, on the CPU.
+    /// - Throws: a one-line error for an image that can no longer be read.
+    public func minibatches(step: Int) throws -> [Minibatch] {
+        try withTorchErrors { try environments.map { try minibatch(step: step, environment: $0) } }
+    }
+
+    private func minibatch(step: Int, environment: Int) throws -> Minibatch {
+        let items = items(step: step, environment: environment)
+        let decoded = try items.map { try images.image(dataset.items[$0]) }
+        let tensor = pipeline.tensor(decoded, size: imageSize) {
+            SeededGenerator(seed: seed, domain: environment, step: step, index: $0 + 1)
+        }
+        let labels = Tensor(items.map { dataset.items[$0].label })
+        return Minibatch(images: tensor, labels: labels, items: items, environment: environment)
+    }
+
+    /// The minibatches of `steps` in order, made on threads ahead of their use.
+    public func prefetched(_ steps: Range<Int>, threads: Int) -> Prefetcher<[Minibatch]> {
+        Prefetcher(threads: threads, ahead: 2 * threads, from: steps.lowerBound, until: steps.upperBound) {
+            try minibatches(step: $0)
+        }
+    }
+}
