@@ -13,6 +13,7 @@ demo: build
 
 # The torture part has a seed of its own, so that two tests of one commit try the same.
 test: setup
+	scripts/check-imports
 	swift test
 	Tests/Torture/torture --binary .build/debug/domainfusion --seconds 120 --seed 1
 
@@ -31,4 +32,5 @@ format:
 	swift format format --in-place --recursive --parallel Package.swift Sources Tests
 
 lint:
+	scripts/check-imports
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests

@@ -59,7 +59,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target]
     let hasFixtures = FileManager.default.fileExists(atPath: "\(root)/\(path)/Fixtures")
     return [
         .testTarget(
-            name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies, path: path,
+            name: "\(name)Tests", dependencies: ["TestSupport", .init(stringLiteral: name)] + dependencies, path: path,
             resources: hasFixtures ? [.copy("Fixtures")] : [])
     ]
 }
@@ -135,12 +135,30 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Foundations", "DomainFusion", logging], path: "Benchmarks",
+            name: "Benchmarks",
+            dependencies: [
+                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion",
+                logging,
+            ], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
+        .target(name: "TestSupport", dependencies: ["Foundations", "Pixels"], path: "Tests/TestSupport"),
     ]
-        + tests("Foundations") + tests("Torch") + tests("Pixels") + tests("Backbones") + tests("Diffusion")
-        + tests("Hub") + tests("DomainGeneralization") + tests("EmojiDG") + tests("DomainFusion")
-        + tests("LDMTraining") + tests("Experiments") + tests("DomainFusionCLI"),
+        + tests("Foundations")
+        + tests("Torch", ["Foundations"])
+        + tests("Pixels", ["Foundations"])
+        + tests("Backbones", ["Foundations", "Torch"])
+        + tests("Diffusion", ["Foundations", "Torch"])
+        + tests("Hub", ["Diffusion", crypto])
+        + tests("DomainGeneralization", ["Foundations", "Torch", "Pixels", "Backbones", crypto, logging])
+        + tests("EmojiDG", ["Pixels", crypto])
+        + tests(
+            "DomainFusion",
+            ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", logging])
+        + tests("LDMTraining", ["Foundations", "Torch", "Pixels", "Diffusion", "DomainGeneralization"])
+        + tests(
+            "Experiments",
+            ["Foundations", "Torch", "Pixels", "Backbones", "DomainGeneralization", "DomainFusion"])
+        + tests("DomainFusionCLI", ["Foundations", "Torch", "Pixels", "DomainGeneralization", "DomainFusion"]),
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20
 )

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Torch
 
@@ -132,7 +133,7 @@ import Torch
         weights["mask_token"] = .zeros([1, 384])
         #expect(try Classifier(fresh.description, classCount: 2, weights: weights, seed: 1).headIsFresh)
         weights["register_tokens"] = .zeros([1, 4, 384])
-        let error = #expect(throws: TorchError.self) {
+        let error = #expect(throws: UserError.self) {
             try Classifier(fresh.description, classCount: 2, weights: weights, seed: 1)
         }
         #expect(error?.message.contains("register_tokens: unexpected") == true)
@@ -144,7 +145,7 @@ import Torch
             ("ViT-B/16", "vit_base_patch16_224"), ("EfficientNetLite0", "efficientnet_lite0"),
             ("tf_efficientnet_lite0", "tf_efficientnet_lite0"),
         ] { #expect(try Backbones.named(name).name == expected) }
-        let error = #expect(throws: TorchError.self) { try Backbones.named("resnet5") }
+        let error = #expect(throws: UserError.self) { try Backbones.named("resnet5") }
         #expect(error?.message.contains("did you mean resnet50") == true)
     }
 }

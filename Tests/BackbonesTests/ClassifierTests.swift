@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Torch
 
@@ -59,7 +60,7 @@ import Torch
         weights["conv1.weight"] = nil
         weights["bn1.weight"] = .zeros([3])
         weights["extra"] = .zeros([1])
-        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        let error = #expect(throws: UserError.self) { try classifier(weights: weights) }
         #expect(
             error?.message == "weights.pth does not fit the model (3 keys): conv1.weight: missing; "
                 + "bn1.weight: shape [3], wanted [64]; extra: unexpected")
@@ -103,7 +104,7 @@ import Torch
         for name in plain.names { weights["teacher.\(name)"] = plain[name]?.to(dtype: .float32).cloned() }
         #expect(try classifier(weights: weights).store["conv1.weight"] != nil)
         weights["teacher.conv1.weight"] = .zeros([64, 3, 7, 7])
-        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        let error = #expect(throws: UserError.self) { try classifier(weights: weights) }
         #expect(error?.message.hasPrefix("weights.pth: holds several networks (their keys begin with '") == true)
         #expect(error?.message.contains("'\(prefix)'") == true && error?.message.contains("'teacher.'") == true)
         // Nothing is taken off a whole network, whatever lies beside it.
@@ -133,7 +134,7 @@ import Torch
         let damaged = try #require(weights["layer2.0.conv1.weight"]).contiguous().cloned()
         damaged.flattened()[7].fill_(value)
         weights["layer2.0.conv1.weight"] = damaged
-        let error = #expect(throws: TorchError.self) { try classifier(weights: weights) }
+        let error = #expect(throws: UserError.self) { try classifier(weights: weights) }
         #expect(
             error?.message
                 == "weights.pth: layer2.0.conv1.weight holds infinite values or NaN; fetch the file again")
@@ -298,11 +299,11 @@ import Torch
     }
 
     @Test func namesTheNearest() {
-        let near = #expect(throws: TorchError.self) { try Backbones.named("resnet52") }
-        #expect(near?.message == "unknown backbone 'resnet52'; did you mean resnet50 or resnet18 or resnet34?")
-        let far = #expect(throws: TorchError.self) { try Backbones.named("perceptron-mixer") }
+        let near = #expect(throws: UserError.self) { try Backbones.named("resnet52") }
+        #expect(near?.message == "no backbone 'resnet52'; did you mean resnet50 or resnet18 or resnet34?")
+        let far = #expect(throws: UserError.self) { try Backbones.named("perceptron-mixer") }
         #expect(
-            far?.message.contains("there are: resnet18, resnet34, resnet50, resnet101, tf_efficientnet_lite0") == true)
+            far?.message.contains("known: resnet18, resnet34, resnet50, resnet101, tf_efficientnet_lite0") == true)
     }
 
     @Test func findsInstalledWeights() throws {
@@ -344,7 +345,7 @@ import Torch
             #expect(entry.tensor.scalars(Float.self) == classifier.store[entry.name]?.scalars(Float.self))
         }
         let timm = try Backbones.named("efficientnet_lite0")
-        let error = #expect(throws: TorchError.self) {
+        let error = #expect(throws: UserError.self) {
             try Classifier(timm, classCount: Formula.classCount, weights: renamed, name: "lite.pth", seed: 1)
         }
         #expect(error?.message.hasPrefix("lite.pth: weights of tf_efficientnet_lite0, ") == true)
@@ -367,7 +368,7 @@ import Torch
                 _ = try Classifier(description, classCount: Formula.classCount, weights: weights, name: path, seed: 0)
             }
             if let origin, origin != name {
-                let error = #expect(throws: TorchError.self) { try load() }
+                let error = #expect(throws: UserError.self) { try load() }
                 #expect(error?.message.contains("weights of \(origin), ") == true)
             } else {
                 try load()

@@ -195,7 +195,7 @@ import Torch
                 FileManager.default.contents(atPath: "\(folder)/\(name)")
                     == FileManager.default.contents(atPath: "\(source)/\(name)"), "\(name)")
         }
-        #expect(throws: TorchError.self) { try tuner.writeLoRA(to: "\(folder)/lora.safetensors") }
+        #expect(throws: UserError.self) { try tuner.writeLoRA(to: "\(folder)/lora.safetensors") }
         #expect(throws: FileFormatError.self) { try tuner.writeModel(to: source) }
         // The source's weights are mapped: training them leaves the file alone.
         let untouched = try LatentDiffusionModel(path: source)
@@ -223,9 +223,9 @@ import Torch
             { $0.loraRank = 4 }, { $0.precision = .float16 }, { $0.minSNR = -1 },
         ]
         for (index, change) in changes.enumerated() {
-            #expect(throws: TorchError.self, "\(index)") { try tuner(change) }
+            #expect(throws: UserError.self, "\(index)") { try tuner(change) }
         }
-        #expect(throws: TorchError.self) { try tuner(dtype: .bfloat16) { $0.precision = .bfloat16 } }
+        #expect(throws: UserError.self) { try tuner(dtype: .bfloat16) { $0.precision = .bfloat16 } }
     }
 
     @Test func aLossThatIsNoNumberLeavesTheWeights() throws {
@@ -235,7 +235,7 @@ import Torch
         let bad = DenoisingBatch(
             latents: good.latents * Double.infinity, captions: prompts, timesteps: good.timesteps, epsilon: good.epsilon
         )
-        #expect(throws: TorchError.self) { try tuner.update { _ in bad } }
+        #expect(throws: UserError.self) { try tuner.update { _ in bad } }
         #expect(tuner.trained[0].store.parameters.map { $0.scalars(Float.self) } == before)
         #expect(tuner.step == 0)
     }

@@ -35,9 +35,11 @@ final class ModelCopy {
     }
 
     func edit(_ name: String, _ change: (inout [String: Any]) -> Void) throws {
-        var json = try JSONFile.object(path(name))
+        let url = URL(fileURLWithPath: path(name))
+        let json = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
+        guard var json else { throw CocoaError(.fileReadCorruptFile) }
         change(&json)
-        try JSONSerialization.data(withJSONObject: json).write(to: URL(fileURLWithPath: path(name)))
+        try JSONSerialization.data(withJSONObject: json).write(to: url)
     }
 
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }

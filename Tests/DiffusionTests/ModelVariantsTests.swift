@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Torch
 
@@ -59,7 +60,7 @@ struct ModelVariantsTests {
             sample, timesteps: time, context: context, guidanceScale: tensor("guidance_scale").item())
         #expect(try relativeError(guided, tensor("guided")) < 1e-4)
         #expect(relativeError(guided, plain) > 1e-3)
-        #expect(unet.config.json["time_cond_proj_dim"] as? Int == 12)
+        #expect(unet.config.json["time_cond_proj_dim"] == 12)
     }
 
     /// A U-Net that adds the pooled prompt to the time embedding: `addition_embed_type: text`.
@@ -70,10 +71,13 @@ struct ModelVariantsTests {
         func tensor(_ name: String) throws -> Tensor { try #require(reference[name]) }
         let output = try unet(tensor("sample"), timesteps: tensor("timestep"), context: tensor("context"))
         #expect(try relativeError(output, tensor("plain")) < 1e-4)
-        #expect(unet.config.json["addition_embed_type"] as? String == "text")
-        #expect(unet.config.json["addition_embed_type_num_heads"] as? Int == 4)
+        #expect(unet.config.json["addition_embed_type"] == "text")
+        #expect(unet.config.json["addition_embed_type_num_heads"] == 4)
         for (key, value, problem) in [
-            ("addition_embed_type", "text_time" as Any, "addition_embed_type text_time is not supported; text is"),
+            (
+                "addition_embed_type", "text_time" as JSONValue,
+                "addition_embed_type text_time is not supported; text is"
+            ),
             (
                 "addition_embed_type_num_heads", 5,
                 "addition_embed_type_num_heads 5 does not divide cross_attention_dim 32; fetch the file again"
@@ -83,7 +87,7 @@ struct ModelVariantsTests {
             defer { try? FileManager.default.removeItem(atPath: path) }
             var json = unet.config.json
             json[key] = value
-            try JSONSerialization.data(withJSONObject: json).write(to: URL(fileURLWithPath: path))
+            try JSONFile.write(json, to: path)
             let error = #expect(throws: ModelError.self) { try UNet2DConditionConfig(path: path) }
             #expect(error?.description == "\(path): \(problem)")
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Torch
 
@@ -213,8 +214,8 @@ struct PipelineSchedulersTests {
             .zeros([2, 4, 8, 8]), prompts: ["a", "b"], settings: settings,
             generators: [Generator(seed: 0), Generator(seed: 1)])
         let state = try StateDict(safetensors: path)
-        #expect(throws: TorchError.self) { try other.restore(state) }
-        #expect(throws: TorchError.self) { try other.restore(StateDict()) }
+        #expect(throws: UserError.self) { try other.restore(state) }
+        #expect(throws: UserError.self) { try other.restore(StateDict()) }
     }
 
     @Test func requestsThatCannotBeMet() throws {

@@ -1,3 +1,4 @@
+import Foundations
 import Testing
 import Torch
 
@@ -225,7 +226,7 @@ struct PipelineTests {
         #expect(try GenerationSettings(steps: 50, strength: 0.8).imageToImageSteps() == 40)
         #expect(try GenerationSettings(steps: 5, strength: 0.5).imageToImageSteps() == 2)
         #expect(try GenerationSettings(steps: 7, strength: 1).imageToImageSteps() == 7)
-        #expect(throws: TorchError.self) { try GenerationSettings(strength: 0).imageToImageSteps() }
-        #expect(throws: TorchError.self) { try GenerationSettings(strength: .nan).imageToImageSteps() }
+        #expect(throws: UserError.self) { try GenerationSettings(strength: 0).imageToImageSteps() }
+        #expect(throws: UserError.self) { try GenerationSettings(strength: .nan).imageToImageSteps() }
     }
 }

@@ -84,11 +84,11 @@ struct SingleFileTests {
             #expect(scheduler.className == (kind == "sd1" ? "PNDMScheduler" : "DDIMScheduler"))
             #expect(scheduler.predictionType == (kind == "sd1" ? .epsilon : .velocity))
             #expect(scheduler.stepsOffset == 1 && scheduler.clipSample == false && scheduler.skipPRKSteps)
-            let error = #expect(throws: TorchError.self) { try file.textEncoder(device: .cpu, dtype: .float32) }
+            let error = #expect(throws: UserError.self) { try file.textEncoder(device: .cpu, dtype: .float32) }
             #expect(error?.message.contains("shape [640, 32], wanted [49408, \(width)]") == true)
             #expect(error?.message.hasPrefix("\(path) does not fit the model") == true)
-            #expect(throws: TorchError.self) { try file.unet(device: .cpu, dtype: .float32) }
-            #expect(throws: TorchError.self) { try file.vae(device: .cpu, dtype: .float32) }
+            #expect(throws: UserError.self) { try file.unet(device: .cpu, dtype: .float32) }
+            #expect(throws: UserError.self) { try file.vae(device: .cpu, dtype: .float32) }
         }
     }
 

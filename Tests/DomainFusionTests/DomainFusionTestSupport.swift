@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The path of a file or folder under Tests/DomainFusionTests/Fixtures.

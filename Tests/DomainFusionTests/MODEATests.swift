@@ -4,6 +4,7 @@ import DomainGeneralization
 import Foundation
 import Logging
 import Pixels
+import TestSupport
 import Testing
 import Torch
 

@@ -78,6 +78,6 @@ struct AlgorithmResumeTests {
     func refusesAnothersState(_ name: String) throws {
         let algorithm = try trainer(AlgorithmRegistry.standard.algorithm(named: name)).algorithm
         let plain = try trainer(AlgorithmRegistry.standard.algorithm(named: "ERM")).algorithm.state
-        #expect(throws: TorchError.self) { try algorithm.load(plain, name: "state") }
+        #expect(throws: UserError.self) { try algorithm.load(plain, name: "state") }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Pixels
+import TestSupport
 import Torch
 
 @testable import Backbones

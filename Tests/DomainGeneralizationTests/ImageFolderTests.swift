@@ -1,6 +1,7 @@
 import Foundation
 import Foundations
 import Pixels
+import TestSupport
 import Testing
 
 @testable import DomainGeneralization

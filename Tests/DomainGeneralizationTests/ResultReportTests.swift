@@ -1,5 +1,6 @@
 import Foundation
 import Foundations
+import TestSupport
 import Testing
 
 @testable import DomainGeneralization
@@ -21,7 +22,7 @@ struct ResultReportTests {
     private func writeSweep() throws {
         var runs: [String: String] = [:]
         for line in try fixture("domainbed_records.jsonl").split(separator: "\n") {
-            let arguments = try #require(PythonJSON.value(Array(line.utf8))?["args"])
+            let arguments = try #require(JSONValue(json: line.utf8)?["args"])
             runs[arguments.text, default: ""] += line + "\n"
         }
         for (index, run) in runs.sorted(by: { $0.key < $1.key }).enumerated() {
@@ -160,29 +161,6 @@ struct ResultReportTests {
         #expect(failure("").hasSuffix("once it has been evaluated"))
         #expect(throws: UserError.self) { try records("nowhere") }
     }
-}
-
-struct PythonJSONTests {
-    private func value(_ text: String) -> JSONValue? { PythonJSON.value(Array(text.utf8)) }
-
-    @Test func readsWhatPythonWrites() {
-        let text = #" {"a": [1, -2.5e-3, true, null], "b\u0020\"": "x\ny", "inf": -Infinity, "empty": {}} "#
-        #expect(
-            value(text)
-                == .object([
-                    "a": .array([.int(1), .double(-0.0025), .bool(true), .null]), "b \"": .string("x\ny"),
-                    "inf": .double(-.infinity), "empty": .object([:]),
-                ]))
-        #expect(value("NaN")?.double?.isNaN == true)
-        #expect(value("Infinity") == .double(.infinity))
-    }
-
-    @Test(arguments: [
-        "", "{", "{\"a\"", "{\"a\":", "{\"a\": 1", "{\"a\": 1,}", "[1", "[1,]", "\"a", "\"a\\", "nul", "1x", "{} {}",
-        "{a: 1}",
-        String(repeating: "[", count: 200), "-", "--1",
-    ])
-    func refuses(_ text: String) { #expect(value(text) == nil) }
 }
 
 struct NumPySumsTests {

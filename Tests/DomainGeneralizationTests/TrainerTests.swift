@@ -2,6 +2,7 @@ import Backbones
 import Foundation
 import Logging
 import Pixels
+import TestSupport
 import Testing
 import Torch
 
@@ -13,7 +14,7 @@ struct TrainerTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        let dataset = try ImageFolder(folder.makeDataset())
+        let dataset = try ImageFolder(folder.makeDataset(count: 5))
         let backbone = try Backbones.named("tf_efficientnet_lite0")
         context = AlgorithmContext(
             dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1], testEnvironments: [2],

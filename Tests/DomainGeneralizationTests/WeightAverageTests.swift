@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Torch
 
@@ -101,8 +102,8 @@ struct WeightAverageTests {
         let average = StochasticWeightAverage([parameter], from: 0)
         average.update(step: 0)
         let other = StochasticWeightAverage([.zeros([2])], from: 0)
-        #expect(throws: TorchError.self) { try other.load(average.state, name: "state") }
-        #expect(throws: TorchError.self) { try LossValley([parameter]).load(average.state, name: "state") }
+        #expect(throws: UserError.self) { try other.load(average.state, name: "state") }
+        #expect(throws: UserError.self) { try LossValley([parameter]).load(average.state, name: "state") }
     }
 
     @Test(arguments: [("ratio", -1.0), ("start", 1.0), ("decay", 1.0)])

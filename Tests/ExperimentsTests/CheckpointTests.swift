@@ -1,6 +1,7 @@
 import DomainGeneralization
 import Foundation
 import Foundations
+import TestSupport
 import Testing
 import Torch
 

@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Experiments

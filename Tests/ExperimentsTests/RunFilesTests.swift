@@ -1,5 +1,6 @@
 import Foundation
 import Foundations
+import TestSupport
 import Testing
 import Torch
 
@@ -14,7 +15,7 @@ struct RunFilesTests {
     init() throws {
         folder = try TemporaryFolder()
         var configuration = RunConfiguration()
-        configuration.data = try folder.makeDataset()
+        configuration.data = try folder.makeDataset(count: 4)
         configuration.testDomains = ["c"]
         configuration.backbone.weights = "none"
         configuration.imageSize = 32

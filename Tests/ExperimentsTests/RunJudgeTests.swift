@@ -3,6 +3,7 @@ import DomainGeneralization
 import Foundation
 import Foundations
 import Pixels
+import TestSupport
 import Testing
 import Torch
 
@@ -15,7 +16,7 @@ struct RunJudgeTests {
     init() throws {
         folder = try TemporaryFolder()
         var configuration = RunConfiguration()
-        configuration.data = try folder.makeDataset()
+        configuration.data = try folder.makeDataset(count: 4)
         configuration.testDomains = ["c"]
         configuration.backbone.weights = "none"
         configuration.imageSize = 32
@@ -67,7 +68,7 @@ struct RunJudgeTests {
         let others = try run("others") { $0.testDomains = ["a", "c"] }.context
         #expect(refusal("judge", for: others)?.contains("has seen a, which this run holds out") == true)
         // The same data in another place, and other data.
-        let copy = try folder.makeDataset("copy")
+        let copy = try folder.makeDataset("copy", count: 4)
         _ = try RunJudge.load("\(folder.path)/judge", for: try run("moved") { $0.data = copy }.context)
         let other = try folder.makeDataset("other", count: 5)
         let elsewhere = try run("elsewhere") { $0.data = other }.context

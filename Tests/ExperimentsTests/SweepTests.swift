@@ -1,6 +1,7 @@
 import DomainGeneralization
 import Foundation
 import Foundations
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -11,7 +12,7 @@ struct SweepTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        data = try folder.makeDataset()
+        data = try folder.makeDataset(count: 4)
     }
 
     private func plan(

@@ -3,6 +3,7 @@ import Foundation
 import Foundations
 import Pixels
 import Synchronization
+import TestSupport
 import Testing
 import Torch
 
@@ -16,7 +17,7 @@ struct TrainingRunTests {
     init() throws {
         folder = try TemporaryFolder()
         var configuration = RunConfiguration()
-        configuration.data = try folder.makeDataset()
+        configuration.data = try folder.makeDataset(count: 4)
         configuration.testDomains = ["c"]
         configuration.backbone.weights = "none"
         configuration.backbone.dropConnect = 0.2

@@ -2,6 +2,7 @@ import DomainGeneralization
 import Foundation
 import Foundations
 import Pixels
+import TestSupport
 import Testing
 import Torch
 

@@ -1,3 +1,4 @@
+import Foundations
 import Testing
 import Torch
 
@@ -50,14 +51,14 @@ import Torch
     @Test func verifyNamesEveryProblemAtOnce() {
         let store = ParameterStore(damaged(), name: "model.pth")
         _ = build(store)
-        let error = #expect(throws: TorchError.self) { try store.verify() }
+        let error = #expect(throws: UserError.self) { try store.verify() }
         #expect(error?.message == expectedProblems)
     }
 
     @Test func loadNamesEveryProblemAtOnceAndChangesNothing() {
         let store = fresh(2)
         let before: [Float]? = store["fc.bias"]?.scalars()
-        let error = #expect(throws: TorchError.self) { try store.load(damaged(), name: "model.pth") }
+        let error = #expect(throws: UserError.self) { try store.load(damaged(), name: "model.pth") }
         #expect(error?.message == expectedProblems)
         #expect(store["fc.bias"]?.scalars() == before)
     }
@@ -65,7 +66,7 @@ import Torch
     @Test func manyProblemsAreCounted() {
         let store = ParameterStore(StateDict(), name: "model.pth")
         for index in 0..<20 { _ = Linear(store.root / index, in: 1, out: 1, bias: false) }
-        let error = #expect(throws: TorchError.self) { try store.verify() }
+        let error = #expect(throws: UserError.self) { try store.verify() }
         #expect(error?.message.contains("(20 keys)") == true)
         #expect(error?.message.hasSuffix("11.weight: missing; and 8 more") == true)
     }

@@ -115,8 +115,10 @@ public struct LoRAFile {
             // What peft's LoraConfig needs to be made again; all else has its defaults.
             let values: [String: JSONValue] = [
                 "peft_type": "LORA", "r": .int(adapters.rank),
-                "lora_alpha": Int(exactly: adapters.alpha).map(JSONValue.int) ?? .double(adapters.alpha), "lora_dropout": 0.0, "bias": "none",
-                "target_modules": .array(adapters.targets.map(JSONValue.string)), "rank_pattern": [:], "alpha_pattern": [:],
+                "lora_alpha": Int(exactly: adapters.alpha).map(JSONValue.int) ?? .double(adapters.alpha),
+                "lora_dropout": 0.0, "bias": "none",
+                "target_modules": .array(adapters.targets.map(JSONValue.string)), "rank_pattern": [:],
+                "alpha_pattern": [:],
                 "use_dora": false, "use_rslora": false,
             ]
             for (key, value) in values { settings["\(part.rawValue).\(key)"] = value }

@@ -64,7 +64,8 @@ public struct AutoencoderKLConfig: Sendable, Equatable {
             "block_out_channels": JSONValue(blockOutChannels), "layers_per_block": .int(layersPerBlock),
             "down_block_types": JSONValue(blockOutChannels.map { _ in "DownEncoderBlock2D" }),
             "up_block_types": JSONValue(blockOutChannels.map { _ in "UpDecoderBlock2D" }),
-            "norm_num_groups": .int(normGroups), "sample_size": .int(sampleSize), "scaling_factor": .double(scalingFactor),
+            "norm_num_groups": .int(normGroups), "sample_size": .int(sampleSize),
+            "scaling_factor": .double(scalingFactor),
             "mid_block_add_attention": .bool(midBlockAttention), "use_quant_conv": .bool(useQuantConv),
             "use_post_quant_conv": .bool(usePostQuantConv), "force_upcast": .bool(needsFloat32),
         ]

@@ -53,7 +53,8 @@ public struct CLIPTextConfig: Sendable, Equatable {
             "hidden_size": .int(width), "intermediate_size": .int(feedForwardWidth), "num_hidden_layers": .int(layers),
             "num_attention_heads": .int(heads), "max_position_embeddings": .int(length),
             "hidden_act": .string(activation),
-            "layer_norm_eps": .double(epsilon), "projection_dim": .int(width), "bos_token_id": 49406, "eos_token_id": 49407,
+            "layer_norm_eps": .double(epsilon), "projection_dim": .int(width), "bos_token_id": 49406,
+            "eos_token_id": 49407,
             "pad_token_id": 1, "attention_dropout": 0.0, "torch_dtype": "float32",
         ]
     }

@@ -132,7 +132,8 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
             "attention_head_dim": shared(heads),
             "norm_num_groups": .int(normGroups), "norm_eps": .double(normEpsilon),
             "use_linear_projection": .bool(useLinearProjection),
-            "flip_sin_to_cos": .bool(flipSinToCos), "freq_shift": .int(Int(frequencyShift)), "center_input_sample": false,
+            "flip_sin_to_cos": .bool(flipSinToCos), "freq_shift": .int(Int(frequencyShift)),
+            "center_input_sample": false,
             "downsample_padding": 1, "mid_block_scale_factor": 1,
         ]
         if let guidanceWidth { json["time_cond_proj_dim"] = .int(guidanceWidth) }

@@ -52,7 +52,9 @@ struct TokenizerWords {
             return (parts[0], parts[1])
         }
         added = try (object["added_tokens"]?.array ?? []).map { token in
-            guard let content = token["content"]?.string, let id = token["id"]?.int else { throw refusal("an added token without content or id") }
+            guard let content = token["content"]?.string, let id = token["id"]?.int else {
+                throw refusal("an added token without content or id")
+            }
             for key in ["lstrip", "rstrip", "single_word"] where token[key]?.bool == true {
                 throw refusal("\(key) of the token \"\(content.prefix(40))\" is not supported", "name another model")
             }

@@ -70,7 +70,9 @@ public struct ResultRecord: Sendable {
         try number(ScoreKey(environment: environment, isOracle ? .validation : .training, .accuracy))
     }
     /// Accuracy on an environment's *out* part. - Throws: ``UserError`` where the record has none.
-    func validation(_ environment: Int) throws -> Double { try number(ScoreKey(environment: environment, .validation, .accuracy)) }
+    func validation(_ environment: Int) throws -> Double {
+        try number(ScoreKey(environment: environment, .validation, .accuracy))
+    }
 
     private func number(_ key: ScoreKey) throws -> Double {
         guard let value = row[key.name] else { throw UserError("\(source): no number \"\(key.name)\" in the record") }

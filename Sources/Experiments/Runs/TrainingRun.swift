@@ -165,7 +165,9 @@ public final class TrainingRun {
         let start = Date()
         let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: Interruption.poll)
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
-        let losses = context.sourceEnvironments.compactMap { scores[ScoreKey(environment: $0, .validation, .loss).name] }
+        let losses = context.sourceEnvironments.compactMap {
+            scores[ScoreKey(environment: $0, .validation, .loss).name]
+        }
         if let average, average.isValidationDue(step), !losses.isEmpty {
             average.validated(loss: losses.reduce(0, +) / Double(losses.count), step: step)
         }

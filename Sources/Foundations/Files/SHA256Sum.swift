@@ -38,7 +38,8 @@ public struct SHA256Sum {
     public static func of(file path: String) throws -> String {
         guard let found = sizeAndSum(file: path) else {
             throw FileFormatError(
-                path: path, problem: "cannot be read (\(systemMessage()))", remedy: "check the path and its permissions")
+                path: path, problem: "cannot be read (\(systemMessage()))", remedy: "check the path and its permissions"
+            )
         }
         return found.sha256
     }

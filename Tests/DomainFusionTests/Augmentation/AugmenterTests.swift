@@ -3,6 +3,7 @@ import DomainGeneralization
 import Foundation
 import Foundations
 import Pixels
+import TestSupport
 import Testing
 import Torch
 

@@ -3,6 +3,7 @@ import DomainFusion
 import Foundation
 import Foundations
 import Pixels
+import TestSupport
 import Testing
 
 /// With the tiny random model that the pipelines are tested with.

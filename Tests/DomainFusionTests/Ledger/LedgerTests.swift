@@ -2,6 +2,7 @@ import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
+import TestSupport
 import Testing
 
 @Suite struct LedgerTests {

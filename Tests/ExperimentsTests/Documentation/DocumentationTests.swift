@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -21,7 +22,7 @@ struct DocumentationTests {
     @Test func theGuidesAlgorithmTrains() throws {
         let folder = try TemporaryFolder()
         var configuration = RunConfiguration()
-        configuration.data = try folder.makeDataset()
+        configuration.data = try folder.makeDataset(count: 4)
         configuration.testDomains = ["c"]
         configuration.backbone.weights = "none"
         configuration.imageSize = 32

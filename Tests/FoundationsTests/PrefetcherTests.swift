@@ -1,6 +1,5 @@
 import Foundation
 import Foundations
-import Pixels
 import Testing
 
 @Suite struct PrefetcherTests {
