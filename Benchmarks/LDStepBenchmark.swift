@@ -67,24 +67,21 @@ struct LDStepBenchmark {
 
     private func term() throws -> Measurement {
         let run = try NoiseRun(batchSize: setting.batchSize)
-        let model = try LatentDiffusionModel(path: Self.model)
-        var ledger = Ledger()
-        let term = try LatentDistillationTerm(
-            distillation, styles: DomainStyles([:], context: run.context), model: model, context: run.context,
-            store: ContentStore(run.context.storeDirectory), ledger: &ledger)
+        let diffusion = try RunDiffusionModel(
+            Self.model, dtype: .float32, imageSize: 0, styles: [:], isDistilled: true, context: run.context)
+        let term = try LatentDistillationTerm(distillation, diffusion)
         let items = run.minibatches[0].flatMap(\.items)
-        let labels = run.minibatches[0].labels.scalars(Int.self)
+        let labels = run.minibatches[0].labels
         let generator = Generator(seed: 0)
         let views = Tensor.rand([items.count, 3, 64, 64], generator: generator).contiguous(.channelsLast)
-        let confidence = Tensor.rand([items.count], generator: generator)
-        confidence.requiresGrad = true
+        let logits = Tensor.rand([items.count, run.context.classes.count], generator: generator)
+        logits.requiresGrad = true
         var step = 0
         return try measuringMemory {
             try measure(name, threads: 1, warmup: 2, repetitions: 5) {
-                confidence.grad = nil
-                try term.loss(
-                    confidence: confidence, images: views, labels: labels, items: items, step: step, ledger: &ledger
-                ).loss.backward()
+                logits.grad = nil
+                let images = ClassifiedImages(images: views, labels: labels, items: items, logits: logits)
+                try term.loss(images, step: step).loss.backward()
                 step += 1
             }
         }

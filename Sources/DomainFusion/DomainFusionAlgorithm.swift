@@ -58,73 +58,46 @@ public final class DomainFusionAlgorithm: Algorithm {
             name,
             "Latent distillation and online lightweight augmentation from a frozen latent diffusion model (ECCV 2024).",
             Settings.self
-        ) { settings, context in
-            let path = settings.augmentation.judge
-            let isAsked = settings.augmentation.weight > 0 && !path.isEmpty
-            return try DomainFusionAlgorithm(
-                settings, context: context, judge: isAsked ? judge(path, context) : nil)
-        }
+        ) { try DomainFusionAlgorithm($0, context: $1, judge: judge) }
     }
 
     public let classifier: Classifier
     public let training: TrainingStep
     private let settings: Settings
-    private let distillation: LatentDistillationTerm?
-    private let posterior: PosteriorDistillationTerm?
-    private let augmentation: AugmentationTerm?
-    private let ledgerPath: String
-    private var ledger: Ledger
-    private let steps: Int
-    private let mean, deviation: Tensor
+    /// Latent and posterior distillation, as far as they are on.
+    private let terms: [any LossTerm]
+    private let synthetic: SyntheticMinibatches?
+    private let ledger: RunLedger
 
-    /// - Parameter judge: of OLA's candidates; needed where the settings have a threshold.
-    /// - Throws: a one-line error for a model or data that cannot be used; ``DomainGeneralization/Interruption`` where a
+    /// - Parameter judge: makes the judge of OLA's candidates that the settings ask for.
+    /// - Throws: a one-line error for a model or data that cannot be used; ``Foundations/Interruption`` where a
     ///   signal ends the work on the tables that are made before training.
-    public init(_ settings: Settings, context: AlgorithmContext, judge: CandidateJudge? = nil) throws {
+    public init(
+        _ settings: Settings, context: AlgorithmContext, judge: CandidateJudge.Loader = CandidateJudge.none
+    ) throws {
         self.settings = settings
-        steps = context.steps
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
-        mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
-        deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
-        let model = try LatentDiffusionModel(
-            path: settings.ldm, device: context.device, dtype: settings.ldmDtype.dtype,
-            vaeDType: settings.distillation.mode == .off ? nil : .float32,
-            imageSize: settings.ldmImageSize == 0 ? nil : settings.ldmImageSize)
-        let styles = DomainStyles(settings.styles, context: context)
-        let store = ContentStore(context.storeDirectory, logger: context.logger)
-        let path = "\(context.runDirectory)/ledger.json"
-        ledgerPath = path
-        var ledger = try Ledger(path: path)
-        // Also when the work on the tables ends early: what it took is counted.
-        defer { try? ledger.write(to: path) }
-        distillation =
-            settings.distillation.mode == .off
-            ? nil
-            : try LatentDistillationTerm(
-                settings.distillation, styles: styles, model: model, context: context, store: store, ledger: &ledger)
-        posterior =
-            settings.posterior.weight == 0
-            ? nil
-            : try PosteriorDistillationTerm(
-                settings.posterior, styles: styles, model: model, context: context, store: store, ledger: &ledger)
-        augmentation =
-            settings.augmentation.weight == 0
-            ? nil
-            : try AugmentationTerm(
-                OnlineAugmentation(
-                    settings.augmentation, styles: settings.styles, model: model, context: context, store: store,
-                    judge: judge),
-                context: context)
-        self.ledger = ledger
+        let isDistilled = settings.distillation.mode != .off
+        let diffusion = try RunDiffusionModel(
+            settings.ldm, dtype: settings.ldmDtype, imageSize: settings.ldmImageSize, styles: settings.styles,
+            isDistilled: isDistilled, context: context)
+        ledger = diffusion.ledger
+        var terms: [any LossTerm] = []
+        if isDistilled { terms.append(try LatentDistillationTerm(settings.distillation, diffusion)) }
+        if settings.posterior.weight > 0 { terms.append(try PosteriorDistillationTerm(settings.posterior, diffusion)) }
+        self.terms = terms
+        synthetic =
+            settings.augmentation.weight > 0
+            ? try SyntheticMinibatches(settings.augmentation, diffusion, judge: judge) : nil
+        try ledger.write()
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let raw = minibatches.images
         let labels = minibatches.labels
-        let synthetic = try synthetic(step: step, raw: raw.size(0))
-        var metrics = step == 0 ? preparation : []
-        if let synthetic { metrics += synthetic.metrics }
+        let synthetic = try synthetic?.minibatch(step: step, raw: raw.size(0))
+        var metrics = synthetic?.metrics ?? []
 
         // Raw and synthetic images go through the network together: one batch for batch norm, and faster.
         let logits = classifier(synthetic.map { Tensor.concatenated([raw, $0.images]) } ?? raw)
@@ -136,41 +109,15 @@ public final class DomainFusionAlgorithm: Algorithm {
             loss = loss + settings.augmentation.weight * term
             metrics.append(Metric("synthetic_loss", term.item()))
         }
-        let items = minibatches.flatMap(\.items)
-        if let distillation {
-            let confidence = rawLogits.softmax(1).gathered(1, labels.unsqueezed(1)).squeezed(1)
-            let term = try distillation.loss(
-                confidence: confidence, images: noGrad { (raw * deviation + mean).clamp(min: 0, max: 1) },
-                labels: labels.scalars(Int.self), items: items, step: step, ledger: &ledger)
-            loss = loss + term.loss
-            metrics += term.metrics + [Metric("confidence", confidence.mean().item())]
+        let images = ClassifiedImages(
+            images: raw, labels: labels, items: minibatches.flatMap(\.items), logits: rawLogits)
+        for term in terms {
+            let (more, of) = try term.loss(images, step: step)
+            loss = loss + more
+            metrics += of
         }
-        if let posterior {
-            let term = try posterior.loss(logits: rawLogits, items: items)
-            loss = loss + term
-            metrics.append(Metric("posterior_loss", term.item()))
-        }
-        metrics.append(Metric("loss", try training.minimise(loss, step: step)))
-        if (step + 1) % 25 == 0 || step + 1 == steps { try ledger.write(to: ledgerPath) }
+        metrics.append(Metric("loss", try training.minimise(loss, logits: rawLogits, step: step)))
+        try ledger.finish(step: step)
         return metrics
     }
-
-    /// The synthetic minibatch of a step. A signal ends the work on a new round between two batches: the step is then
-    /// not begun, and what was made is in the store.
-    private func synthetic(step: Int, raw: Int) throws -> AugmentationTerm.Step? {
-        do {
-            return try augmentation?.minibatch(step: step, raw: raw, ledger: &ledger, poll: Interruption.poll)
-        } catch {
-            try? ledger.write(to: ledgerPath)
-            throw error
-        }
-    }
-
-    /// The seconds that the tables took before the first step, over all starts of the run.
-    private var preparation: [Metric] {
-        Self.preparations.compactMap { part in ledger.seconds[part].map { Metric("\(part)_seconds", $0, .total) } }
-    }
-
-    /// What the ledger calls the work before the first step; a run's totals have it under `…_seconds`.
-    public static let preparations = ["curves", "posteriors"]
 }

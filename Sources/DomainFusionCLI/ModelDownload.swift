@@ -31,11 +31,13 @@ enum ModelDownload {
         _ = try fetch(id, download)
     }
 
-    /// Fetches the model that an algorithm's settings name.
+    /// Fetches the models that the settings of the algorithm, or of what is added to it, name.
     static func fetchIfMissing(for configuration: RunConfiguration) throws {
-        guard let name = configuration.algorithm.hyperparameters["ldm"]?.string else { return }
-        let precision = configuration.algorithm.hyperparameters["ldmDtype"]?.string
-        try fetchIfMissing(name, precision: precision.flatMap(ModelPrecision.init(rawValue:)) ?? .float32)
+        for settings in [configuration.algorithm.hyperparameters, .object(configuration.diffusion ?? [:])] {
+            guard let name = settings["ldm"]?.string else { continue }
+            let precision = settings["ldmDtype"]?.string
+            try fetchIfMissing(name, precision: precision.flatMap(ModelPrecision.init(rawValue:)) ?? .float32)
+        }
     }
 
     /// Fetches a model and tells on standard error how far it is.

@@ -58,6 +58,20 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
     var device: String?
 
+    @Option(
+        name: .customLong("term"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Add a term to the algorithm's loss: ld (latent distillation) or posterior; its settings are terms.NAME.… and "
+                + "the model's diffusion.… . May be repeated.", valueName: "name"))
+    var terms: [String] = []
+
+    @Option(
+        name: .customLong("images"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Add images to the minibatches: ola (online lightweight augmentation); its settings are images.NAME.… .",
+            valueName: "name"))
+    var images: [String] = []
+
     @Option(help: "The folder of diffusion results that runs share.")
     var store: String?
 
@@ -131,6 +145,9 @@ struct SettingOptions: ParsableArguments {
         if let device { result.device = device }
         if let store { result.store = store }
         if skipCorrupt { result.skipCorrupt = true }
+        for (option, group, names) in [("--term", "terms", terms), ("--images", "images", images)] {
+            for name in names { result = try result.changed(by: .object([group: .object([name: [:]])]), source: option) }
+        }
         for setting in settings { result = try result.changed(bySetting: setting) }
         let isNamed =
             backbone != nil || file?["backbone"]?["name"] != nil || chosen != .small

@@ -117,7 +117,7 @@ enum ResultText {
     private static func times(_ totals: [String: Double]) -> String {
         var seconds = totals.filter { $0.key.hasSuffix("_seconds") }
         let steps = seconds.removeValue(forKey: "training_seconds") ?? 0
-        let outside = ["loading", "evaluation"] + DomainFusionAlgorithm.preparations
+        let outside = ["loading", "evaluation"] + RunLedger.Preparation.allCases.map(\.rawValue)
         let others = seconds.filter { !outside.contains(String($0.key.dropLast("_seconds".count))) }
         seconds["classifier_seconds"] = max(0, steps - others.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value })
         let parts = seconds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, value in

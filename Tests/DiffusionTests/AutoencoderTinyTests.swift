@@ -50,7 +50,7 @@ struct AutoencoderTinyTests {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).json").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         for (json, words) in [
-            ("{\"act_fn\": \"silu\"}", "act_fn is silu"), ("{\"num_encoder_blocks\": [1, 2]}", "levels"),
+            ("{\"act_fn\": \"silu\"}", "act_fn is \"silu\""), ("{\"num_encoder_blocks\": [1, 2]}", "levels"),
             ("{\"decoder_block_out_channels\": [64, 64, 32, 64]}", "decoder_block_out_channels"),
             ("{\"upsampling_scaling_factor\": 4}", "upsampling_scaling_factor"), ("{\"magnitude\": 3}", "magnitude"),
             ("{\"_class_name\": \"AutoencoderKL\"}", "AutoencoderKL"), ("{\"scaling_factor\": 0}", "scaling_factor"),

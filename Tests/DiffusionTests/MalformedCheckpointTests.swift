@@ -146,7 +146,7 @@ struct MalformedCheckpointTests {
         for (file, key, value, problem) in [
             ("unet/config.json", "in_channels", true as Any, "in_channels is true; wanted an integer"),
             ("unet/config.json", "norm_eps", true, "norm_eps is true; wanted a number"),
-            ("unet/config.json", "block_out_channels", [true, 16], "block_out_channels is [true, 16]; wanted a list"),
+            ("unet/config.json", "block_out_channels", [true, 16], "block_out_channels is [true,16]; wanted a list"),
             ("unet/config.json", "downsample_padding", true, "downsample_padding is true; wanted 1"),
             ("vae/config.json", "force_upcast", 1, "force_upcast is 1; wanted true or false"),
             ("scheduler/scheduler_config.json", "steps_offset", true, "steps_offset is true; wanted an integer"),

@@ -35,7 +35,8 @@ struct TokenizerWords {
             FileFormatError(path: path, problem: problem, remedy: remedy)
         }
         let object = try JSONFile.object(path)
-        guard let model = object["model"], let vocabulary = model["vocab"]?.object, let pairs = model["merges"]?.array
+        guard let model = object["model"], let ids = model["vocab"]?.object, let pairs = model["merges"]?.array,
+            ids.values.allSatisfy({ $0.int != nil })
         else { throw refusal("no vocabulary and merges of byte-pair encoding in it") }
         guard model["type"]?.string ?? "BPE" == "BPE", model["end_of_word_suffix"]?.string == "</w>",
             (model["continuing_subword_prefix"]?.string ?? "").isEmpty, model["byte_fallback"]?.bool != true,
@@ -43,9 +44,7 @@ struct TokenizerWords {
         else {
             throw refusal("not a tokenizer of CLIP", "take the tokenizer of a Stable Diffusion 1.x or 2.x model")
         }
-        let words = vocabulary.compactMapValues(\.int)
-        guard words.count == vocabulary.count else { throw refusal("an id that is no whole number") }
-        self.vocabulary = words
+        vocabulary = ids.compactMapValues(\.int)
         merges = try pairs.map { pair in
             let parts = pair.strings ?? pair.string?.split(separator: " ").map(String.init) ?? []
             guard parts.count == 2 else { throw refusal("a merge that is not a pair of tokens") }

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Foundations
 import Torch
 
 /// Gives each image [n, 3, H, W] in 0…1 the probability that it shows its class.
@@ -17,4 +18,10 @@ public struct CandidateJudge {
 
     /// Makes the judge that a setting names, for a run.
     public typealias Loader = @Sendable (_ setting: String, _ context: AlgorithmContext) throws -> CandidateJudge
+
+    /// For programs that have no runs to take a judge from.
+    /// - Throws: ``UserError`` for every setting.
+    public static let none: Loader = { setting, _ in
+        throw UserError("augmentation.judge: no run can be asked here (\(setting)); leave it empty")
+    }
 }

@@ -59,17 +59,18 @@ public struct SyntheticSet: Sendable {
     ///   - size: how many images.
     ///   - pipeline: the run's training transforms and normalisation.
     ///   - imageSize: the side that the pipeline gives, in pixels.
-    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU.
+    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU, and their records.
     public func minibatch(
         step: Int, size: Int, seed: Int, pipeline: ImagePipeline, imageSize: Int
-    ) -> (images: Tensor, labels: Tensor) {
+    ) -> (images: Tensor, labels: Tensor, records: [Record]) {
         let seed = UInt64(bitPattern: Int64(seedHash(.int(seed), "synthetic")))
         var generator = SeededGenerator(seed: seed, domain: 0, step: step)
         let items = (0..<size).map { _ in generator.below(count) }
         let tensor = pipeline.tensor(items.map { images[$0] }, size: imageSize) {
             SeededGenerator(seed: seed, domain: 0, step: step, index: $0 + 1)
         }
-        return (tensor, Tensor(items.map { records[$0].label }))
+        let drawn = items.map { records[$0] }
+        return (tensor, Tensor(drawn.map(\.label)), drawn)
     }
 }
 

@@ -4,13 +4,16 @@ import Foundation
 import Torch
 
 /// Latent distillation as a term of any algorithm's loss.
-public final class LatentDistillationTerm {
+public final class LatentDistillationTerm: LossTerm {
     public let settings: LatentDistillationSettings
     private let distillation: LatentDistillation
     private let source: Source
     private let prompts: ImagePrompts
     private let items: [ImageFolder.Item]
     private let seed: UInt64
+    private let ledger: RunLedger
+    /// The classifier's normalisation, [1, 3, 1, 1].
+    private let mean, deviation: Tensor
 
     /// Where g comes from.
     private enum Source {
@@ -20,45 +23,54 @@ public final class LatentDistillationTerm {
         case curve(LDCurveTable)
     }
 
-    /// - Parameters:
-    ///   - styles: what `{style}` in the prompt stands for.
-    ///   - ledger: counts what the tables of the curve modes take.
-    /// - Throws: `UserError` for a model in a precision that does not do; what reading images or the store throws.
-    public init(
-        _ settings: LatentDistillationSettings, styles: DomainStyles, model: LatentDiffusionModel,
-        context: AlgorithmContext, store: ContentStore, ledger: inout Ledger
-    ) throws {
+    /// - Parameter diffusion: its ledger counts what the tables of the curve modes take.
+    /// - Throws: `UserError` for a model in a precision that does not do; what reading images or the store throws;
+    ///   `Interruption` where a signal ends the work on the tables.
+    public init(_ settings: LatentDistillationSettings, _ diffusion: RunDiffusionModel) throws {
+        let context = diffusion.context
         self.settings = settings
-        try LatentDistillation.check(model, settings)
-        distillation = LatentDistillation(FrozenDenoiser(model), settings)
-        prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
+        ledger = diffusion.ledger
+        try LatentDistillation.check(diffusion.model, settings)
+        distillation = LatentDistillation(FrozenDenoiser(diffusion.model), settings)
+        mean = Tensor(context.normalization.mean, shape: [1, 3, 1, 1], device: context.device)
+        deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
+        prompts = try ImagePrompts(settings.prompt, styles: diffusion.styles, context: context)
         items = context.dataset.items
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation")))
         let tables = DistillationTables(
-            distillation: distillation, context: context, prompts: prompts, store: store)
+            distillation: distillation, context: context, prompts: prompts, store: diffusion.store)
         source =
             switch settings.mode {
             case .off, .autograd: .autograd
             case .online: .online
-            case .latentCurve: .latentCurve(try tables.latentCurves(ledger: &ledger))
-            case .curve: .curve(try tables.curves(ledger: &ledger))
+            case .latentCurve: .latentCurve(try ledger.counting { try tables.latentCurves(ledger: &$0) })
+            case .curve: .curve(try ledger.counting { try tables.curves(ledger: &$0) })
             }
     }
 
     /// The term `λ·mean(g·p)` and what is logged of it.
-    /// - Parameters:
-    ///   - confidence: the classifier's probability of the true label [N], part of its graph.
-    ///   - images: the views the classifier saw, [N, 3, H, W] in [0, 1]; worked out only where the mode looks at them.
     /// - Throws: `UserError` for an item that the run does not train on.
-    public func loss(
-        confidence: Tensor, images: @autoclosure () -> Tensor, labels: [Int], items: [Int], step: Int,
-        ledger: inout Ledger
+    public func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric]) {
+        let confidence = images.confidence
+        let (loss, metrics) = try loss(images, confidence: confidence, step: step)
+        try ledger.finish(step: step)
+        return (
+            loss, metrics + [Metric("confidence", confidence.mean().item())] + ledger.preparation(.curves, step: step)
+        )
+    }
+
+    private func loss(
+        _ images: ClassifiedImages, confidence: Tensor, step: Int
     ) throws -> (loss: Tensor, metrics: [Metric]) {
         let start = Date()
+        let items = images.items
+        let labels = images.labels.scalars(Int.self)
         let generator = Generator(seed: seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15)
         let p = confidence.detached()
         let model = distillation.denoiser.model
-        func views() -> Tensor { images().resizedForModel(model) }
+        func views() -> Tensor {
+            noGrad { (images.images * deviation + mean).clamp(min: 0, max: 1) }.resizedForModel(model)
+        }
         func context() -> Tensor { model.embed(zip(items, labels).map { prompts(self.items[$0].environment)[$1] }) }
         func draw() -> NoiseDraw {
             let stratified = NoiseDraw.stratified(
@@ -72,13 +84,13 @@ public final class LatentDistillationTerm {
         case .autograd:
             let losses = distillation.surrogate(
                 views(), context: context(), confidence: confidence.to(dtype: model.workingDType), draw: draw())
-            ledger.unetEvaluations += labels.count * passes
-            ledger.vaePasses += labels.count
+            ledger.counts.unetEvaluations += labels.count * passes
+            ledger.counts.vaePasses += labels.count
             return (settings.weight * losses.mean(), [seconds(since: start)])
         case .online:
             g = distillation.gradient(views(), context: context(), confidence: p, draw: draw())
-            ledger.unetEvaluations += labels.count * passes * (settings.objective == .full ? 2 : 1)
-            ledger.vaePasses += 2 * labels.count
+            ledger.counts.unetEvaluations += labels.count * passes * (settings.objective == .full ? 2 : 1)
+            ledger.counts.vaePasses += 2 * labels.count
         case .latentCurve(let table):
             let (latents, derivative) = try table.latents(items, at: p)
             let context = context()
@@ -90,7 +102,7 @@ public final class LatentDistillationTerm {
                         draw: draw.part(part))
                 }
             }.cloned()
-            ledger.unetEvaluations += labels.count * passes
+            ledger.counts.unetEvaluations += labels.count * passes
         case .curve(let table):
             g = try table.gradient(items, at: p)
         }

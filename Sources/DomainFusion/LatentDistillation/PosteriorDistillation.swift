@@ -42,26 +42,30 @@ public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
 }
 
 /// `λ·KL(p_θ(y|x) ‖ p_φ(y|x))`, which the paper names as LD's aim, taken literally.
-public final class PosteriorDistillationTerm {
+public final class PosteriorDistillationTerm: LossTerm {
     private let settings: PosteriorDistillationSettings
     /// log p_φ [items, classes], and whether an item takes part [items].
     private let logPosterior, mask: Tensor
     private let rows: ItemRows
+    private let ledger: RunLedger
     /// Share of the training items that the LDM classifies rightly.
     public let accuracy: Double
 
-    public init(
-        _ settings: PosteriorDistillationSettings, styles: DomainStyles, model: LatentDiffusionModel,
-        context: AlgorithmContext, store: ContentStore, ledger: inout Ledger
-    ) throws {
+    /// - Parameter diffusion: its ledger counts what the posteriors take.
+    /// - Throws: what reading images or the store throws; `Interruption` where a signal ends the work.
+    public init(_ settings: PosteriorDistillationSettings, _ diffusion: RunDiffusionModel) throws {
         self.settings = settings
+        ledger = diffusion.ledger
+        let context = diffusion.context
         let library = try DistillationLibrary(
-            LatentDistillation(FrozenDenoiser(model), settings.distillation), store: store)
-        let prompts = try ImagePrompts(settings.prompt, styles: styles, context: context)
+            LatentDistillation(FrozenDenoiser(diffusion.model), settings.distillation), store: diffusion.store)
+        let prompts = try ImagePrompts(settings.prompt, styles: diffusion.styles, context: context)
         let items = context.trainingItems
-        let posteriors = try library.values("posteriors", context: context) { entry in
-            try library.posterior(
-                try context.images.image(entry), prompts: prompts(entry.environment), ledger: &ledger)
+        let posteriors = try ledger.counting { counts in
+            try library.values("posteriors", context: context) { entry in
+                try library.posterior(
+                    try context.images.image(entry), prompts: prompts(entry.environment), ledger: &counts)
+            }
         }
         let table = posteriors.flatMap { $0.probabilities(sharpness: settings.sharpness).map { log(max($0, 1e-8)) } }
         let isRight = zip(posteriors, items).map { $0.prediction == context.dataset.items[$1].label }
@@ -74,12 +78,12 @@ public final class PosteriorDistillationTerm {
         context.logger.info("the LDM classifies \(right) of \(items.count) training items rightly")
     }
 
-    /// The term for logits [N, classes] of items.
     /// - Throws: `UserError` for an item that the run does not train on.
-    public func loss(logits: Tensor, items: [Int]) throws -> Tensor {
-        let indices = try rows(items).to(device: logits.device)
-        let log = logits.logSoftmax(1)
+    public func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric]) {
+        let indices = try rows(images.items).to(device: images.logits.device)
+        let log = images.logits.logSoftmax(1)
         let divergence = (log.exp() * (log - logPosterior.indexSelect(0, indices))).sum([1])
-        return settings.weight * (divergence * mask.indexSelect(0, indices)).mean()
+        let loss = settings.weight * (divergence * mask.indexSelect(0, indices)).mean()
+        return (loss, [Metric("posterior_loss", loss.item())] + ledger.preparation(.posteriors, step: step))
     }
 }

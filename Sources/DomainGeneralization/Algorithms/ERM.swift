@@ -21,7 +21,8 @@ public final class ERM: Algorithm {
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let loss = crossEntropy(classifier(minibatches.images), minibatches.labels)
-        return [Metric("loss", try training.minimise(loss, step: step))]
+        let logits = classifier(minibatches.images)
+        let loss = crossEntropy(logits, minibatches.labels)
+        return [Metric("loss", try training.minimise(loss, logits: logits, step: step))]
     }
 }

@@ -19,6 +19,9 @@ public final class TrainingStep {
     /// forward pass changes.
     public var isHeld = false
 
+    /// What is added to the next loss; ``ExtendedAlgorithm`` sets it for the time of an update.
+    var addedLoss: AddedLoss?
+
     /// - Parameters:
     ///   - groups: trainable leaves; recording of their gradients is turned on.
     ///   - rule: how the optimiser steps.
@@ -41,12 +44,19 @@ public final class TrainingStep {
     }
 
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
-    /// - Parameter others: optimisers of other parameters that step along the same gradient.
-    /// - Returns: the loss as a number.
+    /// - Parameters:
+    ///   - logits: the classifier's of all images of the step, as they are and in their order [N, classes], where the algorithm
+    ///     has them: ``LossTerm`` takes them in place of another pass through the network.
+    ///   - others: optimisers of other parameters that step along the same gradient.
+    /// - Returns: the loss as a number, with the terms that were added to it.
     /// - Throws: ``NonFiniteError`` for a loss or a gradient that is not finite; the parameters are then as they were.
     @discardableResult
-    public func minimise(_ loss: Tensor, with others: [TrainingStep] = [], step: Int) throws -> Double {
+    public func minimise(
+        _ loss: Tensor, logits: Tensor? = nil, with others: [TrainingStep] = [], step: Int
+    ) throws -> Double {
         let optimizers = [optimizer] + others.map(\.optimizer)
+        let added = isHeld ? nil : try addedLoss?.loss(logits: logits)
+        let loss = added.map { loss + $0 } ?? loss
         let value = loss.item()
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
@@ -60,7 +70,12 @@ public final class TrainingStep {
     /// - Throws: ``NonFiniteError`` for a gradient that is not finite; the parameters are then as they were.
     public func apply(_ gradients: [Tensor?], step: Int) throws {
         guard !isHeld else { return }
-        for (parameter, gradient) in zip(optimizer.parameters, gradients) { parameter.grad = gradient }
+        let parameters = optimizer.parameters
+        let added = try addedLoss?.loss(logits: nil).map { Torch.gradients(of: [$0], with: parameters) }
+        for (index, parameter) in parameters.enumerated() {
+            let terms = [gradients[index], added?[index]].compactMap { $0 }
+            parameter.grad = terms.count > 1 ? noGrad { terms[0] + terms[1] } : terms.first
+        }
         try apply([optimizer], step: step)
     }
 

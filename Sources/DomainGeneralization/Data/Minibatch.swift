@@ -19,6 +19,15 @@ public struct Minibatch: Sendable {
     }
 
     public var count: Int { items.count }
+
+    /// Minibatches of one environment as one.
+    /// - Precondition: there is at least one.
+    static func joined(_ minibatches: [Minibatch]) -> Minibatch {
+        guard minibatches.count > 1 else { return minibatches[0] }
+        return Minibatch(
+            images: minibatches.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
+            environment: minibatches[0].environment)
+    }
 }
 
 extension Sequence where Element == Minibatch {

@@ -17,6 +17,12 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     /// Trains on the held-out domains, too: an upper bound, not a result.
     public var oracle = false
     public var algorithm = Algorithm()
+    /// Terms that are added to the algorithm's loss, by name, each with its settings: `terms: {ld: {weight: 0.5}}`.
+    public var terms: [String: JSONValue]?
+    /// What makes images that the algorithm trains on beside the source images, by name, each with its settings.
+    public var images: [String: JSONValue]?
+    /// The diffusion model that terms and images ask: ``DiffusionModelSettings``.
+    public var diffusion: [String: JSONValue]?
     public var backbone = Backbone()
     public var steps = 300
     /// Images of each source domain in a step.
@@ -82,7 +88,9 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
 
     /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
     func methodName(_ algorithm: String) -> String {
-        variant.isEmpty ? algorithm + (oracle ? " (oracle)" : "") : variant
+        guard variant.isEmpty else { return variant }
+        let additions = (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()
+        return ([algorithm] + additions).joined(separator: " + ") + (oracle ? " (oracle)" : "")
     }
 
     /// These settings with `changes` put over them: a configuration file's content.
@@ -101,11 +109,26 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
             }
             result.algorithm.hyperparameters = result.algorithm.hyperparameters.overlaid(by: given)
         }
-        let kept = result.algorithm.hyperparameters
-        result.algorithm.hyperparameters = .object([:])
-        result = try DomainGeneralization.changed(result, by: .object(members), path: source)
-        result.algorithm.hyperparameters = kept
-        return result
+        // Nor those of additions.
+        for (name, path) in Self.additions {
+            guard let given = members.removeValue(forKey: name) else { continue }
+            guard let groups = given.object, name == "diffusion" || groups.values.allSatisfy({ $0.object != nil }) else {
+                throw UserError("\(source): \(name) takes a group of settings for each name, not \(given.text)")
+            }
+            result[keyPath: path] = JSONValue.object(result[keyPath: path] ?? [:]).overlaid(by: given).object
+        }
+        var known = result
+        known.algorithm.hyperparameters = [:]
+        for (_, path) in Self.additions { known[keyPath: path] = nil }
+        known = try DomainGeneralization.changed(known, by: .object(members), path: source)
+        known.algorithm.hyperparameters = result.algorithm.hyperparameters
+        for (_, path) in Self.additions { known[keyPath: path] = result[keyPath: path] }
+        return known
+    }
+
+    /// The settings whose names depend on what is added to the algorithm.
+    private static var additions: [(String, WritableKeyPath<RunConfiguration, [String: JSONValue]?>)] {
+        [("terms", \.terms), ("images", \.images), ("diffusion", \.diffusion)]
     }
 
     /// These settings with one changed: `algorithm.hyperparameters.strength=0.5`.

@@ -38,7 +38,7 @@ struct RunSetup {
     ) throws {
         try given.validate()
         let algorithm = try registry.algorithm(named: given.algorithm.name)
-        var configuration = given
+        var configuration = try Additions.resolved(given)
         configuration.algorithm.name = algorithm.name
         configuration.algorithm.hyperparameters = try algorithm.resolved(given.algorithm.hyperparameters)
         backbone = try Backbones.named(given.backbone.name)

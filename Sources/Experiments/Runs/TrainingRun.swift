@@ -43,7 +43,8 @@ public final class TrainingRun {
         let algorithm: any Algorithm
         do {
             context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
-            algorithm = try setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context)
+            algorithm = try Additions(setup.configuration).extending(
+                setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context), context: context)
         } catch {
             directory.bringBackOldRun()
             throw error

@@ -41,12 +41,16 @@ public struct SweepMember: Sendable {
     static func identity(_ configuration: RunConfiguration, dataset: String, defaults: JSONValue) throws -> JSONValue {
         let standard = try JSONValue(encoding: RunConfiguration()).flattened()
             .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
+            .merging(try Additions.defaults(of: configuration)) { $1 }
         var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
         let irrelevant = [
             "data", "device", "store", "saveEvery", "preset", "variant", "backbone.gradientCheckpointing",
         ]
         for key in irrelevant { own[key] = nil }
         own["dataset"] = .string(dataset)
+        for (group, names) in [("terms", configuration.terms), ("images", configuration.images)] {
+            if let names { own[group] = JSONValue(names.keys.sorted()) }
+        }
         return .object(own)
     }
 

@@ -84,6 +84,7 @@ public struct SweepPlan: Sendable {
                             }
                             try run.validate()
                             run.algorithm.hyperparameters = try algorithm.resolved(run.algorithm.hyperparameters)
+                            run = try Additions.resolved(run)
                             before?.draw = draw
                             guard before != run else {
                                 throw UserError(

@@ -75,7 +75,7 @@ import Torch
     @Test func minibatchesAreAFunctionOfSeedAndStep() throws {
         try withTemporaryFolder { folder in
             let set = try set(folder)
-            func batch(step: Int, seed: Int = 0) -> (images: Tensor, labels: Tensor) {
+            func batch(step: Int, seed: Int = 0) -> (images: Tensor, labels: Tensor, records: [SyntheticSet.Record]) {
                 set.minibatch(step: step, size: 6, seed: seed, pipeline: .training(size: 24), imageSize: 24)
             }
             let (a, b) = (batch(step: 5), batch(step: 5))

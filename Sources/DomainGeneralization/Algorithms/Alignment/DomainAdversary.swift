@@ -115,8 +115,9 @@ final class DomainAdversary {
         }
         let features = classifier.features(minibatches.images)
         let adversary = discriminatorLoss(features, labels, minibatches.sizes)
-        let loss = crossEntropy(classifier.logits(features), labels) - settings.lambda * adversary
-        return [Metric("gen_loss", try training.minimise(loss, step: step))]
+        let logits = classifier.logits(features)
+        let loss = crossEntropy(logits, labels) - settings.lambda * adversary
+        return [Metric("gen_loss", try training.minimise(loss, logits: logits, step: step))]
     }
 
     private func discriminate(_ features: Tensor) -> Tensor {

@@ -27,13 +27,14 @@ struct FeatureMatching {
 
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let features = minibatches.map { classifier.features($0.images) }
-        let loss = zip(features, minibatches).map { crossEntropy(classifier.logits($0), $1.labels) }.mean
+        let logits = features.map(classifier.logits)
+        let loss = zip(logits, minibatches).map { crossEntropy($0, $1.labels) }.mean
         let pairs = features.indices.flatMap { i in features.indices.dropFirst(i + 1).map { (i, $0) } }
         guard !pairs.isEmpty else {
-            return [Metric("loss", try training.minimise(loss, step: step)), Metric("penalty", 0)]
+            return [Metric("loss", try training.minimise(loss, logits: .concatenated(logits), step: step)), Metric("penalty", 0)]
         }
         let penalty = pairs.map { distance(features[$0], features[$1]) }.mean
-        try training.minimise(loss + gamma * penalty, step: step)
+        try training.minimise(loss + gamma * penalty, logits: .concatenated(logits), step: step)
         return [Metric("loss", loss.item()), Metric("penalty", penalty.item())]
     }
 }

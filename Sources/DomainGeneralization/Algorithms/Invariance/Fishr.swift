@@ -68,7 +68,7 @@ public final class Fishr: Algorithm {
         let distance = (corrected - corrected.mean([0], keepDimensions: true)).squared().mean()
         let loss = crossEntropy(logits, labels)
         penalty.prepare(training, step: step)
-        let value = try training.minimise(loss + penalty.weight(at: step) * distance, step: step)
+        let value = try training.minimise(loss + penalty.weight(at: step) * distance, logits: logits, step: step)
         averages = new.detached()
         return [Metric("loss", value), Metric("nll", loss.item()), Metric("penalty", distance.item())]
     }

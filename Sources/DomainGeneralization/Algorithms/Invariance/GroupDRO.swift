@@ -38,10 +38,11 @@ public final class GroupDRO: Algorithm {
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let losses = Tensor.stacked(minibatches.map { crossEntropy(classifier($0.images), $0.labels) })
+        let logits = minibatches.map { classifier($0.images) }
+        let losses = Tensor.stacked(zip(logits, minibatches).map { crossEntropy($0, $1.labels) })
         let raised = noGrad { weights * (settings.eta * losses.detached()).exp() }
         let new = noGrad { raised / raised.sum() }
-        let value = try training.minimise((losses * new).sum(), step: step)
+        let value = try training.minimise((losses * new).sum(), logits: .concatenated(logits), step: step)
         weights = new
         return [Metric("loss", value)]
     }

@@ -37,7 +37,7 @@ public final class SD: Algorithm {
         let logits = classifier(minibatches.images)
         let loss = crossEntropy(logits, minibatches.labels)
         let penalty = logits.squared().mean()
-        try training.minimise(loss + settings.penaltyWeight * penalty, step: step)
+        try training.minimise(loss + settings.penaltyWeight * penalty, logits: logits, step: step)
         return [Metric("loss", loss.item()), Metric("penalty", penalty.item())]
     }
 }

@@ -88,7 +88,8 @@ public struct StyleExploration {
         let explored = Tensor.concatenated(parts)
         let logits = classifier(.concatenated([images, explored])).chunked(2, dimension: 0)
         let (raw, hard) = (crossEntropy(logits[0], labels), crossEntropy(logits[1], labels))
-        let value = try training.minimise((1 - settings.beta) * raw + settings.beta * hard, step: step)
+        let value = try training.minimise(
+            (1 - settings.beta) * raw + settings.beta * hard, logits: logits[0], step: step)
         return [Metric("loss", value), Metric("raw_loss", raw.item()), Metric("explored_loss", hard.item())]
     }
 

@@ -31,8 +31,9 @@ public final class ARM: Algorithm {
     }
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let loss = crossEntropy(network(minibatches.images), minibatches.labels)
-        return [Metric("loss", try training.minimise(loss, step: step))]
+        let logits = network(minibatches.images)
+        let loss = crossEntropy(logits, minibatches.labels)
+        return [Metric("loss", try training.minimise(loss, logits: logits, step: step))]
     }
 
     public func predict(_ images: Tensor) -> Tensor { network(images) }

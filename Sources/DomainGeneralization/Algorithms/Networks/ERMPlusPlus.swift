@@ -66,7 +66,8 @@ public final class ERMPlusPlus: Algorithm {
         network.generator.state = classifier.generator.state
         let value: Double
         if step > settings.linearSteps {
-            value = try training.minimise(crossEntropy(network(images), labels), step: step)
+            let logits = network(images)
+            value = try training.minimise(crossEntropy(logits, labels), logits: logits, step: step)
         } else {
             let features = noGrad { network.features(images) }
             value = try linearTraining.minimise(crossEntropy(network.logits(features), labels), step: step)

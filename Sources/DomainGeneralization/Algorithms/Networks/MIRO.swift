@@ -68,13 +68,14 @@ public final class MIRO: Algorithm {
         let images = minibatches.images
         let wanted = levels(oracle, images, recording: false).levels
         let (features, maps) = levels(classifier, images, recording: true)
-        let loss = crossEntropy(classifier.logits(features), minibatches.labels)
+        let logits = classifier.logits(features)
+        let loss = crossEntropy(logits, minibatches.labels)
         let distances = zip(zip(maps, wanted), variances).map { pair, b in
             let variance = b.softplus() + Self.epsilon
             return ((pair.0 - pair.1).squared() / variance + variance.log()).mean() / 2
         }
         let penalty = distances.total
-        let value = try training.minimise(loss + settings.penaltyWeight * penalty, step: step)
+        let value = try training.minimise(loss + settings.penaltyWeight * penalty, logits: logits, step: step)
         return [Metric("loss", value), Metric("reg_loss", penalty.item())]
     }
 

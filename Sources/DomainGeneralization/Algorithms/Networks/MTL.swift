@@ -62,14 +62,15 @@ public final class MTL: Algorithm {
 
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         var new: [Tensor] = []
-        let losses = minibatches.enumerated().map { environment, minibatch in
+        let logits = minibatches.enumerated().map { environment, minibatch in
             let features = classifier.features(minibatch.images)
             let old = means[environment..<(environment + 1)]
             let mean = settings.rate * features.mean([0], keepDimensions: true) + (1 - settings.rate) * old
             new.append(mean.detached())
-            return crossEntropy(Self.logits(classifier, features, mean), minibatch.labels)
+            return Self.logits(classifier, features, mean)
         }
-        let value = try training.minimise(losses.total, step: step)
+        let losses = zip(logits, minibatches).map { crossEntropy($0, $1.labels) }
+        let value = try training.minimise(losses.total, logits: .concatenated(logits), step: step)
         means = .concatenated(new)
         return [Metric("loss", value)]
     }

@@ -1,0 +1,87 @@
+import DomainGeneralization
+import Foundations
+
+/// What a run can add to any algorithm, by its name: a term of the loss (`--term ld`), or images (`--images ola`).
+public struct Addition<Part>: Sendable {
+    public let name: String
+    /// One sentence, with the source.
+    public let abstract: String
+    /// The settings with their default values, an object.
+    public let defaults: JSONValue
+    private let check: @Sendable (JSONValue, String) throws -> JSONValue
+    private let build: @Sendable (JSONValue, String, RunDiffusionModel) throws -> Part
+
+    /// - Parameters:
+    ///   - standard: the settings by default.
+    ///   - validate: refuses values out of range, for settings that errors call by a path.
+    init<Settings: Codable & Sendable>(
+        _ name: String, _ abstract: String, _ standard: Settings,
+        validate: @escaping @Sendable (Settings, _ path: String) throws -> Void,
+        make: @escaping @Sendable (Settings, RunDiffusionModel) throws -> Part
+    ) {
+        self.name = name
+        self.abstract = abstract
+        defaults = (try? JSONValue(encoding: standard)) ?? [:]
+        @Sendable func settings(_ changes: JSONValue, _ path: String) throws -> Settings {
+            let settings = try changed(standard, by: changes, path: path)
+            try validate(settings, path)
+            return settings
+        }
+        check = { try JSONValue(encoding: settings($0, $1)) }
+        build = { try make(settings($0, $1), $2) }
+    }
+
+    /// All settings, those of `changes` in the place of the defaults.
+    /// - Parameter path: what errors call them: `terms.ld`.
+    /// - Throws: ``UserError`` for an unknown name or an impossible value.
+    public func resolved(_ changes: JSONValue, path: String) throws -> JSONValue { try check(changes, path) }
+
+    /// - Throws: ``UserError`` for an unknown name or an impossible value; what the part throws that is made.
+    public func make(_ changes: JSONValue, path: String, _ diffusion: RunDiffusionModel) throws -> Part {
+        try build(changes, path, diffusion)
+    }
+}
+
+extension Addition where Part == any LossTerm {
+    /// Latent distillation.
+    public static let latentDistillation = Addition(
+        "ld", "Latent distillation: the diffusion model's noise-prediction error, through the confidence (ECCV 2024).",
+        LatentDistillationSettings(),
+        validate: { settings, path in
+            try settings.validate(path: path)
+            guard settings.mode != .off else {
+                throw UserError("\(path).mode: off would add nothing; choose another, or leave the term out")
+            }
+        }, make: { try LatentDistillationTerm($0, $1) })
+
+    /// Posterior distillation.
+    public static let posteriorDistillation = Addition(
+        "posterior", "Distillation of the diffusion model's own class probabilities (Li and others 2023).",
+        {
+            var settings = PosteriorDistillationSettings()
+            settings.weight = 1
+            return settings
+        }(),
+        validate: { try $0.validate(path: $1) }, make: { try PosteriorDistillationTerm($0, $1) })
+
+    /// The terms there are.
+    public static let all = [latentDistillation, posteriorDistillation]
+}
+
+extension Addition where Part == any MinibatchSource {
+    /// Online lightweight augmentation.
+    /// - Parameter judge: makes the judge of the candidates that the settings ask for.
+    public static func onlineAugmentation(judge: @escaping CandidateJudge.Loader) -> Addition {
+        Addition(
+            "ola", "Online lightweight augmentation: rounds of images that the diffusion model changes (ECCV 2024).",
+            AugmentationSettings(),
+            validate: { settings, path in
+                try settings.validate(path: path)
+                guard settings.weight == 1 else {
+                    throw UserError(
+                        "\(path).weight: an algorithm weighs all its images alike; set how many are synthetic with "
+                            + "\(path).share")
+                }
+            }, make: { try SyntheticMinibatches($0, $1, judge: judge) })
+    }
+}

@@ -1,0 +1,109 @@
+import DomainGeneralization
+import Foundation
+import Foundations
+import Torch
+
+/// The synthetic images of a training run: rounds of ``OnlineAugmentation`` when they are due, and a minibatch a step.
+public final class SyntheticMinibatches: MinibatchSource {
+    /// The synthetic images of one step.
+    public struct Step {
+        /// Augmented and normalised, on the run's device: [N, 3, H, W].
+        public let images: Tensor
+        /// Class indices [N].
+        public let labels: Tensor
+        /// Where each image comes from.
+        public let records: [SyntheticSet.Record]
+        public let metrics: [Metric]
+    }
+
+    public let augmentation: OnlineAugmentation
+    private let context: AlgorithmContext
+    private let ledger: RunLedger
+    private var set: SyntheticSet?
+    /// The items of the source images, by their names.
+    private lazy var items = Dictionary(
+        uniqueKeysWithValues: context.trainingItems.map { item in
+            (String(context.dataset.items[item].path.dropFirst(context.dataset.root.count + 1)), item)
+        })
+
+    /// - Parameter judge: makes the judge of the candidates that the settings ask for.
+    /// - Throws: `UserError` where a step would come to more than one round; what the judge throws.
+    public convenience init(
+        _ settings: AugmentationSettings, _ diffusion: RunDiffusionModel, judge: CandidateJudge.Loader
+    ) throws {
+        let context = diffusion.context
+        try self.init(
+            OnlineAugmentation(
+                settings, styles: diffusion.styleWords, model: diffusion.model, context: context,
+                store: diffusion.store, judge: settings.judge.isEmpty ? nil : judge(settings.judge, context)),
+            context: context, ledger: diffusion.ledger)
+    }
+
+    init(_ augmentation: OnlineAugmentation, context: AlgorithmContext, ledger: RunLedger) throws {
+        guard augmentation.settings.everyEpochs * context.stepsPerEpoch >= 1 else {
+            throw UserError(
+                "augmentation.everyEpochs: \(augmentation.settings.everyEpochs) epochs are less than a step here; choose at "
+                    + "least \(String(format: "%.2g", 1.05 / context.stepsPerEpoch)) for a round at every step")
+        }
+        self.augmentation = augmentation
+        self.context = context
+        self.ledger = ledger
+    }
+
+    /// Each synthetic image counts to the environment of the source image that it was made of.
+    public func minibatches(
+        step: Int, beside raw: [Minibatch]
+    ) throws -> (minibatches: [Minibatch], metrics: [Metric]) {
+        let all = try minibatch(step: step, raw: raw.map(\.count).reduce(0, +))
+        let minibatches = raw.map(\.environment).compactMap { environment -> Minibatch? in
+            let rows = all.records.indices.filter { all.records[$0].environment == environment }
+            guard !rows.isEmpty else { return nil }
+            let index = Tensor(rows, device: context.device)
+            return Minibatch(
+                images: all.images.indexSelect(0, index).contiguous(.channelsLast),
+                labels: all.labels.indexSelect(0, index), items: rows.map { items[all.records[$0].source] ?? 0 },
+                environment: environment)
+        }
+        try ledger.finish(step: step)
+        return (minibatches, all.metrics)
+    }
+
+    /// The synthetic images of a step; before the first one of a round, the round. A signal ends the work on it between two
+    /// batches: the step is then not begun, and what was made is in the store.
+    /// - Parameter raw: the number of source images in the step.
+    public func minibatch(step: Int, raw: Int) throws -> Step {
+        let settings = augmentation.settings
+        let round = augmentation.round(step: step, stepsPerEpoch: context.stepsPerEpoch)
+        let isFirst = step == 0 || augmentation.round(step: step - 1, stepsPerEpoch: context.stepsPerEpoch) != round
+        let start = Date()
+        let set = try current(round)
+        var metrics = [Metric("generation_seconds", Date().timeIntervalSince(start), .total)]
+        // By the step alone, so that a run that was killed counts each round once.
+        if isFirst { metrics.append(Metric("images_generated", Double(set.count * settings.candidates), .total)) }
+        let size = max(1, Int((Double(raw) * settings.share / (1 - settings.share)).rounded()))
+        let batch = set.minibatch(
+            step: step, size: size, seed: context.seed, pipeline: context.trainingPipeline, imageSize: context.imageSize
+        )
+        return Step(
+            images: batch.images.to(device: context.device).contiguous(.channelsLast),
+            labels: batch.labels.to(device: context.device), records: batch.records, metrics: metrics)
+    }
+
+    private func current(_ round: Int) throws -> SyntheticSet {
+        if let set, set.round == round { return set }
+        var tenths = -1
+        let made = try ledger.counting { counts in
+            try augmentation.set(
+                round: round, folder: "\(context.runDirectory)/synthetic", ledger: &counts
+            ) { done, all in
+                try Interruption.poll()
+                guard done * 10 / all != tenths else { return }
+                tenths = done * 10 / all
+                context.logger.info("augmentation round \(round): \(done) of \(all) images")
+            }
+        }
+        try ledger.write()
+        set = made
+        return made
+    }
+}

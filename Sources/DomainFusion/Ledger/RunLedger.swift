@@ -1,0 +1,46 @@
+import DomainGeneralization
+
+/// The ledger of a run in progress, shared by all that use the diffusion model, and its file.
+public final class RunLedger {
+    public var counts: Ledger
+    private let path: String
+    private let steps: Int
+
+    /// Goes on with the ledger in the run's folder.
+    /// - Throws: `UserError` for a file that is no ledger.
+    public init(_ context: AlgorithmContext) throws {
+        path = "\(context.runDirectory)/ledger.json"
+        steps = context.steps
+        counts = try Ledger(path: path)
+    }
+
+    /// Writes the ledger after a step's work, now and then and at the end of the run.
+    /// - Throws: a one-line error when the file cannot be written.
+    func finish(step: Int) throws {
+        if (step + 1) % 25 == 0 || step + 1 == steps { try write() }
+    }
+
+    /// - Throws: a one-line error when the file cannot be written.
+    func write() throws { try counts.write(to: path) }
+
+    /// The result of work that may end early: what it took is counted all the same.
+    func counting<Result>(_ work: (inout Ledger) throws -> Result) rethrows -> Result {
+        do {
+            return try work(&counts)
+        } catch {
+            try? write()
+            throw error
+        }
+    }
+
+    /// The seconds that work before the first step took, over all starts of the run; nothing at later steps.
+    func preparation(_ part: Preparation, step: Int) -> [Metric] {
+        guard step == 0, let seconds = counts.seconds[part.rawValue] else { return [] }
+        return [Metric("\(part.rawValue)_seconds", seconds, .total)]
+    }
+
+    /// What a ledger calls the work before the first step; a run's totals have it under `…_seconds`.
+    public enum Preparation: String, CaseIterable {
+        case curves, posteriors
+    }
+}

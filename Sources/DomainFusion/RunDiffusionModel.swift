@@ -1,0 +1,35 @@
+import Diffusion
+import DomainGeneralization
+import Torch
+
+/// The frozen diffusion model of a run, with what all that ask it share: the words for styles, the store, the ledger.
+public final class RunDiffusionModel {
+    public let model: LatentDiffusionModel
+    public let context: AlgorithmContext
+    /// Words for the styles of domains, of all of them or more.
+    public let styleWords: [String: String]
+    public let store: ContentStore
+    public let ledger: RunLedger
+
+    /// The words for the styles of the source domains.
+    public var styles: DomainStyles { DomainStyles(styleWords, context: context) }
+
+    /// - Parameters:
+    ///   - path: a folder in diffusers layout, a file of Stable Diffusion, or `ORG/NAME`.
+    ///   - imageSize: side of the images that it is given and makes, in pixels; 0 is what it was trained on.
+    ///   - styles: words by domain.
+    ///   - isDistilled: whether latent distillation asks it, which needs its autoencoder in float32.
+    /// - Throws: a one-line error for a model or a ledger that cannot be used.
+    public init(
+        _ path: String, dtype: ModelPrecision, imageSize: Int, styles: [String: String], isDistilled: Bool,
+        context: AlgorithmContext
+    ) throws {
+        model = try LatentDiffusionModel(
+            path: path, device: context.device, dtype: dtype.dtype, vaeDType: isDistilled ? .float32 : nil,
+            imageSize: imageSize == 0 ? nil : imageSize)
+        self.context = context
+        styleWords = styles
+        store = ContentStore(context.storeDirectory, logger: context.logger)
+        ledger = try RunLedger(context)
+    }
+}

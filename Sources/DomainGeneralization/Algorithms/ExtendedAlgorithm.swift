@@ -1,0 +1,101 @@
+import Backbones
+import Foundations
+import Torch
+
+/// An algorithm with terms added to its loss, and images added to its minibatches.
+///
+/// The images join the minibatches of their environments, after the source images. The terms see the source images alone, and
+/// are added to the first loss of a step that ``training`` minimises: of algorithms with several, the classifier's first.
+public final class ExtendedAlgorithm: Algorithm {
+    private let base: any Algorithm
+    private let terms: [any LossTerm]
+    private let sources: [any MinibatchSource]
+
+    public init(_ base: any Algorithm, terms: [any LossTerm], sources: [any MinibatchSource]) {
+        self.base = base
+        self.terms = terms
+        self.sources = sources
+    }
+
+    public var classifier: Classifier { base.classifier }
+    public var training: TrainingStep { base.training }
+    public var state: AlgorithmState { base.state }
+
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        var metrics: [Metric] = []
+        var more: [Minibatch] = []
+        for source in sources {
+            let found = try source.minibatches(step: step, beside: minibatches)
+            more += found.minibatches
+            metrics += found.metrics
+        }
+        let joined = minibatches.map { raw in
+            Minibatch.joined([raw] + more.filter { $0.environment == raw.environment })
+        }
+        guard !terms.isEmpty else { return try base.update(joined, step: step) + metrics }
+        let added = AddedLoss(terms, minibatches, joined: joined.map(\.count), predict: base.predict, step: step)
+        training.addedLoss = added
+        defer { training.addedLoss = nil }
+        return try base.update(joined, step: step) + metrics + added.metrics
+    }
+
+    public func predict(_ images: Tensor) -> Tensor { base.predict(images) }
+
+    public func load(_ state: AlgorithmState, name: String) throws { try base.load(state, name: name) }
+}
+
+/// The terms of one step.
+final class AddedLoss {
+    private let terms: [any LossTerm]
+    private let minibatches: [Minibatch]
+    /// The rows of the source images among all that the algorithm sees; nil where it sees no others.
+    private let rows: [Int]?
+    private let predict: (Tensor) -> Tensor
+    private let step: Int
+    private var isUsed = false
+    private(set) var metrics: [Metric] = []
+
+    /// - Parameters:
+    ///   - joined: images of each minibatch that the algorithm sees, source images first.
+    ///   - predict: asked for logits where the algorithm has none of the images as they are.
+    init(
+        _ terms: [any LossTerm], _ minibatches: [Minibatch], joined: [Int], predict: @escaping (Tensor) -> Tensor,
+        step: Int
+    ) {
+        self.terms = terms
+        self.minibatches = minibatches
+        self.predict = predict
+        self.step = step
+        guard joined != minibatches.sizes else {
+            rows = nil
+            return
+        }
+        let starts = joined.indices.map { joined[..<$0].reduce(0, +) }
+        rows = zip(starts, minibatches.sizes).flatMap { Array($0..<$0 + $1) }
+    }
+
+    /// The sum of the terms, a scalar; nil after the first call.
+    /// - Parameter logits: of all images that the algorithm sees as they are, in their order; nil where it has none: then
+    ///   the classifier is asked once more.
+    func loss(logits: Tensor?) throws -> Tensor? {
+        guard !isUsed else { return nil }
+        isUsed = true
+        let images = minibatches.images
+        let own: Tensor
+        if let logits {
+            own = rows.map { logits.indexSelect(0, Tensor($0, device: logits.device)) } ?? logits
+        } else {
+            own = predict(images)
+        }
+        let classified = ClassifiedImages(
+            images: images, labels: minibatches.labels, items: minibatches.flatMap(\.items), logits: own)
+        var total: Tensor?
+        for term in terms {
+            let (loss, more) = try term.loss(classified, step: step)
+            total = total.map { $0 + loss } ?? loss
+            metrics += more
+        }
+        if let total { metrics.append(Metric("added_loss", total.item())) }
+        return total
+    }
+}
