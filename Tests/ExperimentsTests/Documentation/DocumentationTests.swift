@@ -2,6 +2,7 @@ import DomainGeneralization
 import Foundation
 import TestSupport
 import Testing
+import Torch
 
 @testable import Experiments
 
@@ -13,10 +14,20 @@ struct DocumentationTests {
             .appendingPathComponent("Documentation/Guide.docc")
     }
 
-    @Test func theGuidesAlgorithmIsThisOne() throws {
-        let code = try String(contentsOf: folder.appendingPathComponent("RiskVariance.swift"), encoding: .utf8)
-        let article = try String(contentsOf: guide.appendingPathComponent("AddAnAlgorithm.md"), encoding: .utf8)
+    @Test(arguments: [("RiskVariance", "AddAnAlgorithm"), ("ConfidencePenalty", "AddToAnAlgorithm")])
+    func theGuidesCodeIsThis(_ file: String, page: String) throws {
+        let code = try String(contentsOf: folder.appendingPathComponent("\(file).swift"), encoding: .utf8)
+        let article = try String(contentsOf: guide.appendingPathComponent("\(page).md"), encoding: .utf8)
         #expect(article.contains("```swift\n\(code)```\n"))
+    }
+
+    /// The entropy of three equal logits is log 3.
+    @Test func theGuidesTermIsTheEntropy() throws {
+        let images = ClassifiedImages(
+            images: .zeros([2, 3, 4, 4]), labels: Tensor([Int64(0), 1]), items: [0, 1], logits: .ones([2, 3]))
+        let (loss, metrics) = try ConfidencePenalty(weight: 0.5).loss(images, step: 0)
+        #expect(abs(loss.item() + 0.5 * log(3)) < 1e-6)
+        #expect(metrics.map(\.name) == ["entropy"])
     }
 
     @Test func theGuidesAlgorithmTrains() throws {
