@@ -34,12 +34,19 @@ struct InfoCommand: AsyncParsableCommand {
             print("  \(backbone.name): \(backbone.installedWeights() ?? "none")")
         }
 
-        print("algorithms:")
+        print("settings of a run (--set NAME=VALUE, or in a file for --config):")
+        RunConfiguration.described().forEach(show)
+
+        print("algorithms (--set algorithm.hyperparameters.NAME=VALUE):")
         for algorithm in AlgorithmRegistry.all.algorithms {
             print("  \(algorithm.name): \(algorithm.abstract)")
-            for (name, value) in (algorithm.defaults.object ?? [:]).sorted(by: { $0.key < $1.key }) {
-                print("    \(name) = \(value.text)\(algorithm.help[name].map { "  (\($0))" } ?? "")")
-            }
+            if let paper = algorithm.paper { print("    \(paper)") }
+            algorithm.settings.forEach(show)
         }
+    }
+
+    private func show(_ setting: SettingDescription) {
+        guard let value = setting.value else { return print("    \(setting.name): \(setting.help)") }
+        print("    \(setting.name) = \(value.text)  (\(setting.help))")
     }
 }
