@@ -58,24 +58,30 @@ struct HyperparametersTests {
         #expect(throws: UserError.self) { try made(.object(["words": .object(["ink": .int(1)])])) }
     }
 
-    @Test(arguments: [
-        (JSONValue.object(["strenght": .int(1)]), "here: unknown setting 'strenght'; did you mean strength?"),
-        (.object(["zzz": .int(1)]), "here: unknown setting 'zzz'; known: count, isOn, mode, prompt, range, sizes, strength, words"),
-        (.object(["strength": .string("much")]), "here.strength: takes a number, not \"much\""),
-        (.object(["isOn": .int(1)]), "here.isOn: takes true or false, not 1"),
-        (.object(["count": .int(0)]), "here.count: 0 is below 1"),
-        (.object(["count": .int(1 << 40)]), "here.count: 1099511627776 is above 1000000000"),
-        (.object(["strength": .int(0)]), "here.strength: 0.0 is not above 0"),
-        (["sizes": []], "here.sizes: is empty; give [1, 2]"),
-        (["sizes": [1, 10]], "here.sizes: 10 is not in 1…9"),
-        (["prompt": "a dog"], "here.prompt: must be a text with {class}"),
-        (["range": ["low": 1]], "here.range.low: 1.0 is not in 0..<1"),
-        (["range": ["high": 0]], "here.range.high: 0.0 is not above 0 and at most 1"),
-        (["range": ["low": 0.5, "high": 0.25]], "here.range.low: must be below high"),
-        (["range": ["hihg": 1]], "here.range: unknown setting 'hihg'; did you mean high?"),
-        (.int(3), "here: takes a group of settings, not 3"),
-    ])
-    func refuses(_ changes: JSONValue, _ message: String) {
+    private static let refusals: [(changes: String, message: String)] = [
+        (#"{"strenght": 1}"#, "here: unknown setting 'strenght'; did you mean strength?"),
+        (
+            #"{"zzz": 1}"#,
+            "here: unknown setting 'zzz'; known: count, isOn, mode, prompt, range, sizes, strength, words"
+        ),
+        (#"{"strength": "much"}"#, "here.strength: takes a number, not \"much\""),
+        (#"{"isOn": 1}"#, "here.isOn: takes true or false, not 1"),
+        (#"{"count": 0}"#, "here.count: 0 is below 1"),
+        (#"{"count": 1099511627776}"#, "here.count: 1099511627776 is above 1000000000"),
+        (#"{"strength": 0}"#, "here.strength: 0.0 is not above 0"),
+        (#"{"sizes": []}"#, "here.sizes: is empty; give [1, 2]"),
+        (#"{"sizes": [1, 10]}"#, "here.sizes: 10 is not in 1…9"),
+        (#"{"prompt": "a dog"}"#, "here.prompt: must be a text with {class}"),
+        (#"{"range": {"low": 1}}"#, "here.range.low: 1.0 is not in 0..<1"),
+        (#"{"range": {"high": 0}}"#, "here.range.high: 0.0 is not above 0 and at most 1"),
+        (#"{"range": {"low": 0.5, "high": 0.25}}"#, "here.range.low: must be below high"),
+        (#"{"range": {"hihg": 1}}"#, "here.range: unknown setting 'hihg'; did you mean high?"),
+        ("3", "here: takes a group of settings, not 3"),
+    ]
+
+    @Test(arguments: refusals)
+    func refuses(_ changes: String, _ message: String) throws {
+        let changes = try #require(JSONValue(json: changes.utf8))
         #expect(throws: UserError(message)) { try made(changes) }
     }
 
