@@ -120,7 +120,10 @@ struct HyperparameterSearchTests {
         }
         #expect(count == 30)
         let fishr = HyperparameterSearch(try #require(local["Fishr"]), dataset: "PACS")
-        #expect(fishr.settings(draw: 1, trial: 0).algorithm.keys.sorted() == ["ema", "penalty.annealSteps", "penalty.lambda"])
+        #expect(
+            fishr.settings(draw: 1, trial: 0).algorithm.keys.sorted() == [
+                "ema", "penalty.annealSteps", "penalty.lambda",
+            ])
     }
 
     @Test func sortsValuesByPlace() throws {

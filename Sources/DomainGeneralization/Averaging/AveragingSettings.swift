@@ -53,7 +53,8 @@ public struct AveragingSettings: Hyperparameters, Equatable {
         Setting(
             "tolerance", \.tolerance, "SWAD: looks above the threshold before the valley ends", .within(1...1000)),
         Setting(
-            "ratio", \.ratio, "SWAD: how far the threshold lies above the loss where the valley begins, as a share of it",
+            "ratio", \.ratio,
+            "SWAD: how far the threshold lies above the loss where the valley begins, as a share of it",
             .atLeast(0)),
         Setting("start", \.start, "SWA: share of the run's steps after which averaging begins", .within(0..<1)),
         Setting("decay", \.decay, "EMA: weight of the old average", .within(0..<1)),

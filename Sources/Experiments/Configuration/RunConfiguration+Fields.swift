@@ -55,7 +55,8 @@ extension RunConfiguration.Backbone {
         Setting("dropout", \.dropout, "share of features that a step leaves out", .within(0...1)),
         Setting("linearProbe", \.linearProbe, "trains the linear layer over the features alone"),
         Setting(
-            "layerDecay", \.layerDecay, "factor on the learning rate from each layer to the one below it", .within(0...1)),
+            "layerDecay", \.layerDecay, "factor on the learning rate from each layer to the one below it",
+            .within(0...1)),
         Setting(
             "gradientCheckpointing", \.gradientCheckpointing,
             "less memory and more time for the same numbers: maps are computed again for the gradient"),

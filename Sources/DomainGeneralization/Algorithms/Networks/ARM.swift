@@ -19,7 +19,8 @@ public final class ARM: Algorithm {
 
     public static let description = AlgorithmDescription(
         "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).",
-        paper: "https://arxiv.org/abs/2007.02931", Settings.self, predictor: { Network($0, batchSize: $1).callAsFunction }
+        paper: "https://arxiv.org/abs/2007.02931", Settings.self,
+        predictor: { Network($0, batchSize: $1).callAsFunction }
     ) { try ARM(context: $1) }
 
     public let classifier: Classifier

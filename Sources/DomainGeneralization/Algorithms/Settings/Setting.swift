@@ -55,7 +55,9 @@ public struct Setting<Group: Hyperparameters>: Sendable {
         members = nil
         property = value
         check = { group, path in
-            if let refusal = limit.refusal(group[keyPath: value]) { throw UserError("\(path.dotted(name)): \(refusal)") }
+            if let refusal = limit.refusal(group[keyPath: value]) {
+                throw UserError("\(path.dotted(name)): \(refusal)")
+            }
         }
     }
 
