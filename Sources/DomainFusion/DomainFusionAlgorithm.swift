@@ -24,24 +24,14 @@ public final class DomainFusionAlgorithm: Algorithm {
 
         public init() {}
 
-        public static let fields: [Setting<Self>] = [
-            Setting(
-                "ldm", \.ldm,
-                "the latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME"),
-            Setting("ldmDtype", \.ldmDtype, "the LDM's precision"),
-            Setting(
-                "ldmImageSize", \.ldmImageSize,
-                "side of the images that the LDM is given and makes, in pixels; 0: what it was trained on",
-                .within(0...8192)),
-            Setting(
-                "styles", \.styles,
-                "domains and the words for their styles, for prompts with {style}; never the held-out ones'"),
-            .group("distillation", \.distillation, "latent distillation (LD)"),
-            .group("posterior", \.posterior, "distillation from the LDM's own posterior over the classes"),
-            .group(
-                "augmentation", \.augmentation,
-                "online lightweight augmentation (OLA): rounds of images that the LDM changes"),
-        ]
+        public static let fields: [Setting<Self>] =
+            DiffusionModelSettings.modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles) + [
+                .group("distillation", \.distillation, "latent distillation (LD)"),
+                .group("posterior", \.posterior, "distillation from the LDM's own posterior over the classes"),
+                .group(
+                    "augmentation", \.augmentation,
+                    "online lightweight augmentation (OLA): rounds of images that the LDM changes"),
+            ]
 
         public static let rules: [SettingRule<Self>] = [
             SettingRule("styles") { settings in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backbones
+import DomainFusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -43,6 +44,19 @@ struct InfoCommand: AsyncParsableCommand {
             if let paper = algorithm.paper { print("    \(paper)") }
             algorithm.settings.forEach(show)
         }
+
+        print("terms that any algorithm takes (--term NAME, --set terms.NAME.SETTING=VALUE):")
+        for term in Additions.terms {
+            print("  \(term.name): \(term.abstract)")
+            term.settings.forEach(show)
+        }
+        print("images that any algorithm trains on (--images NAME, --set images.NAME.SETTING=VALUE):")
+        for images in Additions.images {
+            print("  \(images.name): \(images.abstract)")
+            images.settings.forEach(show)
+        }
+        print("the diffusion model of terms and images (--set diffusion.SETTING=VALUE):")
+        DiffusionModelSettings.described().forEach(show)
     }
 
     private func show(_ setting: SettingDescription) {

@@ -21,6 +21,14 @@ struct SettingDescriptionTests {
         try RunConfiguration().validate(path: "")
     }
 
+    @Test func everySettingOfAnAdditionHasOneField() throws {
+        for term in Additions.terms { check(term.settings, term.defaults, term.name) }
+        for images in Additions.images { check(images.settings, images.defaults, images.name) }
+        check(
+            DiffusionModelSettings.described(), try JSONValue(encoding: DiffusionModelSettings()), "the diffusion model"
+        )
+    }
+
     private func check(_ settings: [SettingDescription], _ defaults: JSONValue, _ name: String) {
         check(defaults, settings, group: "")
         for setting in settings {
@@ -38,7 +46,8 @@ struct SettingDescriptionTests {
     /// The properties of a group that are written to a file are those with fields.
     private func check(_ defaults: JSONValue, _ settings: [SettingDescription], group: String) {
         let inside = settings.compactMap { setting -> String? in
-            guard setting.name.hasPrefix(group) else { return nil }
+            // What may be left out is not written.
+            guard setting.name.hasPrefix(group), setting.value != .null else { return nil }
             let rest = setting.name.dropFirst(group.count)
             return rest.contains(".") ? nil : String(rest)
         }

@@ -56,7 +56,7 @@ public final class RiskPenalty<Method: RiskPenaltyMethod>: Algorithm {
         let risk = risks.mean()
         let extra = Method.penalty(logits: logits, risks: (risks, risk), minibatches)
         penalty.prepare(training, step: step)
-        let value = try training.minimise(risk + penalty.weight(at: step) * extra, step: step)
+        let value = try training.minimise(risk + penalty.weight(at: step) * extra, logits: logits, step: step)
         return [Metric("loss", value), Metric("nll", risk.item()), Metric("penalty", extra.item())]
     }
 }

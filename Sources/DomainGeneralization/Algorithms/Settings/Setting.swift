@@ -27,7 +27,7 @@ public struct Setting<Group: Hyperparameters>: Sendable {
     /// The names of an enumeration's values; empty otherwise.
     let choices: [String]
     /// The settings of a group, with their names within it; nil for a single setting.
-    let members: (@Sendable () -> [SettingDescription])?
+    let members: (@Sendable (Group) -> [SettingDescription])?
     let property: AnyKeyPath & Sendable
     let check: @Sendable (_ group: Group, _ path: String) throws -> Void
 
@@ -87,7 +87,7 @@ public struct Setting<Group: Hyperparameters>: Sendable {
         search = nil
         phase = nil
         choices = []
-        members = { Members.described() }
+        members = { Members.described($0[keyPath: value]) }
         property = value
         check = { group, path in try group[keyPath: value].validate(path: path.dotted(name)) }
     }

@@ -30,14 +30,15 @@ public struct SettingDescription: Sendable {
 
 extension Hyperparameters {
     /// All settings in the order of ``fields``, a group before its members.
-    public static func described() -> [SettingDescription] {
-        let defaults = (try? JSONValue(encoding: Self())) ?? .object([:])
+    /// - Parameter defaults: what they are where nobody sets them.
+    public static func described(_ defaults: Self = Self()) -> [SettingDescription] {
+        let values = (try? JSONValue(encoding: defaults)) ?? .object([:])
         return fields.flatMap { field -> [SettingDescription] in
             let own = SettingDescription(
-                name: field.name, help: field.help, value: field.members == nil ? defaults[field.name] : nil,
+                name: field.name, help: field.help, value: field.members == nil ? values[field.name] ?? .null : nil,
                 choices: field.choices, domainBedName: field.domainBedName, search: field.search, phase: field.phase,
                 property: field.property)
-            return [own] + (field.members?() ?? []).map { $0.inside(field.name) }
+            return [own] + (field.members?(defaults) ?? []).map { $0.inside(field.name) }
         }
     }
 }
