@@ -24,30 +24,23 @@ public final class DomainFusionAlgorithm: Algorithm {
 
         public init() {}
 
-        public static let help = [
-            "ldm": "the latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME",
-            "ldmDtype": "its precision: float32, bfloat16 or float16",
-            "ldmImageSize": "side of the images it is given and makes, in pixels; 0: what it was trained on",
-            "styles": "domains and the words for their styles, for prompts with {style}; never the held-out ones'",
-            "distillation": "latent distillation (LD): mode off, autograd, online, latent-curve or curve; weight; …",
-            "posterior": "distillation from the LDM's own posterior over the classes; weight 0 is off",
-            "augmentation":
-                "online lightweight augmentation (OLA): rounds of images that the LDM changes; weight 0 is off",
-        ]
+        public static let fields: [Setting<Self>] =
+            DiffusionModelSettings.modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles) + [
+                .group("distillation", \.distillation, "latent distillation (LD)"),
+                .group("posterior", \.posterior, "distillation from the LDM's own posterior over the classes"),
+                .group(
+                    "augmentation", \.augmentation,
+                    "online lightweight augmentation (OLA): rounds of images that the LDM changes"),
+            ]
 
-        public func validate() throws {
-            guard (0...8192).contains(ldmImageSize) else {
-                throw UserError("algorithm.hyperparameters.ldmImageSize: must be in 0…8192 (0 is the model's own)")
+        public static let rules: [SettingRule<Self>] = [
+            SettingRule("styles") { settings in
+                let prompts =
+                    [settings.distillation.prompt, settings.posterior.prompt] + settings.augmentation.prompts
+                guard settings.styles.isEmpty, let prompt = prompts.first(where: Caption.namesStyle) else { return nil }
+                return "must have a style for each domain, for \"\(prompt)\""
             }
-            try distillation.validate(path: "algorithm.hyperparameters.distillation")
-            try posterior.validate(path: "algorithm.hyperparameters.posterior")
-            try augmentation.validate(path: "algorithm.hyperparameters.augmentation")
-            let prompts = [distillation.prompt, posterior.prompt] + augmentation.prompts
-            if styles.isEmpty, let prompt = prompts.first(where: Caption.namesStyle) {
-                throw UserError(
-                    "algorithm.hyperparameters.styles: must have a style for each domain, for \"\(prompt)\"")
-            }
-        }
+        ]
     }
 
     public static let name = "DomainFusion"
@@ -57,7 +50,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         AlgorithmDescription(
             name,
             "Latent distillation and online lightweight augmentation from a frozen latent diffusion model (ECCV 2024).",
-            Settings.self
+            paper: "https://eccv.ecva.net/virtual/2024/poster/1778", Settings.self
         ) { try DomainFusionAlgorithm($0, context: $1, judge: judge) }
     }
 

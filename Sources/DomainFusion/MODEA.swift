@@ -8,7 +8,7 @@ import Torch
 ///
 /// Encoder and decoder are the latent diffusion model's autoencoder; the published code has a VGG network and a decoder that
 /// was trained for it.
-public final class MODEA: Algorithm {
+public final class MODEA: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         /// Folder of the latent diffusion model, in diffusers layout.
         public var ldm = "Models/emoji-ldm"
@@ -16,17 +16,17 @@ public final class MODEA: Algorithm {
 
         public init() {}
 
-        public static let help = [
-            "ldm": "the latent diffusion model whose autoencoder is used: a folder in diffusers layout, or a file",
-            "exploration": "MODE's settings: beta, gamma, styles, steps, stepSize",
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "ldm", \.ldm,
+                "the latent diffusion model whose autoencoder is used: a folder in diffusers layout, or a file"),
+            .group("exploration", \.exploration, "MODE's ascent"),
         ]
-
-        public func validate() throws { try exploration.validate() }
     }
 
     public static let description = AlgorithmDescription(
         "MODE-A", "Every image gets the hardest mixture of channel statistics out of a bank (Dai and others 2023).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2304.13976", Settings.self
     ) { try MODEA($0, context: $1) }
 
     public let classifier: Classifier
@@ -49,11 +49,12 @@ public final class MODEA: Algorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        try update(minibatches, bank: exploration.bank(sizes: minibatches.map(\.count), step: step), step: step)
+    /// For each image the images whose styles are its bank; see ``StyleExploration/bank(sizes:step:)``.
+    public func draw(for minibatches: [Minibatch], step: Int) -> [[Int]] {
+        exploration.bank(sizes: minibatches.sizes, step: step)
     }
 
-    func update(_ minibatches: [Minibatch], bank: [[Int]], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let gamma = exploration.settings.gamma
         let (maps, parts, styles) = noGrad {

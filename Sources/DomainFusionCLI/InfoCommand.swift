@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backbones
+import DomainFusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -34,12 +35,32 @@ struct InfoCommand: AsyncParsableCommand {
             print("  \(backbone.name): \(backbone.installedWeights() ?? "none")")
         }
 
-        print("algorithms:")
+        print("settings of a run (--set NAME=VALUE, or in a file for --config):")
+        RunConfiguration.described().forEach(show)
+
+        print("algorithms (--set algorithm.hyperparameters.NAME=VALUE):")
         for algorithm in AlgorithmRegistry.all.algorithms {
             print("  \(algorithm.name): \(algorithm.abstract)")
-            for (name, value) in (algorithm.defaults.object ?? [:]).sorted(by: { $0.key < $1.key }) {
-                print("    \(name) = \(value.text)\(algorithm.help[name].map { "  (\($0))" } ?? "")")
-            }
+            if let paper = algorithm.paper { print("    \(paper)") }
+            algorithm.settings.forEach(show)
         }
+
+        print("terms that any algorithm takes (--term NAME, --set terms.NAME.SETTING=VALUE):")
+        for term in Additions.terms {
+            print("  \(term.name): \(term.abstract)")
+            term.settings.forEach(show)
+        }
+        print("images that any algorithm trains on (--images NAME, --set images.NAME.SETTING=VALUE):")
+        for images in Additions.images {
+            print("  \(images.name): \(images.abstract)")
+            images.settings.forEach(show)
+        }
+        print("the diffusion model of terms and images (--set diffusion.SETTING=VALUE):")
+        DiffusionModelSettings.described().forEach(show)
+    }
+
+    private func show(_ setting: SettingDescription) {
+        guard let value = setting.value else { return print("    \(setting.name): \(setting.help)") }
+        print("    \(setting.name) = \(value.text)  (\(setting.help))")
     }
 }

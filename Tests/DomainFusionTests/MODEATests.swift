@@ -57,7 +57,7 @@ struct MODEATests {
                 $0.styles = bank.count
                 change(&$0)
             }
-            let found = try algorithm.update(minibatches, bank: bank, step: 0)
+            let found = try algorithm.update(minibatches, bank, step: 0)
             return (Dictionary(uniqueKeysWithValues: found.map { ($0.name, $0.value) }), algorithm.classifier)
         }
     }

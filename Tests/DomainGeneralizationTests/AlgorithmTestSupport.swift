@@ -7,7 +7,7 @@ import Torch
 @testable import Backbones
 @testable import DomainGeneralization
 
-/// Three convolutions with tanh, 5 features: the network of scripts/fixtures/algorithms.py. Optionally with batch norm.
+/// Three convolutions with tanh, 5 features: the network of scripts/fixtures/algorithms. Optionally with batch norm.
 struct TinyBackbone: Backbone {
     let featureCount = 5
     let levels = 3
@@ -50,7 +50,7 @@ struct AlgorithmFixture {
     let context: AlgorithmContext
 
     /// - Parameters:
-    ///   - isReference: the network, parameters and optimiser of scripts/fixtures/algorithms.py; otherwise one with batch
+    ///   - isReference: the network, parameters and optimiser of scripts/fixtures/algorithms; otherwise one with batch
     ///     norm and dropout.
     ///   - learningRate: of the latter.
     init(

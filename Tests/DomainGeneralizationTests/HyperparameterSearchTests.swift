@@ -60,36 +60,49 @@ struct HyperparameterSearchTests {
             var learningRateD = 5e-5
             var weightDecayG = 0.0
 
-            static let search = [
-                SearchRange("lambda", .power(10, -2, 2)),
-                SearchRange("weightDecayD", as: "weight_decay_d", .power(10, -6, -2)),
-                SearchRange("steps", as: "d_steps_per_g_step", .wholePower(2, 0, 3)),
-                SearchRange("penalty", as: "grad_penalty", .power(10, -2, 1)),
-                SearchRange("beta1", .choice([0, 0.5])),
-                SearchRange("width", as: "mlp_width", .wholePower(2, 6, 10)),
-                SearchRange("depth", as: "mlp_depth", .choice([3, 4, 5])),
-                SearchRange("dropout", as: "mlp_dropout", .choice([0, 0.1, 0.5])),
-                SearchRange("learningRateG", as: "lr_g", .power(10, -5, -3.5))
-                    .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
-                SearchRange("learningRateD", as: "lr_d", .power(10, -5, -3.5))
-                    .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
-                SearchRange("weightDecayG", as: "weight_decay_g", .power(10, -6, -2))
-                    .on(.smallImages, .constant(.double(0))),
+            static let fields: [Setting<Self>] = [
+                Setting("lambda", \.lambda, "", search: .power(10, -2, 2)),
+                Setting(
+                    "weightDecayD", \.weightDecayD, "", search: .power(10, -6, -2), domainBed: "weight_decay_d"),
+                Setting("steps", \.steps, "", search: .wholePower(2, 0, 3), domainBed: "d_steps_per_g_step"),
+                Setting("penalty", \.penalty, "", search: .power(10, -2, 1), domainBed: "grad_penalty"),
+                Setting("beta1", \.beta1, "", search: .choice([0, 0.5])),
+                Setting("width", \.width, "", search: .wholePower(2, 6, 10), domainBed: "mlp_width"),
+                Setting("depth", \.depth, "", search: .choice([3, 4, 5]), domainBed: "mlp_depth"),
+                Setting("dropout", \.dropout, "", search: .choice([0, 0.1, 0.5]), domainBed: "mlp_dropout"),
+                Setting("learningRateG", \.learningRateG, "", search: .power(10, -5, -3.5), domainBed: "lr_g")
+                    .on(.smallImages, .power(10, -4.5, -2.5), default: 1e-3),
+                Setting("learningRateD", \.learningRateD, "", search: .power(10, -5, -3.5), domainBed: "lr_d")
+                    .on(.smallImages, .power(10, -4.5, -2.5), default: 1e-3),
+                Setting(
+                    "weightDecayG", \.weightDecayG, "", search: .power(10, -6, -2), domainBed: "weight_decay_g"
+                ).on(.smallImages, .constant(.double(0))),
             ]
         }
+        /// In a group, as those of any settings.
         struct Fishr: Hyperparameters {
-            var lambda = 1000.0
-            var annealSteps = 1500
+            struct Penalty: Hyperparameters {
+                var lambda = 1000.0
+                var annealSteps = 1500
+
+                static let fields: [Setting<Self>] = [
+                    Setting("lambda", \.lambda, "", search: .power(10, 1, 4)),
+                    Setting(
+                        "annealSteps", \.annealSteps, "", search: .wholeUniform(0, 5000),
+                        domainBed: "penalty_anneal_iters"),
+                ]
+            }
+            var penalty = Penalty()
             var ema = 0.95
 
-            static let search = [
-                SearchRange("lambda", .power(10, 1, 4)),
-                SearchRange("annealSteps", as: "penalty_anneal_iters", .wholeUniform(0, 5000)),
-                SearchRange("ema", .uniform(0.90, 0.99)),
+            static let fields: [Setting<Self>] = [
+                .group("penalty", \.penalty, ""),
+                Setting("ema", \.ema, "", search: .uniform(0.90, 0.99)),
             ]
         }
         struct ARM: Hyperparameters {
-            static let search = [
+            static let fields: [Setting<Self>] = []
+            static let runSearch = [
                 SearchRange("batchSize", of: .run, as: "batch_size", default: .int(8), .constant(.int(8)))
                     .on(.smallImages, default: .int(64), .wholePower(2, 3, 9))
             ]
@@ -106,6 +119,11 @@ struct HyperparameterSearchTests {
             count += 1
         }
         #expect(count == 30)
+        let fishr = HyperparameterSearch(try #require(local["Fishr"]), dataset: "PACS")
+        #expect(
+            fishr.settings(draw: 1, trial: 0).algorithm.keys.sorted() == [
+                "ema", "penalty.annealSteps", "penalty.lambda",
+            ])
     }
 
     @Test func sortsValuesByPlace() throws {
@@ -125,7 +143,10 @@ struct HyperparameterSearchTests {
         for dataset in ["PACS", "DomainNet", "RotatedMNIST"] {
             for draw in 0..<20 {
                 let settings = HyperparameterSearch(algorithm, dataset: dataset).settings(draw: draw, trial: 1)
-                #expect(throws: Never.self) { try algorithm.resolved(.object(settings.algorithm)) }
+                let drawn = settings.algorithm.reduce(JSONValue.object([:])) {
+                    $0.overlaid(by: JSONValue($1.value, at: $1.key))
+                }
+                #expect(throws: Never.self) { try algorithm.resolved(drawn) }
                 #expect(!settings.algorithm.values.contains(.null))
             }
         }

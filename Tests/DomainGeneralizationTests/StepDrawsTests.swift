@@ -44,17 +44,23 @@ struct StepDrawsTests {
         var settings = FeatureMixingSettings()
         settings.probability = 1
         settings.partners = .otherDomain
-        let draws = StepDraws(try AlgorithmFixture(isReference: true).context, "MixStyle")
+        settings.levels = [0, 1, 2]
+        let context = try AlgorithmFixture(isReference: true).context
+        func mixing() throws -> FeatureMixing {
+            try FeatureMixing(settings, context: context, name: "MixStyle") { maps, _, _ in maps }
+        }
         let sizes = [4, 3, 5]
+        let minibatches = zip(AlgorithmFixture.minibatches(step: 0), sizes).map { $0.prefix($1) }
         let domains = sizes.enumerated().flatMap { [Int](repeating: $0, count: $1) }
+        let always = try mixing()
         for step in 0..<20 {
-            let draw = FeatureMixingDraw.draw(settings, sizes: sizes, draws: draws, step: step)
-            #expect(draw.keys.sorted() == [1, 2, 3])
+            let draw = always.draw(for: minibatches, step: step)
+            #expect(draw.keys.sorted() == [0, 1, 2])
             for level in draw.values {
                 #expect(level.partners.indices.allSatisfy { domains[level.partners[$0]] != domains[$0] })
             }
         }
         settings.probability = 0
-        #expect(FeatureMixingDraw.draw(settings, sizes: sizes, draws: draws, step: 0).isEmpty)
+        #expect(try mixing().draw(for: minibatches, step: 0).isEmpty)
     }
 }

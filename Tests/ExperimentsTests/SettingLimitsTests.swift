@@ -14,10 +14,6 @@ struct SettingLimitsTests {
         defaults.flattened().filter { $0.value.double != nil }.keys.sorted()
     }
 
-    private func nested(_ name: String, _ value: JSONValue) -> JSONValue {
-        name.split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
-    }
-
     /// What is said of a value, nil where it is taken.
     private func refusal(_ body: () throws -> Void) -> String? {
         do {
@@ -49,14 +45,14 @@ struct SettingLimitsTests {
     func ofAlgorithms(_ name: String) throws {
         let algorithm = try AlgorithmRegistry.all.algorithm(named: name)
         for setting in numbers(algorithm.defaults) {
-            check(setting, name) { _ = try algorithm.resolved(nested(setting, $0)) }
+            check(setting, name) { _ = try algorithm.resolved(JSONValue($0, at: setting)) }
         }
     }
 
     @Test func ofRuns() throws {
         for setting in numbers(try JSONValue(encoding: RunConfiguration())) {
             check(setting, "run") {
-                var run = try RunConfiguration().changed(by: nested(setting, $0), source: "file")
+                var run = try RunConfiguration().changed(by: JSONValue($0, at: setting), source: "file")
                 run.testDomains = ["a"]
                 try run.validate()
             }

@@ -8,28 +8,35 @@ public struct Addition<Part>: Sendable {
     public let abstract: String
     /// The settings with their default values, an object.
     public let defaults: JSONValue
+    private let describe: @Sendable () -> [SettingDescription]
     private let check: @Sendable (JSONValue, String) throws -> JSONValue
     private let build: @Sendable (JSONValue, String, RunDiffusionModel) throws -> Part
 
     /// - Parameters:
     ///   - standard: the settings by default.
-    ///   - validate: refuses values out of range, for settings that errors call by a path.
-    init<Settings: Codable & Sendable>(
-        _ name: String, _ abstract: String, _ standard: Settings,
-        validate: @escaping @Sendable (Settings, _ path: String) throws -> Void,
+    ///   - refusal: what is wrong with settings that would be right in an algorithm: a setting, and what it must be.
+    init<Settings: Hyperparameters>(
+        _ name: String, _ abstract: String, _ standard: Settings, refusal: SettingRule<Settings>? = nil,
         make: @escaping @Sendable (Settings, RunDiffusionModel) throws -> Part
     ) {
         self.name = name
         self.abstract = abstract
         defaults = (try? JSONValue(encoding: standard)) ?? [:]
+        describe = { Settings.described(standard) }
         @Sendable func settings(_ changes: JSONValue, _ path: String) throws -> Settings {
             let settings = try changed(standard, by: changes, path: path)
-            try validate(settings, path)
+            try settings.validate(path: path)
+            if let refusal, let problem = refusal.refusal(settings) {
+                throw UserError("\(path).\(refusal.setting): \(problem)")
+            }
             return settings
         }
         check = { try JSONValue(encoding: settings($0, $1)) }
         build = { try make(settings($0, $1), $2) }
     }
+
+    /// The settings with their help and defaults.
+    public var settings: [SettingDescription] { describe() }
 
     /// All settings, those of `changes` in the place of the defaults.
     /// - Parameter path: what errors call them: `terms.ld`.
@@ -47,11 +54,8 @@ extension Addition where Part == any LossTerm {
     public static let latentDistillation = Addition(
         "ld", "Latent distillation: the diffusion model's noise-prediction error, through the confidence (ECCV 2024).",
         LatentDistillationSettings(),
-        validate: { settings, path in
-            try settings.validate(path: path)
-            guard settings.mode != .off else {
-                throw UserError("\(path).mode: off would add nothing; choose another, or leave the term out")
-            }
+        refusal: SettingRule("mode") {
+            $0.mode == .off ? "off would add nothing; choose another, or leave the term out" : nil
         }, make: { try LatentDistillationTerm($0, $1) })
 
     /// Posterior distillation.
@@ -61,8 +65,7 @@ extension Addition where Part == any LossTerm {
             var settings = PosteriorDistillationSettings()
             settings.weight = 1
             return settings
-        }(),
-        validate: { try $0.validate(path: $1) }, make: { try PosteriorDistillationTerm($0, $1) })
+        }(), make: { try PosteriorDistillationTerm($0, $1) })
 
     /// The terms there are.
     public static let all = [latentDistillation, posteriorDistillation]
@@ -75,13 +78,9 @@ extension Addition where Part == any MinibatchSource {
         Addition(
             "ola", "Online lightweight augmentation: rounds of images that the diffusion model changes (ECCV 2024).",
             AugmentationSettings(),
-            validate: { settings, path in
-                try settings.validate(path: path)
-                guard settings.weight == 1 else {
-                    throw UserError(
-                        "\(path).weight: an algorithm weighs all its images alike; set how many are synthetic with "
-                            + "\(path).share")
-                }
+            refusal: SettingRule("weight") {
+                $0.weight == 1
+                    ? nil : "an algorithm weighs all its images alike; set how many are synthetic with share"
             }, make: { try SyntheticMinibatches($0, $1, judge: judge) })
     }
 }

@@ -14,13 +14,25 @@ public struct DiffusionModelSettings: Hyperparameters {
 
     public init() {}
 
-    public static let help = DomainFusionAlgorithm.Settings.help.filter { name, _ in
-        ["ldm", "ldmDtype", "ldmImageSize", "styles"].contains(name)
-    }
+    public static let fields = modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles)
 
-    public func validate() throws {
-        guard (0...8192).contains(ldmImageSize) else {
-            throw UserError("diffusion.ldmImageSize: must be in 0…8192 (0 is the model's own)")
-        }
+    /// The fields of settings that name a diffusion model.
+    static func modelFields<Group>(
+        _ ldm: KeyPath<Group, String> & Sendable, _ ldmDtype: KeyPath<Group, ModelPrecision> & Sendable,
+        _ ldmImageSize: KeyPath<Group, Int> & Sendable, _ styles: KeyPath<Group, [String: String]> & Sendable
+    ) -> [Setting<Group>] {
+        [
+            Setting(
+                "ldm", ldm,
+                "the latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME"),
+            Setting("ldmDtype", ldmDtype, "the LDM's precision"),
+            Setting(
+                "ldmImageSize", ldmImageSize,
+                "side of the images that the LDM is given and makes, in pixels; 0: what it was trained on",
+                .within(0...8192)),
+            Setting(
+                "styles", styles,
+                "domains and the words for their styles, for prompts with {style}; never the held-out ones'"),
+        ]
     }
 }

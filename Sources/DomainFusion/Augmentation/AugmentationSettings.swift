@@ -3,7 +3,7 @@ import DomainGeneralization
 import Foundations
 
 /// Settings of online lightweight augmentation (OLA).
-public struct AugmentationSettings: Codable, Sendable, Equatable {
+public struct AugmentationSettings: Hyperparameters, Equatable {
     /// What a round starts from.
     public enum Start: String, SettingChoice {
         /// The image of the round before: autoregressive, as in the paper.
@@ -69,29 +69,43 @@ public struct AugmentationSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// - Throws: `UserError` naming a value out of range.
-    public func validate(path: String) throws {
-        func require(_ holds: Bool, _ name: String, _ wanted: String) throws {
-            if !holds { throw UserError("\(path).\(name): must be \(wanted)") }
-        }
-        try require(weight >= 0 && weight.isFinite, "weight", "at least 0")
-        try require(share > 0 && share <= 0.99, "share", "above 0 and at most 0.99")
-        try require(
-            (0...largestCount).contains(budget), "budget", "in 0…\(largestCount) (0 takes all source images)")
-        try require((1e-6...1e9).contains(everyEpochs), "everyEpochs", "in 0.000001…1000000000")
-        try require((1...1000).contains(candidates), "candidates", "in 1…1000")
-        try require(strength > 0 && strength <= 1, "strength", "above 0 and at most 1")
-        try require(guidanceScale >= 1 && guidanceScale.isFinite, "guidanceScale", "at least 1 (1 is no guidance)")
-        try require(
-            (1...GenerationSettings.largestSteps).contains(steps) && Double(steps) * strength >= 1, "steps",
-            "enough for one step at this strength, and at most \(GenerationSettings.largestSteps)")
-        try require(
-            !prompts.isEmpty && prompts.allSatisfy { $0.contains("{class}") || $0.contains("{a class}") }, "prompts",
-            "texts with {class} or {a class} in them")
-        try require((0...1).contains(fourierRadius), "fourierRadius", "in 0…1")
-        try require((0...1).contains(judgeThreshold), "judgeThreshold", "in 0…1")
-        try require(
-            judge.isEmpty || judgeThreshold > 0, "judgeThreshold", "above 0, since there is a judge (\(judge))")
-        try require((1...65_536).contains(batchSize), "batchSize", "in 1…65536")
-    }
+    public static let fields: [Setting<Self>] = [
+        Setting("weight", \.weight, "factor of the synthetic images' loss; 0 is off", .atLeast(0)),
+        Setting("share", \.share, "share of synthetic images in a step's images", .above(0, atMost: 0.99)),
+        Setting("budget", \.budget, "images of the synthetic set; 0 is one for each source image", .atLeast(0)),
+        Setting("redraw", \.redraw, "whether each round draws the set's images anew"),
+        Setting("everyEpochs", \.everyEpochs, "epochs between two rounds", .within(1e-6...1e9)),
+        Setting("candidates", \.candidates, "images that the LDM makes of each image in a round", .within(1...1000)),
+        Setting(
+            "strength", \.strength, "share of the noise that a candidate starts from", .above(0, atMost: 1)),
+        Setting("guidanceScale", \.guidanceScale, "classifier-free guidance; 1 is none", .atLeast(1)),
+        Setting(
+            "steps", \.steps, "denoising steps from pure noise; a candidate takes a share, as strength says",
+            .within(1...GenerationSettings.largestSteps)),
+        Setting(
+            "prompts", \.prompts,
+            "what the candidates are asked for, in turn; {a style} is that of each source domain in turn", .prompts),
+        Setting("start", \.start, "the image that a round starts from"),
+        Setting("composition", \.composition, "how style and content are put together"),
+        Setting(
+            "fourierRadius", \.fourierRadius,
+            "share of the highest frequency up to which the chosen style's amplitude is taken", .within(0...1)),
+        Setting("styleSimilarity", \.styleSimilarity, "how styles are compared"),
+        Setting("contentPool", \.contentPool, "whose contents can be chosen"),
+        Setting("judge", \.judge, "folder of a finished run whose classifier judges the candidates; empty is none"),
+        Setting(
+            "judgeThreshold", \.judgeThreshold,
+            "a candidate whose class gets a lower probability is dropped; 0 keeps all", .within(0...1)),
+        Setting("batchSize", \.batchSize, "images in one call of the LDM", .within(1...65_536)),
+        Setting("seed", \.seed, "seeds the set's draw and the noise; runs with the same one share candidates"),
+    ]
+
+    public static let rules: [SettingRule<Self>] = [
+        SettingRule("steps") {
+            Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"
+        },
+        SettingRule("judgeThreshold") {
+            $0.judge.isEmpty || $0.judgeThreshold > 0 ? nil : "must be above 0, since there is a judge (\($0.judge))"
+        },
+    ]
 }

@@ -3,7 +3,7 @@ import Foundations
 
 /// Settings of latent distillation (LD): how a frozen latent diffusion model judges an image darkened by the
 /// classifier's confidence.
-public struct LatentDistillationSettings: Codable, Sendable, Equatable {
+public struct LatentDistillationSettings: Hyperparameters, Equatable {
     /// Where the gradient comes from; see ``LatentDistillationTerm``.
     public enum Mode: String, SettingChoice {
         case off
@@ -71,24 +71,31 @@ public struct LatentDistillationSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// - Throws: `UserError` naming a value out of range.
-    public func validate(path: String) throws {
-        func require(_ holds: Bool, _ name: String, _ wanted: String) throws {
-            if !holds { throw UserError("\(path).\(name): must be \(wanted)") }
-        }
-        try require(weight >= 0 && weight.isFinite, "weight", "at least 0")
-        try require(guidanceScale >= 1 && guidanceScale.isFinite, "guidanceScale", "at least 1 (1 is no guidance)")
-        try require(
-            prompt.contains("{class}") || prompt.contains("{a class}"), "prompt",
-            "a text with {class} or {a class} in it")
-        try require(lowestTime >= 0 && lowestTime < highestTime, "lowestTime", "at least 0 and below highestTime")
-        try require(highestTime <= 1, "highestTime", "at most 1")
-        try require((2...1000).contains(nodes), "nodes", "from 2 to 1000")
-        try require((1...100_000).contains(draws), "draws", "from 1 to 100000")
-        try require(
-            mode != .autograd || control == .none, "control",
-            "none in mode autograd; mode online computes the same gradient")
-        try require(
-            mode != .latentCurve || objective == .distillation, "objective", "distillation in mode latent-curve")
-    }
+    public static let fields: [Setting<Self>] = [
+        Setting("mode", \.mode, "where the gradient comes from"),
+        Setting("weight", \.weight, "factor of the term in the loss", .atLeast(0)),
+        Setting("guidanceScale", \.guidanceScale, "classifier-free guidance; 1 is none", .atLeast(1)),
+        Setting("lowestTime", \.lowestTime, "lowest time step, as a share of the schedule", .within(0...1)),
+        Setting("highestTime", \.highestTime, "highest time step, as a share of the schedule", .within(0...1)),
+        Setting("timeWeight", \.timeWeight, "weight of a time step"),
+        Setting("scaling", \.scaling, "what an image turns to where the classifier's confidence is low"),
+        Setting("objective", \.objective, "what is differentiated: score distillation or the error itself"),
+        Setting("control", \.control, "replaces the gradient, to see what its meaning is worth"),
+        Setting("prompt", \.prompt, "what the LDM is asked for; {a style} is that of the image's domain", .prompt),
+        Setting("nodes", \.nodes, "points in the confidence at which a curve is computed", .within(2...1000)),
+        Setting("draws", \.draws, "draws of time step and noise that are averaged", .within(1...100_000)),
+        Setting("seed", \.seed, "seeds the draws"),
+    ]
+
+    public static let rules: [SettingRule<Self>] = [
+        SettingRule("lowestTime") { $0.lowestTime < $0.highestTime ? nil : "must be below highestTime" },
+        SettingRule("control") {
+            $0.mode != .autograd || $0.control == .none
+                ? nil : "must be none in mode autograd; mode online computes the same gradient"
+        },
+        SettingRule("objective") {
+            $0.mode != .latentCurve || $0.objective == .distillation
+                ? nil : "must be distillation in mode latent-curve"
+        },
+    ]
 }

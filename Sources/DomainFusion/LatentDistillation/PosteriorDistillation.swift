@@ -5,7 +5,7 @@ import Foundations
 import Torch
 
 /// Settings of posterior distillation: the classifier is drawn to the class probabilities of the LDM itself.
-public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
+public struct PosteriorDistillationSettings: Hyperparameters, Equatable {
     /// λ; 0 is off.
     public var weight = 0.0
     /// β of `p_φ(y|x) ∝ exp(−β·error)`.
@@ -21,14 +21,17 @@ public struct PosteriorDistillationSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// - Throws: `UserError` naming a value out of range.
-    public func validate(path: String) throws {
-        for (name, holds, wanted) in [
-            ("weight", weight >= 0 && weight.isFinite, "at least 0"),
-            ("sharpness", sharpness > 0 && sharpness <= 1e9, "above 0 and at most 1000000000"),
-            ("draws", (1...100_000).contains(draws), "from 1 to 100000"),
-        ] where !holds { throw UserError("\(path).\(name): must be \(wanted)") }
-    }
+    public static let fields: [Setting<Self>] = [
+        Setting("weight", \.weight, "factor of the term in the loss; 0 is off", .atLeast(0)),
+        Setting(
+            "sharpness", \.sharpness, "factor of the LDM's errors in the exponent of the posterior",
+            .above(0, atMost: 1e9)),
+        Setting("onlyWhereRight", \.onlyWhereRight, "only images whose label is the LDM's own guess"),
+        Setting("prompt", \.prompt, "what the LDM is asked for, class by class", .prompt),
+        Setting("draws", \.draws, "draws of time step and noise that are averaged", .within(1...100_000)),
+        Setting("timeWeight", \.timeWeight, "weight of a time step"),
+        Setting("seed", \.seed, "seeds the draws"),
+    ]
 
     /// The settings that the LDM's errors depend on.
     var distillation: LatentDistillationSettings {

@@ -5,11 +5,13 @@ import Torch
 public final class ERM: Algorithm {
     public struct Settings: Hyperparameters {
         public init() {}
+
+        public static let fields: [Setting<Self>] = []
     }
 
     public static let description = AlgorithmDescription(
         "ERM", "Empirical risk minimisation (Vapnik 1998): cross-entropy over all source domains together.",
-        Settings.self
+        paper: "https://www.wiley.com/en-fr/Statistical+Learning+Theory-p-9780471030034", Settings.self
     ) { try ERM(context: $1) }
 
     public let classifier: Classifier

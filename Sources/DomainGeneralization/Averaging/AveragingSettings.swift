@@ -4,7 +4,7 @@ import Torch
 /// Which parameters of a run are averaged into one model, beside the checkpoints that are selected.
 ///
 /// The average changes nothing in the run itself: its parameters, rows and checkpoints are those of a run without one.
-public struct AveragingSettings: Codable, Sendable, Equatable {
+public struct AveragingSettings: Hyperparameters, Equatable {
     public enum Method: String, SettingChoice {
         case none
         /// Stochastic weight averaging densely (Cha and others, NeurIPS 2021): every step of the valley of the validation
@@ -34,27 +34,35 @@ public struct AveragingSettings: Codable, Sendable, Equatable {
     /// batch norm is frozen.
     public var batchNormBatches = 500
 
-    public init(_ method: Method = .none) {
+    public init() {}
+
+    public init(_ method: Method) {
         self.method = method
     }
 
-    /// - Throws: ``UserError`` naming a value that is out of range.
-    public func validate(path: String) throws {
-        func check(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
-            if !isRight { throw UserError("\(path).\(message())") }
-        }
-        try check(
-            (0...largestCount).contains(evaluateEvery), "evaluateEvery: \(evaluateEvery) is not in 0…\(largestCount)")
+    public static let fields: [Setting<Self>] = [
+        Setting("method", \.method, "a second model, averaged over the run's steps"),
+        Setting(
+            "evaluateEvery", \.evaluateEvery,
+            "SWAD: steps between two looks at the validation loss; 0 takes the run's evaluateEvery",
+            .within(0...largestCount)),
         // As many sets of parameters are kept.
-        try check((1...1000).contains(convergence), "convergence: \(convergence) is not in 1…1000")
-        try check((1...1000).contains(tolerance), "tolerance: \(tolerance) is not in 1…1000")
-        try check(ratio >= 0 && ratio.isFinite, "ratio: \(ratio) is below 0")
-        try check((0..<1).contains(start), "start: \(start) is not in 0..<1")
-        try check((0..<1).contains(decay), "decay: \(decay) is not in 0..<1")
-        try check(
-            (0...largestCount).contains(batchNormBatches),
-            "batchNormBatches: \(batchNormBatches) is not in 0…\(largestCount)")
-    }
+        Setting(
+            "convergence", \.convergence, "SWAD: looks without a lower loss before the valley begins",
+            .within(1...1000)),
+        Setting(
+            "tolerance", \.tolerance, "SWAD: looks above the threshold before the valley ends", .within(1...1000)),
+        Setting(
+            "ratio", \.ratio,
+            "SWAD: how far the threshold lies above the loss where the valley begins, as a share of it",
+            .atLeast(0)),
+        Setting("start", \.start, "SWA: share of the run's steps after which averaging begins", .within(0..<1)),
+        Setting("decay", \.decay, "EMA: weight of the old average", .within(0..<1)),
+        Setting(
+            "batchNormBatches", \.batchNormBatches,
+            "steps, the run's last, over which the average's batch-norm statistics are computed anew",
+            .within(0...largestCount)),
+    ]
 
     /// The average that the settings ask for; nil for none.
     /// - Parameters:

@@ -1,11 +1,6 @@
 import Foundations
 
-/// A setting that a random search draws.
-///
-///     static let search = [
-///         SearchRange("penalty", as: "irm_lambda", .power(10, -1, 5)),
-///         SearchRange("annealSteps", as: "irm_penalty_anneal_iters", .wholePower(10, 0, 4)),
-///     ]
+/// A setting that a random search draws: a hyperparameter's ``Setting`` makes its own.
 ///
 /// Each draws from a generator of its own, seeded by its DomainBed name: a new setting does not move the others' draws.
 public struct SearchRange: Sendable, Equatable {
@@ -37,7 +32,8 @@ public struct SearchRange: Sendable, Equatable {
         let draw: Draw
     }
 
-    public let setting: String
+    /// The setting's name, with dots in groups.
+    public private(set) var setting: String
     public let place: Place
     /// DomainBed's name, which seeds the draw and names the value in a record.
     public let key: String
@@ -62,6 +58,13 @@ public struct SearchRange: Sendable, Equatable {
     public func on(_ family: Family, default standard: JSONValue? = nil, _ draw: Draw) -> SearchRange {
         var result = self
         result.variants[family] = Variant(standard: standard, draw: draw)
+        return result
+    }
+
+    /// The same for a setting of another name: that with the names of its groups.
+    func of(_ setting: String) -> SearchRange {
+        var result = self
+        result.setting = setting
         return result
     }
 

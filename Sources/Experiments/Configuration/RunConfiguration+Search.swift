@@ -14,11 +14,12 @@ extension RunConfiguration {
         let name = KnownDataset.named(data)?.name ?? FilePath.name(of: data)
         let values = HyperparameterSearch(found, dataset: name).settings(draw: draw, trial: seed)
         for (setting, value) in values.run.sorted(by: { $0.key < $1.key }) {
-            let nested = setting.split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
-            result = try result.changed(by: nested, source: "draw \(draw)")
+            result = try result.changed(by: JSONValue(value, at: setting), source: "draw \(draw)")
         }
-        let own = (result.algorithm.hyperparameters.object ?? [:]).merging(values.algorithm) { $1 }
-        result.algorithm.hyperparameters = .object(own)
+        for (setting, value) in values.algorithm {
+            result.algorithm.hyperparameters = result.algorithm.hyperparameters
+                .overlaid(by: JSONValue(value, at: setting))
+        }
         return result
     }
 
@@ -29,14 +30,11 @@ extension RunConfiguration {
             "freeze_bn": .bool(backbone.freezeBatchNorm), "class_balanced": .bool(classBalanced),
             "data_augmentation": .bool(augmentation != .none), "backbone": .string(backbone.name),
         ]
-        for range in search.ranges {
-            let value = range.place == .run ? settings[range.setting] : algorithm.hyperparameters[range.setting]
-            if let value { result[range.key] = value }
+        for range in search.ranges where range.place == .run {
+            if let value = settings[range.setting] { result[range.key] = value }
         }
-        let searched = Set(search.ranges.filter { $0.place == .algorithm }.map(\.setting))
-        for (name, value) in algorithm.hyperparameters.object ?? [:] where !searched.contains(name) {
-            result[name] = value
-        }
+        let names = Dictionary(search.algorithm.settings.map { ($0.name, $0.domainBedName) }) { $1 }
+        for (name, value) in algorithm.hyperparameters.object ?? [:] { result[names[name] ?? name] = value }
         return result
     }
 }

@@ -5,7 +5,7 @@ import Foundations
 import Torch
 
 /// Everything that a training run depends on: a run can be repeated from its `config.yaml` alone.
-public struct RunConfiguration: Codable, Sendable, Equatable {
+public struct RunConfiguration: Hyperparameters, Equatable {
     /// The preset that the settings started from, by its name; the run records in what it deviates.
     public var preset = Preset.small.rawValue
     /// What tables call the run; the algorithm's name where it is empty.
@@ -56,16 +56,18 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
     /// The folder of results of diffusion models that runs share.
     public var store = "store"
 
-    public struct Algorithm: Codable, Sendable, Equatable {
-        public var name: String
+    public struct Algorithm: Hyperparameters, Equatable {
+        public var name = "ERM"
         public var hyperparameters = JSONValue.object([:])
 
-        public init(name: String = "ERM") {
+        public init() {}
+
+        public init(name: String) {
             self.name = name
         }
     }
 
-    public struct Backbone: Codable, Sendable, Equatable {
+    public struct Backbone: Hyperparameters, Equatable {
         public var name = "tf_efficientnet_lite0"
         /// A file, `auto` for ImageNet weights that are installed, or `none`.
         public var weights = "auto"
@@ -82,6 +84,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
         /// Keeps only what goes into residual branches for the gradient and computes the rest again: less memory, more time,
         /// the same numbers.
         public var gradientCheckpointing = false
+
+        public init() {}
     }
 
     public init() {}
@@ -141,36 +145,14 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
             throw UserError("--set \(text): only recorded there; use --\(text[..<equals])")
         }
         let value = try YAML.parse(String(text[text.index(after: equals)...]), name: "--set \(text)")
-        let nested = text[..<equals].split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
-        return try changed(by: nested, source: "--set")
+        return try changed(by: JSONValue(value, at: String(text[..<equals])), source: "--set")
     }
 
     /// - Throws: ``UserError`` naming a value that is out of range.
     public func validate() throws {
-        func check(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
-            if !isRight { throw UserError(message()) }
-        }
-        try check(!testDomains.isEmpty, "no domain is held out; name one with --test-domain")
-        for (name, value) in [("steps", steps), ("evaluateEvery", evaluateEvery), ("saveEvery", saveEvery)] {
-            try check((1...largestCount).contains(value), "\(name): \(value) is not in 1…\(largestCount)")
-        }
-        try check((1...65_536).contains(batchSize), "batchSize: \(batchSize) is not in 1…65536")
-        try check(imageSize >= 32, "imageSize: \(imageSize) is under 32 pixels, the least that the backbones take")
-        try check(imageSize <= 8192, "imageSize: \(imageSize) is above 8192 pixels")
-        try check(learningRate > 0 && learningRate.isFinite, "learningRate: \(learningRate) is not above 0")
-        try check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay: \(weightDecay) is below 0")
-        try check(holdoutFraction >= 0 && holdoutFraction < 1, "holdoutFraction: \(holdoutFraction) is not in 0..<1")
-        try check(
-            adaptationFraction >= 0 && adaptationFraction < 1,
-            "adaptationFraction: \(adaptationFraction) is not in 0..<1")
-        try check(draw >= 0, "draw: \(draw) is below 0")
+        guard !testDomains.isEmpty else { throw UserError("no domain is held out; name one with --test-domain") }
+        try validate(path: "")
         _ = try Preset(named: preset)
-        try check(seed >= 0, "seed: \(seed) is below 0")
-        try averaging.validate(path: "averaging")
-        for (name, value) in [
-            ("backbone.dropout", backbone.dropout), ("backbone.dropConnect", backbone.dropConnect),
-            ("backbone.batchNormMomentum", backbone.batchNormMomentum), ("backbone.layerDecay", backbone.layerDecay),
-        ] { try check((0...1).contains(value), "\(name): \(value) is not in 0…1") }
     }
 
     /// The data set that the run was made of.

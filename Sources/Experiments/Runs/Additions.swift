@@ -3,12 +3,13 @@ import DomainGeneralization
 import Foundations
 
 /// What a run's settings add to its algorithm.
-struct Additions {
+public struct Additions {
     private let configuration: RunConfiguration
 
-    /// The terms and the makers of images that there are.
-    static let terms = Addition<any LossTerm>.all
-    static let images = [Addition<any MinibatchSource>.onlineAugmentation(judge: RunJudge.load)]
+    /// The terms that there are.
+    public static let terms = Addition<any LossTerm>.all
+    /// The makers of images that there are.
+    public static let images = [Addition<any MinibatchSource>.onlineAugmentation(judge: RunJudge.load)]
 
     init(_ configuration: RunConfiguration) {
         self.configuration = configuration

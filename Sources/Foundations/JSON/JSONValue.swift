@@ -156,6 +156,11 @@ extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, E
 }
 
 extension JSONValue {
+    /// Objects in each other with a value at a name with dots: the opposite of ``flattened(prefix:)``.
+    public init(_ value: JSONValue, at name: String) {
+        self = name.split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
+    }
+
     /// The values of nested objects by their names with dots: `backbone.dropout`.
     public func flattened(prefix: String = "") -> [String: JSONValue] {
         guard case .object(let members) = self else { return [prefix: self] }

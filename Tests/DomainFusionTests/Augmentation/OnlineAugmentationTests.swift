@@ -50,9 +50,9 @@ import Torch
     @Test func aPromptWithAStyleIsOneForEachSourceDomain() throws {
         var settings = DomainFusionAlgorithm.Settings()
         settings.augmentation.prompts = ["{a style} emoji of {a class}", "an emoji of {a class}"]
-        #expect(throws: UserError.self) { try settings.validate() }
+        #expect(throws: UserError.self) { try settings.validate(path: "settings") }
         settings.styles = ["ink": "ink", "open": "outlined flat", "pixel": "pixel art"]
-        try settings.validate()
+        try settings.validate(path: "settings")
         let styles = DomainStyles(settings.styles, domains: ["open", "ink"])
         #expect(
             try styles.prompts(settings.augmentation.prompts) == [
@@ -66,7 +66,7 @@ import Torch
         #expect(throws: UserError.self) { try styles.prompt("{style} {class}", domain: "pixel") }
         settings = DomainFusionAlgorithm.Settings()
         settings.distillation.prompt = "{a style} emoji of {a class}"
-        #expect(throws: UserError.self) { try settings.validate() }
+        #expect(throws: UserError.self) { try settings.validate(path: "settings") }
     }
 
     @Test func candidatesTakeTurnsWithThePrompts() {
@@ -188,15 +188,20 @@ import Torch
 
     @Test func settingsOutOfRangeAreNamed() throws {
         let wrong: [(String, (inout AugmentationSettings) -> Void)] = [
-            ("budget", { $0.budget = -1 }), ("strength", { $0.strength = 0 }), ("steps", { $0.steps = 1 }),
-            ("prompts", { $0.prompts = ["an emoji"] }), ("candidates", { $0.candidates = 0 }),
-            ("share", { $0.share = 1 }),
-            ("guidanceScale", { $0.guidanceScale = .nan }), ("fourierRadius", { $0.fourierRadius = 1.5 }),
-            ("judgeThreshold", { $0.judge = "runs/erm" }),
+            ("budget: -1 is below 0", { $0.budget = -1 }),
+            ("strength: 0.0 is not above 0 and at most 1", { $0.strength = 0 }),
+            ("steps: must be enough for one step at this strength", { $0.steps = 1 }),
+            ("prompts: must be texts with {class} or {a class} in them", { $0.prompts = ["an emoji"] }),
+            ("candidates: 0 is not in 1…1000", { $0.candidates = 0 }),
+            ("share: 1.0 is not above 0 and at most 0.99", { $0.share = 1 }),
+            ("guidanceScale: nan is below 1", { $0.guidanceScale = .nan }),
+            ("fourierRadius: 1.5 is not in 0…1", { $0.fourierRadius = 1.5 }),
+            ("judgeThreshold: must be above 0, since there is a judge (runs/erm)", { $0.judge = "runs/erm" }),
         ]
-        for (name, change) in wrong {
-            let error = #expect(throws: UserError.self) { try someSettings(change).validate(path: "augmentation") }
-            #expect(error?.message.hasPrefix("augmentation.\(name): must be") == true)
+        for (message, change) in wrong {
+            #expect(throws: UserError("augmentation.\(message)")) {
+                try someSettings(change).validate(path: "augmentation")
+            }
         }
         try AugmentationSettings().validate(path: "augmentation")
         #expect(throws: UserError.self) {

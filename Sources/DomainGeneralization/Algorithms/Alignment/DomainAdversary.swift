@@ -25,74 +25,71 @@ public struct DomainAdversarySettings: Hyperparameters {
 
     public init() {}
 
-    public static let search = [
-        SearchRange("lambda", .power(10, -2, 2)),
-        SearchRange("discriminatorWeightDecay", as: "weight_decay_d", .power(10, -6, -2)),
-        SearchRange("discriminatorSteps", as: "d_steps_per_g_step", .wholePower(2, 0, 3)),
-        SearchRange("gradientPenalty", as: "grad_penalty", .power(10, -2, 1)),
-        SearchRange("beta1", .choice([0, 0.5])),
-        SearchRange("width", as: "mlp_width", .wholePower(2, 6, 10)),
-        SearchRange("depth", as: "mlp_depth", .choice([3, 4, 5])),
-        SearchRange("dropout", as: "mlp_dropout", .choice([0, 0.1, 0.5])),
-        SearchRange("learningRate", as: "lr_g", default: .double(5e-5), .power(10, -5, -3.5))
-            .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
-        SearchRange("discriminatorLearningRate", as: "lr_d", default: .double(5e-5), .power(10, -5, -3.5))
-            .on(.smallImages, default: .double(1e-3), .power(10, -4.5, -2.5)),
-        SearchRange("weightDecay", as: "weight_decay_g", .power(10, -6, -2))
-            .on(.smallImages, default: .double(0), .constant(.double(0))),
+    public static let fields: [Setting<Self>] = [
+        Setting(
+            "lambda", \.lambda, "weight of the discriminator's loss in the classifier's", .atLeast(0),
+            search: .power(10, -2, 2)),
+        Setting(
+            "learningRate", \.learningRate, "the classifier's learning rate; 0 takes the run's", .atLeast(0),
+            search: .power(10, -5, -3.5), domainBed: "lr_g", default: 5e-5
+        ).on(.smallImages, .power(10, -4.5, -2.5), default: 1e-3),
+        Setting(
+            "weightDecay", \.weightDecay, "the classifier's weight decay", .atLeast(0), search: .power(10, -6, -2),
+            domainBed: "weight_decay_g"
+        ).on(.smallImages, .constant(.double(0)), default: .double(0)),
+        Setting(
+            "discriminatorLearningRate", \.discriminatorLearningRate,
+            "the discriminator's learning rate; 0 takes the run's", .atLeast(0), search: .power(10, -5, -3.5),
+            domainBed: "lr_d", default: 5e-5
+        ).on(.smallImages, .power(10, -4.5, -2.5), default: 1e-3),
+        Setting(
+            "discriminatorWeightDecay", \.discriminatorWeightDecay, "the discriminator's weight decay", .atLeast(0),
+            search: .power(10, -6, -2), domainBed: "weight_decay_d"),
+        Setting(
+            "discriminatorSteps", \.discriminatorSteps, "steps of the discriminator for one of the classifier",
+            .atLeast(1), search: .wholePower(2, 0, 3), domainBed: "d_steps_per_g_step"),
+        Setting(
+            "gradientPenalty", \.gradientPenalty,
+            "weight of the squared gradient of the discriminator's loss by its input", .atLeast(0),
+            search: .power(10, -2, 1), domainBed: "grad_penalty"),
+        Setting(
+            "beta1", \.beta1, "Adam's first decay, of both", .within(0...0.9999), search: .choice([0, 0.5])),
+        Setting(
+            "width", \.width, "width of the discriminator's hidden layers", .within(1...8192),
+            search: .wholePower(2, 6, 10), domainBed: "mlp_width"),
+        Setting(
+            "depth", \.depth, "layers of the discriminator", .within(2...16), search: .choice([3, 4, 5]),
+            domainBed: "mlp_depth"),
+        Setting(
+            "dropout", \.dropout, "dropout in the discriminator", .within(0...1), search: .choice([0, 0.1, 0.5]),
+            domainBed: "mlp_dropout"),
     ]
-
-    public static let help = [
-        "lambda": "weight of the discriminator's loss in the classifier's; at least 0",
-        "learningRate": "the classifier's learning rate; 0 takes the run's",
-        "weightDecay": "the classifier's weight decay",
-        "discriminatorLearningRate": "the discriminator's learning rate; 0 takes the run's",
-        "discriminatorWeightDecay": "the discriminator's weight decay",
-        "discriminatorSteps": "steps of the discriminator for one of the classifier; at least 1",
-        "gradientPenalty": "weight of the squared gradient of the discriminator's loss by its input; at least 0",
-        "beta1": "Adam's first decay, of both; 0 to below 1",
-        "width": "width of the discriminator's hidden layers",
-        "depth": "layers of the discriminator; at least 2",
-        "dropout": "dropout in the discriminator; 0…1",
-    ]
-
-    public func validate() throws {
-        for (name, value) in [
-            ("lambda", lambda), ("learningRate", learningRate), ("weightDecay", weightDecay),
-            ("discriminatorLearningRate", discriminatorLearningRate),
-            ("discriminatorWeightDecay", discriminatorWeightDecay), ("gradientPenalty", gradientPenalty),
-        ] { try require(name, value, atLeast: 0) }
-        try require("discriminatorSteps", discriminatorSteps, atLeast: 1)
-        try require("beta1", beta1, in: 0...0.9999)
-        try require("width", width, in: 1...8192)
-        try require("depth", depth, in: 2...16)
-        try require("dropout", dropout, in: 0...1)
-    }
 }
 
-/// The update of ``DANN`` and ``CDANN``: a discriminator learns to tell the domains apart by their features, and the
-/// classifier to prevent it, in turn.
-final class DomainAdversary {
-    let classifier: Classifier
-    let training: TrainingStep
+/// ``DANN`` and ``CDANN``: a discriminator learns to tell the domains apart by their features, and the classifier to prevent
+/// it, in turn.
+public final class DomainAdversary: Algorithm {
+    public let classifier: Classifier
+    public let training: TrainingStep
     private let settings: DomainAdversarySettings
     private let isConditional: Bool
-    private let store: ParameterStore
+    private let discriminatorStore: ParameterStore
     private let layers: [Linear]
     /// A vector for each class that is added to its images' features.
     private let classes: Embedding?
     private let discriminatorTraining: TrainingStep
 
-    init(_ settings: DomainAdversarySettings, context: AlgorithmContext, isConditional: Bool) throws {
+    /// - Parameter isConditional: whether the discriminator knows an image's class.
+    public init(_ settings: DomainAdversarySettings, context: AlgorithmContext, isConditional: Bool) throws {
         classifier = try context.makeClassifier()
         self.settings = settings
         self.isConditional = isConditional
         let width = classifier.backbone.featureCount
         let seed = UInt64(seedHash(.int(context.seed), "discriminator"))
-        store = ParameterStore(seed: seed, device: context.device)
+        let store = ParameterStore(seed: seed, device: context.device)
+        discriminatorStore = store
         let widths = [width] + [Int](repeating: settings.width, count: settings.depth - 1)
         let sizes = zip(widths, Array(widths.dropFirst()) + [context.sourceEnvironments.count])
-        let store = store
         layers = sizes.enumerated().map { Linear(store.root / "layers" / $0, in: $1.0, out: $1.1) }
         classes = isConditional ? Embedding(store.root / "classes", entries: context.classes.count, width: width) : nil
         func optimizer(_ rate: Double, _ decay: Double) -> OptimizerSettings {
@@ -106,7 +103,7 @@ final class DomainAdversary {
             settings: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay), rule: rule)
     }
 
-    func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
         if (step + 1) % (1 + settings.discriminatorSteps) < settings.discriminatorSteps {
             let features = noGrad { classifier.features(minibatches.images) }
@@ -152,14 +149,14 @@ final class DomainAdversary {
         return loss + settings.gradientPenalty * gradient.squared().sum([1]).mean()
     }
 
-    var state: AlgorithmState {
-        training.state.adding("discriminator", store.state)
+    public var state: AlgorithmState {
+        training.state.adding("discriminator", discriminatorStore.state)
             .adding("discriminator_optimizer", discriminatorTraining.optimizer.state)
     }
 
-    func load(_ state: AlgorithmState, name: String) throws {
+    public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
-        try store.load(state.part("discriminator"), name: name)
+        try discriminatorStore.load(state.part("discriminator"), name: name)
         try discriminatorTraining.optimizer.load(state.part("discriminator_optimizer"), name: name)
     }
 }

@@ -1,29 +1,15 @@
-import Backbones
 import Torch
 
-/// Maximum mean discrepancy (Gretton and others 2012; Li and others, CVPR 2018):
+/// Maximum mean discrepancy (Gretton and others 2012; Li and others, CVPR 2018): ``FeatureMatching`` with
 /// `d(X, Y) = mean k(X, X) + mean k(Y, Y) − 2·mean k(X, Y)` with `k(a, b) = Σ_γ exp(−γ·‖a − b‖²)`,
-/// γ ∈ {0.001, 0.01, …, 1000}. See ``FeatureMatchingSettings``.
-public final class MMD: Algorithm {
+/// γ ∈ {0.001, 0.01, …, 1000}.
+public enum MMD {
     public static let description = AlgorithmDescription(
         "MMD", "Distributions of the source domains' features are matched by Gaussian kernels (Li and others 2018).",
+        paper: "https://openaccess.thecvf.com/content_cvpr_2018/papers/"
+            + "Li_Domain_Generalization_With_CVPR_2018_paper.pdf",
         FeatureMatchingSettings.self
-    ) { try MMD($0, context: $1) }
-
-    public let classifier: Classifier
-    public let training: TrainingStep
-    private let matching: FeatureMatching
-
-    public init(_ settings: FeatureMatchingSettings, context: AlgorithmContext) throws {
-        classifier = try context.makeClassifier()
-        training = TrainingStep(classifier, settings: context.optimizer)
-        matching = FeatureMatching(
-            classifier: classifier, training: training, gamma: settings.gamma, distance: Self.distance)
-    }
-
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        try matching.update(minibatches, step: step)
-    }
+    ) { try FeatureMatching($0, context: $1, distance: distance) }
 
     static func distance(_ x: Tensor, _ y: Tensor) -> Tensor { kernel(x, x) + kernel(y, y) - 2 * kernel(x, y) }
 

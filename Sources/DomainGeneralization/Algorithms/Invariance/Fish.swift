@@ -10,18 +10,16 @@ public final class Fish: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("metaRate", as: "meta_lr", .choice([0.05, 0.1, 0.5]))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "metaRate", \.metaRate, "share of the way of the inner steps that is kept", .above(0),
+                search: .choice([0.05, 0.1, 0.5]), domainBed: "meta_lr")
         ]
-
-        public static let help = ["metaRate": "share of the way of the inner steps that is kept; above 0"]
-
-        public func validate() throws { try require("metaRate", metaRate, above: 0) }
     }
 
     public static let description = AlgorithmDescription(
         "Fish", "The source domains' gradients are matched by steps along each in turn (Shi and others 2022).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2104.09937", Settings.self
     ) { try Fish($0, context: $1) }
 
     public let classifier: Classifier

@@ -15,30 +15,22 @@ public final class Fishr: Algorithm {
 
         public init() {}
 
-        public static let phases = ["annealSteps": "the penalty"]
-
-        public static let search = [
-            SearchRange("penaltyWeight", as: "lambda", .power(10, 1, 4)),
-            SearchRange("annealSteps", as: "penalty_anneal_iters", .wholeUniform(0, 5000)),
-            SearchRange("decay", as: "ema", .uniform(0.9, 0.99)),
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "penaltyWeight", \.penaltyWeight, "weight of the penalty from step annealSteps on", .atLeast(0),
+                search: .power(10, 1, 4), domainBed: "lambda"),
+            Setting(
+                "annealSteps", \.annealSteps, "steps without a penalty; Adam begins anew after them", .atLeast(0),
+                search: .wholeUniform(0, 5000), domainBed: "penalty_anneal_iters", begins: "the penalty"),
+            Setting(
+                "decay", \.decay, "of the moving average of the variances", .within(0...0.9999),
+                search: .uniform(0.9, 0.99), domainBed: "ema"),
         ]
-
-        public static let help = [
-            "penaltyWeight": "weight of the penalty from step annealSteps on; at least 0",
-            "annealSteps": "steps without a penalty; Adam begins anew after them",
-            "decay": "of the moving average of the variances; 0 to below 1",
-        ]
-
-        public func validate() throws {
-            try require("penaltyWeight", penaltyWeight, atLeast: 0)
-            try require("annealSteps", annealSteps, atLeast: 0)
-            try require("decay", decay, in: 0...0.9999)
-        }
     }
 
     public static let description = AlgorithmDescription(
         "Fishr", "The variances of the gradients are matched across the source domains (Rame and others 2022).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2109.02934", Settings.self
     ) { try Fishr($0, context: $1) }
 
     public let classifier: Classifier

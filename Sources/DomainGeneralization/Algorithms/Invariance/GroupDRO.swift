@@ -11,17 +11,16 @@ public final class GroupDRO: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("eta", as: "groupdro_eta", .power(10, -3, -1))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "eta", \.eta, "step size of the domains' weights", .atLeast(0), search: .power(10, -3, -1),
+                domainBed: "groupdro_eta")
         ]
-
-        public static let help = ["eta": "step size of the domains' weights; at least 0"]
-
-        public func validate() throws { try require("eta", eta, atLeast: 0) }
     }
 
     public static let description = AlgorithmDescription(
-        "GroupDRO", "Source domains weigh the more, the larger their loss is (Sagawa and others 2020).", Settings.self
+        "GroupDRO", "Source domains weigh the more, the larger their loss is (Sagawa and others 2020).",
+        paper: "https://arxiv.org/abs/1911.08731", Settings.self
     ) { try GroupDRO($0, context: $1) }
 
     public let classifier: Classifier

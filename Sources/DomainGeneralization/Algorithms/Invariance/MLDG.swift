@@ -8,7 +8,7 @@ import Torch
 /// `G_j = ∂CE_j(θ')/∂θ'`; the step follows `Σ (G_i + β·G_j) / number of environments`.
 ///
 /// Batch-norm statistics follow both passes; DomainBed throws them away with its copy of the network.
-public final class MLDG: Algorithm {
+public final class MLDG: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         /// β: weight of the meta-test gradient.
         public var beta = 1.0
@@ -17,24 +17,20 @@ public final class MLDG: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("beta", as: "mldg_beta", .power(10, -1, 1)),
-            SearchRange("metaTestDomains", as: "n_meta_test", .choice([1, 2])),
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "beta", \.beta, "weight of the meta-test gradient", .atLeast(0), search: .power(10, -1, 1),
+                domainBed: "mldg_beta"),
+            Setting(
+                "metaTestDomains", \.metaTestDomains,
+                "source domains that are meta-test ones in a step; one at least stays for training", .atLeast(1),
+                search: .choice([1, 2]), domainBed: "n_meta_test"),
         ]
-
-        public static let help = [
-            "beta": "weight of the meta-test gradient; at least 0",
-            "metaTestDomains": "source domains that are meta-test ones in a step; one at least stays for training",
-        ]
-
-        public func validate() throws {
-            try require("beta", beta, atLeast: 0)
-            try require("metaTestDomains", metaTestDomains, atLeast: 1)
-        }
     }
 
     public static let description = AlgorithmDescription(
-        "MLDG", "A step on some source domains is to help the others, too (Li and others 2018).", Settings.self
+        "MLDG", "A step on some source domains is to help the others, too (Li and others 2018).",
+        paper: "https://arxiv.org/abs/1710.03463", Settings.self
     ) { try MLDG($0, context: $1) }
 
     public let classifier: Classifier
@@ -55,13 +51,13 @@ public final class MLDG: Algorithm {
         draws = StepDraws(context, "MLDG")
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    /// The environments in random order, meta-test ones last.
+    public func draw(for minibatches: [Minibatch], step: Int) -> [Int] {
         var generator = draws.generator(step: step)
-        return try update(minibatches, order: generator.permutation(minibatches.count), step: step)
+        return generator.permutation(minibatches.count)
     }
 
-    /// - Parameter order: the environments, meta-test ones last.
-    func update(_ minibatches: [Minibatch], order: [Int], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ order: [Int], step: Int) throws -> [Metric] {
         let parameters = training.optimizer.parameters
         let testCount = min(settings.metaTestDomains, order.count - 1)
         let (train, test) = (order.dropLast(testCount), Array(order.suffix(testCount)))

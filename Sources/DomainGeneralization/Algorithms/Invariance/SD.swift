@@ -10,17 +10,16 @@ public final class SD: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("penaltyWeight", as: "sd_reg", .power(10, -5, -1))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "penaltyWeight", \.penaltyWeight, "weight of the mean squared logit", .atLeast(0),
+                search: .power(10, -5, -1), domainBed: "sd_reg")
         ]
-
-        public static let help = ["penaltyWeight": "weight of the mean squared logit; at least 0"]
-
-        public func validate() throws { try require("penaltyWeight", penaltyWeight, atLeast: 0) }
     }
 
     public static let description = AlgorithmDescription(
-        "SD", "Spectral decoupling: large logits are a penalty (Pezeshki and others 2021).", Settings.self
+        "SD", "Spectral decoupling: large logits are a penalty (Pezeshki and others 2021).",
+        paper: "https://arxiv.org/abs/2011.09468", Settings.self
     ) { try SD($0, context: $1) }
 
     public let classifier: Classifier

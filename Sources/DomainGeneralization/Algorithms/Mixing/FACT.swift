@@ -8,7 +8,7 @@ import Torch
 /// and x' with part of its amplitude (λ ~ U(0, α)) and the own phase. A teacher, the moving average of the classifier's
 /// parameters, sees both. `L = ½·CE(x) + ½·CE(x') + w·(KL(t(x) ‖ f(x')) + KL(t(x') ‖ f(x)))`, with probabilities at
 /// temperature T; w rises in the first epochs.
-public final class FACT: Algorithm {
+public final class FACT: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         /// The share of the partner's amplitude is drawn from U(0, α).
         public var alpha = 1.0
@@ -23,29 +23,26 @@ public final class FACT: Algorithm {
 
         public init() {}
 
-        public static let help = [
-            "alpha": "an image takes over a share U(0, alpha) of its partner's amplitude; 0…1",
-            "consistencyWeight": "weight of the agreement with the teacher; at least 0 (published: 2, OfficeHome 200)",
-            "temperature": "of the probabilities that are compared; above 0",
-            "momentum": "weight of the teacher's old parameters; 0…1",
-            "warmupEpochs": "epochs in which the agreement's weight rises",
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "alpha", \.alpha, "an image takes over a share U(0, alpha) of its partner's amplitude", .within(0...1)),
+            Setting(
+                "consistencyWeight", \.consistencyWeight,
+                "weight of the agreement with the teacher (published: 2, OfficeHome 200)", .atLeast(0)),
+            Setting("temperature", \.temperature, "of the probabilities that are compared", .above(0)),
+            Setting("momentum", \.momentum, "weight of the teacher's old parameters", .within(0...1)),
+            Setting(
+                "warmupEpochs", \.warmupEpochs, "epochs in which the agreement's weight rises", .atLeast(0)),
         ]
-
-        public func validate() throws {
-            try require("alpha", alpha, in: 0...1)
-            try require("consistencyWeight", consistencyWeight, atLeast: 0)
-            try require("temperature", temperature, above: 0)
-            try require("momentum", momentum, in: 0...1)
-            try require("warmupEpochs", warmupEpochs, atLeast: 0)
-        }
     }
 
     public static let description = AlgorithmDescription(
-        "FACT", "Amplitude mixing, and agreement with a teacher across it (Xu and others 2021).", Settings.self
+        "FACT", "Amplitude mixing, and agreement with a teacher across it (Xu and others 2021).",
+        paper: "https://arxiv.org/abs/2105.11120", Settings.self
     ) { try FACT($0, context: $1) }
 
     /// What is random in a step.
-    struct Draw {
+    public struct Draw: Codable, Sendable {
         /// For each image the one whose amplitude is mixed in.
         let partners: [Int]
         /// For each image the partner's share.
@@ -72,16 +69,15 @@ public final class FACT: Algorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
         let count = minibatches.sizes.reduce(0, +)
-        let draw = Draw(
+        return Draw(
             partners: generator.permutation(count),
             weights: (0..<count).map { _ in generator.uniform(0, settings.alpha) })
-        return try update(minibatches, draw, step: step)
     }
 
-    func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let images = minibatches.images
         let labels = minibatches.labels
         let both = noGrad {

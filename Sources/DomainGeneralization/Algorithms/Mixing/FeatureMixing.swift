@@ -23,54 +23,81 @@ public struct FeatureMixingSettings: Hyperparameters {
 
     public init() {}
 
-    public static let search = [
-        SearchRange("alpha", .choice([0.1, 0.2, 0.3]))
+    public static let fields: [Setting<Self>] = [
+        Setting("probability", \.probability, "probability that a step mixes at a level", .within(0...1)),
+        Setting(
+            "alpha", \.alpha, "the weight of the own style is drawn from Beta(alpha, alpha)", .betaParameter,
+            search: .choice([0.1, 0.2, 0.3])),
+        Setting(
+            "levels", \.levels,
+            "levels of the backbone after which features are mixed: 0 the stem, 1…4 the stages",
+            .each(.atLeast(0), example: "[1, 2, 3]")),
+        Setting(
+            "partners", \.partners,
+            "whose style is mixed in, any image's of the step or one's of another domain"),
     ]
-
-    public static let help = [
-        "probability": "probability that a step mixes at a level; 0…1",
-        "alpha": "the weight of the own style is drawn from Beta(alpha, alpha); above 0",
-        "levels": "levels of the backbone after which features are mixed: 0 the stem, 1…4 the stages",
-        "partners": "whose style is mixed in: random, any image of the step; otherDomain, one of another domain",
-    ]
-
-    public func validate() throws {
-        try require("probability", probability, in: 0...1)
-        try require("alpha", alpha, in: betaParameters)
-        guard !levels.isEmpty else {
-            throw UserError("algorithm.hyperparameters.levels: names no level; give [1, 2, 3]")
-        }
-        for level in levels { try require("levels", level, atLeast: 0) }
-    }
 }
 
 /// What is random at one level in one step.
-struct FeatureMixingDraw {
+public struct FeatureMixingDraw: Codable, Sendable {
     /// For each image the one whose style is mixed in.
     let partners: [Int]
     /// For each image the weight of its own style.
     let weights: [Double]
 
-    /// The draws of a step by level; a level that is left out does not mix.
-    static func draw(
-        _ settings: FeatureMixingSettings, sizes: [Int], draws: StepDraws, step: Int
-    ) -> [Int: FeatureMixingDraw] {
+    /// The partners as indices and the weights as [N, 1, 1, 1].
+    func tensors(on device: Device) -> (partners: Tensor, weights: Tensor) {
+        let weights = Tensor(weights.map(Float.init), shape: [weights.count, 1, 1, 1], device: device)
+        return (Tensor(partners, device: device), weights)
+    }
+}
+
+/// Training on features that are mixed within the network: the cross-entropy of all images, whose maps are mixed with those
+/// of others after some stages. With the mixture of ``MixStyle`` or ``EFDMix`` it is that algorithm.
+public final class FeatureMixing: RandomizedAlgorithm {
+    /// Maps [N, C, h, w], the partners [N] and weights [N, 1, 1, 1] to mixed maps.
+    public typealias Mix = (_ maps: Tensor, _ partners: Tensor, _ weights: Tensor) -> Tensor
+
+    public let classifier: Classifier
+    public let training: TrainingStep
+    private let settings: FeatureMixingSettings
+    private let draws: StepDraws
+    private let mix: Mix
+
+    /// - Parameter name: the algorithm's, for its random numbers.
+    /// - Throws: ``UserError`` for a level that the backbone does not have, or a transformer.
+    public init(
+        _ settings: FeatureMixingSettings, context: AlgorithmContext, name: String, mix: @escaping Mix
+    ) throws {
+        classifier = try context.makeClassifier()
+        training = TrainingStep(classifier, settings: context.optimizer)
+        let shapes = classifier.levelShapes(imageSize: context.imageSize)
+        for level in settings.levels where !shapes.indices.contains(level) || shapes[level].count != 4 {
+            throw UserError(
+                "algorithm.hyperparameters.levels: \(classifier.description.name) has no maps at level \(level); give "
+                    + "levels of 0…\(shapes.count - 1) and a convolutional backbone")
+        }
+        self.settings = settings
+        self.mix = mix
+        draws = StepDraws(context, name)
+    }
+
+    /// The choices by level; a level that is left out does not mix.
+    public func draw(for minibatches: [Minibatch], step: Int) -> [Int: FeatureMixingDraw] {
+        let sizes = minibatches.sizes
         var result: [Int: FeatureMixingDraw] = [:]
         for level in settings.levels {
             var generator = draws.generator(step: step, stream: level)
             guard generator.uniform() < settings.probability else { continue }
             let weights = (0..<sizes.reduce(0, +)).map { _ in generator.beta(settings.alpha, settings.alpha) }
-            result[level] = FeatureMixingDraw(
-                partners: partners(settings.partners, sizes: sizes, using: &generator), weights: weights)
+            result[level] = FeatureMixingDraw(partners: partners(sizes: sizes, using: &generator), weights: weights)
         }
         return result
     }
 
-    private static func partners(
-        _ kind: FeatureMixingSettings.Partners, sizes: [Int], using generator: inout some RandomNumberGenerator
-    ) -> [Int] {
+    private func partners(sizes: [Int], using generator: inout some RandomNumberGenerator) -> [Int] {
         let count = sizes.reduce(0, +)
-        guard kind == .otherDomain, sizes.count > 1 else { return generator.permutation(count) }
+        guard settings.partners == .otherDomain, sizes.count > 1 else { return generator.permutation(count) }
         let starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
         return sizes.indices.flatMap { own in
             (0..<sizes[own]).map { _ in
@@ -80,47 +107,7 @@ struct FeatureMixingDraw {
         }
     }
 
-    /// The partners as indices and the weights as [N, 1, 1, 1].
-    func tensors(on device: Device) -> (partners: Tensor, weights: Tensor) {
-        let weights = Tensor(weights.map(Float.init), shape: [weights.count, 1, 1, 1], device: device)
-        return (Tensor(partners, device: device), weights)
-    }
-}
-
-/// The update of ``MixStyle`` and ``EFDMix``: the cross-entropy of all images, whose maps are mixed within the network.
-struct FeatureMixing {
-    let classifier: Classifier
-    let training: TrainingStep
-    let settings: FeatureMixingSettings
-    let draws: StepDraws
-    /// Maps [N, C, h, w], the partners [N] and weights [N, 1, 1, 1] to mixed maps.
-    let mix: (_ maps: Tensor, _ partners: Tensor, _ weights: Tensor) -> Tensor
-
-    /// - Throws: ``UserError`` for a level that the backbone does not have, or a transformer.
-    init(
-        _ settings: FeatureMixingSettings, _ classifier: Classifier, _ training: TrainingStep,
-        context: AlgorithmContext, draws: StepDraws,
-        mix: @escaping (_ maps: Tensor, _ partners: Tensor, _ weights: Tensor) -> Tensor
-    ) throws {
-        let shapes = classifier.levelShapes(imageSize: context.imageSize)
-        for level in settings.levels where !shapes.indices.contains(level) || shapes[level].count != 4 {
-            throw UserError(
-                "algorithm.hyperparameters.levels: \(classifier.description.name) has no maps at level \(level); give "
-                    + "levels of 0…\(shapes.count - 1) and a convolutional backbone")
-        }
-        self.classifier = classifier
-        self.training = training
-        self.settings = settings
-        self.draws = draws
-        self.mix = mix
-    }
-
-    func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let draw = FeatureMixingDraw.draw(settings, sizes: minibatches.sizes, draws: draws, step: step)
-        return try update(minibatches, draw, step: step)
-    }
-
-    func update(_ minibatches: [Minibatch], _ draw: [Int: FeatureMixingDraw], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ draw: [Int: FeatureMixingDraw], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let features = classifier.features(images) { level, maps in
             guard let (partners, weights) = draw[level]?.tensors(on: images.device) else { return maps }

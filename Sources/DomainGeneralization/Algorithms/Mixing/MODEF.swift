@@ -3,10 +3,10 @@ import Torch
 
 /// MODE in Fourier space (MODE-F; Dai and others, ICML 2023): a style is the amplitude spectrum of the normalised image; the
 /// phase stays, `x' = F⁻¹(((1 − γ)·A + γ·Σ_k w_k·A_k)·e^{jP})`. See ``StyleExploration``.
-public final class MODEF: Algorithm {
+public final class MODEF: RandomizedAlgorithm {
     public static let description = AlgorithmDescription(
         "MODE-F", "Every image gets the hardest mixture of amplitude spectra out of a bank (Dai and others 2023).",
-        StyleExplorationSettings.self
+        paper: "https://arxiv.org/abs/2304.13976", StyleExplorationSettings.self
     ) { try MODEF($0, context: $1) }
 
     public let classifier: Classifier
@@ -19,11 +19,12 @@ public final class MODEF: Algorithm {
         exploration = StyleExploration(settings, classifier, training, context: context, name: "MODE-F")
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        try update(minibatches, bank: exploration.bank(sizes: minibatches.sizes, step: step), step: step)
+    /// For each image the images whose styles are its bank; see ``StyleExploration/bank(sizes:step:)``.
+    public func draw(for minibatches: [Minibatch], step: Int) -> [[Int]] {
+        exploration.bank(sizes: minibatches.sizes, step: step)
     }
 
-    func update(_ minibatches: [Minibatch], bank: [[Int]], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let (height, width) = (images.size(2), images.size(3))
         let gamma = exploration.settings.gamma

@@ -1,29 +1,12 @@
-import Backbones
 import Torch
 
-/// MixStyle (Zhou and others, ICLR 2021): after some stages of the network, channel means and deviations of two images are
-/// mixed, `x' = σ_mix·(x − μ)/σ + μ_mix` with `μ_mix = λ·μ + (1 − λ)·μ_other`, σ likewise; no gradient goes through μ and σ.
-/// See ``FeatureMixingSettings``.
-public final class MixStyle: Algorithm {
+/// MixStyle (Zhou and others, ICLR 2021): ``FeatureMixing`` of the channel means and deviations of two images,
+/// `x' = σ_mix·(x − μ)/σ + μ_mix` with `μ_mix = λ·μ + (1 − λ)·μ_other`, σ likewise; no gradient goes through μ and σ.
+public enum MixStyle {
     public static let description = AlgorithmDescription(
         "MixStyle", "Channel statistics of two images' features are mixed (Zhou and others 2021).",
-        FeatureMixingSettings.self
-    ) { try MixStyle($0, context: $1) }
-
-    public let classifier: Classifier
-    public let training: TrainingStep
-    let mixing: FeatureMixing
-
-    public init(_ settings: FeatureMixingSettings, context: AlgorithmContext) throws {
-        classifier = try context.makeClassifier()
-        training = TrainingStep(classifier, settings: context.optimizer)
-        mixing = try FeatureMixing(
-            settings, classifier, training, context: context, draws: StepDraws(context, "MixStyle"), mix: Self.mix)
-    }
-
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        try mixing.update(minibatches, step: step)
-    }
+        paper: "https://arxiv.org/abs/2104.02008", FeatureMixingSettings.self
+    ) { try FeatureMixing($0, context: $1, name: "MixStyle", mix: mix) }
 
     private static func mix(_ maps: Tensor, _ partners: Tensor, _ weights: Tensor) -> Tensor {
         let (mean, deviation) = noGrad {

@@ -5,29 +5,27 @@ import Torch
 /// Mixup between source environments (Xu and others 2020, Yan and others 2020; Zhang and others 2018): environments are
 /// paired in a ring, `x = λ·x_i + (1 − λ)·x_j` with λ ~ Beta(α, α) for each pair, and
 /// `L = mean over pairs of λ·CE(f(x), y_i) + (1 − λ)·CE(f(x), y_j)`.
-public final class Mixup: Algorithm {
+public final class Mixup: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         /// Of the beta distribution that λ is drawn from.
         public var alpha = 0.2
 
         public init() {}
 
-        public static let search = [
-            SearchRange("alpha", as: "mixup_alpha", .power(10, -1, 1))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "alpha", \.alpha, "the mixing weight is drawn from Beta(alpha, alpha)", .betaParameter,
+                search: .power(10, -1, 1), domainBed: "mixup_alpha")
         ]
-
-        public static let help = ["alpha": "the mixing weight is drawn from Beta(alpha, alpha); above 0"]
-
-        public func validate() throws { try require("alpha", alpha, in: betaParameters) }
     }
 
     public static let description = AlgorithmDescription(
         "Mixup", "Images and labels of two source domains are mixed (Xu and others 2020, Yan and others 2020).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2001.00677", Settings.self
     ) { try Mixup($0, context: $1) }
 
     /// What is random in a step.
-    struct Draw {
+    public struct Draw: Codable, Sendable {
         /// The ring of minibatches: each is mixed with the next one.
         let order: [Int]
         let weights: [Double]
@@ -45,15 +43,14 @@ public final class Mixup: Algorithm {
         draws = StepDraws(context, "Mixup")
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
-        let draw = Draw(
+        return Draw(
             order: generator.permutation(minibatches.count),
             weights: minibatches.map { _ in generator.beta(settings.alpha, settings.alpha) })
-        return try update(minibatches, draw, step: step)
     }
 
-    func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let losses = minibatches.indices.map { place in
             let next = draw.order[(place + 1) % minibatches.count]
             let (first, second) = [Minibatch].matched(minibatches[draw.order[place]], minibatches[next])

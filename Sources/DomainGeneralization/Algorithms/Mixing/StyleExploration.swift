@@ -18,21 +18,13 @@ public struct StyleExplorationSettings: Hyperparameters {
 
     public init() {}
 
-    public static let help = [
-        "beta": "weight of the explored images in the loss; 0…1",
-        "gamma": "share of the style that is replaced by the mixed one; 0…1",
-        "styles": "styles in an image's bank, its own among them; at least 1",
-        "steps": "steps of ascent on the loss; at least 0",
-        "stepSize": "how far a step moves a weight; at least 0",
+    public static let fields: [Setting<Self>] = [
+        Setting("beta", \.beta, "weight of the explored images in the loss", .within(0...1)),
+        Setting("gamma", \.gamma, "share of the style that is replaced by the mixed one", .within(0...1)),
+        Setting("styles", \.styles, "styles in an image's bank, its own among them", .within(1...1000)),
+        Setting("steps", \.steps, "steps of ascent on the loss", .within(0...10_000)),
+        Setting("stepSize", \.stepSize, "how far a step moves a weight", .atLeast(0)),
     ]
-
-    public func validate() throws {
-        try require("beta", beta, in: 0...1)
-        try require("gamma", gamma, in: 0...1)
-        try require("styles", styles, in: 1...1000)
-        try require("steps", steps, in: 0...10_000)
-        try require("stepSize", stepSize, atLeast: 0)
-    }
 }
 
 /// Moderately distributional exploration (MODE; Dai and others, ICML 2023): every image gets the mixture of styles, out of a

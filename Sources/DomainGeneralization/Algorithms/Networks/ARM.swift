@@ -9,14 +9,17 @@ public final class ARM: Algorithm {
     public struct Settings: Hyperparameters {
         public init() {}
 
-        public static let search = [
+        public static let fields: [Setting<Self>] = []
+
+        public static let runSearch = [
             SearchRange("batchSize", of: .run, as: "batch_size", default: .int(8), .constant(.int(8)))
                 .on(.smallImages, default: .int(64), .wholePower(2, 3, 9))
         ]
     }
 
     public static let description = AlgorithmDescription(
-        "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).", Settings.self,
+        "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).",
+        paper: "https://arxiv.org/abs/2007.02931", Settings.self,
         predictor: { Network($0, batchSize: $1).callAsFunction }
     ) { try ARM(context: $1) }
 

@@ -17,30 +17,23 @@ public final class ERMPlusPlus: Algorithm {
 
         public init() {}
 
-        public static let phases = [
-            "linearSteps": "training of the whole network", "averagingStart": "the running mean of the parameters",
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "linearSteps", \.linearSteps, "steps in which the linear layer alone is trained", .atLeast(0),
+                begins: "training of the whole network"),
+            Setting(
+                "linearLearningRate", \.linearLearningRate,
+                "the linear layer's learning rate in them; 0 takes the run's", .atLeast(0),
+                search: .power(10, -5, -3.5), domainBed: "linear_lr", default: 5e-5),
+            Setting(
+                "averagingStart", \.averagingStart, "the step from which on parameters are averaged", .atLeast(1),
+                begins: "the running mean of the parameters"),
         ]
-
-        public static let search = [
-            SearchRange("linearLearningRate", as: "linear_lr", default: .double(5e-5), .power(10, -5, -3.5))
-        ]
-
-        public static let help = [
-            "linearSteps": "steps in which the linear layer alone is trained",
-            "linearLearningRate": "the linear layer's learning rate in them; 0 takes the run's",
-            "averagingStart": "the step from which on parameters are averaged",
-        ]
-
-        public func validate() throws {
-            try require("linearSteps", linearSteps, atLeast: 0)
-            try require("linearLearningRate", linearLearningRate, atLeast: 0)
-            try require("averagingStart", averagingStart, atLeast: 1)
-        }
     }
 
     public static let description = AlgorithmDescription(
         "ERM++", "ERM with a warm start of the linear layer and averaged parameters (ERM++, Teterwak and others 2025).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2304.01973", domainBed: "ERMPlusPlus", Settings.self
     ) { try ERMPlusPlus($0, context: $1) }
 
     public let classifier: Classifier

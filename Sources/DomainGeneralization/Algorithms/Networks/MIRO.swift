@@ -14,24 +14,17 @@ public final class MIRO: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("penaltyWeight", as: "ld", .choice([0.001, 0.01, 0.1, 1]))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "penaltyWeight", \.penaltyWeight, "weight of the distance from the pretrained features", .atLeast(0),
+                search: .choice([0.001, 0.01, 0.1, 1]), domainBed: "ld"),
+            Setting("rateScale", \.rateScale, "factor on the learning rate of the variances", .above(0)),
         ]
-
-        public static let help = [
-            "penaltyWeight": "weight of the distance from the pretrained features; at least 0",
-            "rateScale": "factor on the learning rate of the variances; above 0",
-        ]
-
-        public func validate() throws {
-            try require("penaltyWeight", penaltyWeight, atLeast: 0)
-            try require("rateScale", rateScale, above: 0)
-        }
     }
 
     public static let description = AlgorithmDescription(
         "MIRO", "The features of all levels stay near those of the pretrained network (Cha and others 2022).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2203.10789", Settings.self
     ) { try MIRO($0, context: $1) }
 
     private static let epsilon = 1e-5

@@ -14,18 +14,16 @@ public final class MTL: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("rate", as: "mtl_ema", .choice([0.5, 0.9, 0.99, 1]))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "rate", \.rate, "weight of the step's own mean features in the moving average", .within(0...1),
+                search: .choice([0.5, 0.9, 0.99, 1]), domainBed: "mtl_ema")
         ]
-
-        public static let help = ["rate": "weight of the step's own mean features in the moving average; 0…1"]
-
-        public func validate() throws { try require("rate", rate, in: 0...1) }
     }
 
     public static let description = AlgorithmDescription(
         "MTL", "The classifier sees the mean features of an image's domain, too (Blanchard and others 2021).",
-        Settings.self, predictor: { classifier, _ in predictor(classifier) }
+        paper: "https://arxiv.org/abs/1711.07910", Settings.self, predictor: { classifier, _ in predictor(classifier) }
     ) { try MTL($0, context: $1) }
 
     public let classifier: Classifier

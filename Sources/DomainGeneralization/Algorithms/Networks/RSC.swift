@@ -16,25 +16,19 @@ public final class RSC: Algorithm {
 
         public init() {}
 
-        public static let search = [
-            SearchRange("featureShare", as: "rsc_f_drop_factor", .uniform(0, 0.5)),
-            SearchRange("batchShare", as: "rsc_b_drop_factor", .uniform(0, 0.5)),
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "featureShare", \.featureShare, "share of an image's features that are muted", .within(0...1),
+                search: .uniform(0, 0.5), domainBed: "rsc_f_drop_factor"),
+            Setting(
+                "batchShare", \.batchShare, "share of the images whose features are muted", .within(0...1),
+                search: .uniform(0, 0.5), domainBed: "rsc_b_drop_factor"),
         ]
-
-        public static let help = [
-            "featureShare": "share of an image's features that are muted; 0…1",
-            "batchShare": "share of the images whose features are muted; 0…1",
-        ]
-
-        public func validate() throws {
-            try require("featureShare", featureShare, in: 0...1)
-            try require("batchShare", batchShare, in: 0...1)
-        }
     }
 
     public static let description = AlgorithmDescription(
         "RSC", "Representation self-challenging: the features that matter most are muted (Huang and others 2020).",
-        Settings.self
+        paper: "https://arxiv.org/abs/2007.02454", Settings.self
     ) { try RSC($0, context: $1) }
 
     public let classifier: Classifier

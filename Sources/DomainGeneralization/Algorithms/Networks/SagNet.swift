@@ -7,28 +7,27 @@ import Torch
 /// the mean and deviation of its features, its *content* the normalised features. In turn: the classifier learns the class
 /// from randomised styles, a second head learns it from randomised contents, and the backbone learns to leave that head at
 /// a loss, `L_adv = λ · mean of −log softmax`. A random style lies between the own one and another image's.
-public final class SagNet: Algorithm {
+public final class SagNet: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         /// λ.
         public var adversarialWeight = 0.1
 
         public init() {}
 
-        public static let search = [
-            SearchRange("adversarialWeight", as: "sag_w_adv", .power(10, -2, 1))
+        public static let fields: [Setting<Self>] = [
+            Setting(
+                "adversarialWeight", \.adversarialWeight, "weight of the adversarial loss", .atLeast(0),
+                search: .power(10, -2, 1), domainBed: "sag_w_adv")
         ]
-
-        public static let help = ["adversarialWeight": "weight of the adversarial loss; at least 0"]
-
-        public func validate() throws { try require("adversarialWeight", adversarialWeight, atLeast: 0) }
     }
 
     public static let description = AlgorithmDescription(
-        "SagNet", "Features from which the class cannot be told by style alone (Nam and others 2021).", Settings.self
+        "SagNet", "Features from which the class cannot be told by style alone (Nam and others 2021).",
+        paper: "https://arxiv.org/abs/1910.11645", Settings.self
     ) { try SagNet($0, context: $1) }
 
     /// What is random in one of a step's three passes.
-    struct Draw {
+    public struct Pass: Codable, Sendable {
         /// For each image another one.
         let partners: [Int]
         /// For each image the weight of its own style.
@@ -64,16 +63,16 @@ public final class SagNet: Algorithm {
         styleTraining = TrainingStep(styleStore.parameters, settings: context.optimizer)
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    /// The three passes.
+    public func draw(for minibatches: [Minibatch], step: Int) -> [Pass] {
         let count = minibatches.sizes.reduce(0, +)
-        let passes = (0..<3).map { pass in
+        return (0..<3).map { pass in
             var generator = draws.generator(step: step, stream: pass)
-            return Draw(partners: generator.permutation(count), weights: (0..<count).map { _ in generator.uniform() })
+            return Pass(partners: generator.permutation(count), weights: (0..<count).map { _ in generator.uniform() })
         }
-        return try update(minibatches, passes, step: step)
     }
 
-    func update(_ minibatches: [Minibatch], _ draws: [Draw], step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ draws: [Pass], step: Int) throws -> [Metric] {
         let (images, labels) = (minibatches.images, minibatches.labels)
         let randomised = withRandomStyle(classifier.features(images), draws[0])
         let content = try training.minimise(
@@ -104,7 +103,7 @@ public final class SagNet: Algorithm {
         }
     }
 
-    private func withRandomStyle(_ features: Tensor, _ draw: Draw) -> Tensor {
+    private func withRandomStyle(_ features: Tensor, _ draw: Pass) -> Tensor {
         let parts = Parts(features)
         let partners = Tensor(draw.partners, device: features.device)
         let weights = Tensor(draw.weights.map(Float.init), shape: [draw.weights.count, 1], device: features.device)
@@ -114,7 +113,7 @@ public final class SagNet: Algorithm {
         return parts.compose(parts.content, mean: mixed(parts.mean), variance: mixed(parts.variance))
     }
 
-    private func withRandomContent(_ features: Tensor, _ draw: Draw) -> Tensor {
+    private func withRandomContent(_ features: Tensor, _ draw: Pass) -> Tensor {
         let parts = Parts(features)
         let content = parts.content.indexSelect(0, Tensor(draw.partners, device: features.device)).detached()
         return parts.compose(content, mean: parts.mean, variance: parts.variance)

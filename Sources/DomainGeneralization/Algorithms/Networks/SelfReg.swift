@@ -8,17 +8,20 @@ import Torch
 /// `L = CE + min(CE, 1)·(λ·(‖o − o_s‖² + 0.3·‖φ − g_s‖²) + (1 − λ)·(‖o − o_m‖² + 0.3·‖φ − g_m‖²))`, means of squares.
 ///
 /// DomainBed's optimiser leaves the projection as it was initialised, and so does ours; its batch norm uses the batch.
-public final class SelfReg: Algorithm {
+public final class SelfReg: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
         public init() {}
+
+        public static let fields: [Setting<Self>] = []
     }
 
     public static let description = AlgorithmDescription(
-        "SelfReg", "Images of a class are to have the same logits and features (Kim and others 2021).", Settings.self
+        "SelfReg", "Images of a class are to have the same logits and features (Kim and others 2021).",
+        paper: "https://arxiv.org/abs/2104.09841", Settings.self
     ) { try SelfReg(context: $1) }
 
     /// What is random in a step.
-    struct Draw {
+    public struct Draw: Codable, Sendable {
         /// For each image one of the same class, twice.
         let partners: [[Int]]
         /// λ.
@@ -27,8 +30,7 @@ public final class SelfReg: Algorithm {
 
     public let classifier: Classifier
     public let training: TrainingStep
-    /// Of the projection.
-    let store: ParameterStore
+    private let projectionStore: ParameterStore
     private let layers: [(linear: Linear, norm: BatchNorm2d)]
     private let draws: StepDraws
 
@@ -38,18 +40,19 @@ public final class SelfReg: Algorithm {
         draws = StepDraws(context, "SelfReg")
         let width = classifier.backbone.featureCount
         let hidden = width == 2048 ? width : 2 * width
-        store = ParameterStore(seed: UInt64(seedHash(.int(context.seed), "projection")), device: context.device)
-        let root = store.root
+        projectionStore = ParameterStore(
+            seed: UInt64(seedHash(.int(context.seed), "projection")), device: context.device)
+        let root = projectionStore.root
         layers = [(width, hidden), (hidden, hidden), (hidden, width)].enumerated().map { index, sizes in
             (
                 Linear(root / "linear" / index, in: sizes.0, out: sizes.1),
                 BatchNorm2d(root / "norm" / index, channels: sizes.1)
             )
         }
-        store.isTraining = true
+        projectionStore.isTraining = true
     }
 
-    public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+    public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
         let labels = minibatches.labels.scalars(Int.self)
         let members = Dictionary(grouping: labels.indices) { labels[$0] }
@@ -61,10 +64,10 @@ public final class SelfReg: Algorithm {
             }
             return result
         }
-        return try update(minibatches, Draw(partners: partners, weight: generator.beta(0.5, 0.5)), step: step)
+        return Draw(partners: partners, weight: generator.beta(0.5, 0.5))
     }
 
-    func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
+    public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let features = classifier.features(minibatches.images)
         let logits = classifier.logits(features)
         let projected = project(features)

@@ -1,16 +1,27 @@
 /// A penalty whose weight jumps at a step. Adam begins anew there, since its moments are those of other gradients.
-struct AnnealedPenalty {
+public struct AnnealedPenalty {
     /// Weight from step ``steps`` on.
-    let weight: Double
+    public let weight: Double
     /// Steps before the jump.
-    let steps: Int
+    public let steps: Int
     /// Weight before the jump.
-    let before: Double
+    public let before: Double
 
-    func weight(at step: Int) -> Double { step >= steps ? weight : before }
+    /// - Parameters:
+    ///   - weight: from step `steps` on.
+    ///   - steps: before the jump.
+    ///   - before: the weight in them.
+    public init(weight: Double, steps: Int, before: Double) {
+        self.weight = weight
+        self.steps = steps
+        self.before = before
+    }
+
+    /// The weight of a step, counted from 0.
+    public func weight(at step: Int) -> Double { step >= steps ? weight : before }
 
     /// To be called before the update of a step.
-    func prepare(_ training: TrainingStep, step: Int) {
+    public func prepare(_ training: TrainingStep, step: Int) {
         if step == steps { training.optimizer.reset() }
     }
 }

@@ -4,7 +4,8 @@ import Torch
 extension Classifier {
     /// The shapes of what ``Backbones/Classifier/features(_:visit:)`` visits for one image: [1, C, h, w], in transformers
     /// [1, T, C].
-    func levelShapes(imageSize: Int) -> [[Int]] {
+    /// - Parameter imageSize: side of the images, in pixels.
+    public func levelShapes(imageSize: Int) -> [[Int]] {
         var shapes: [[Int]] = []
         let image = Tensor.zeros([1, 3, imageSize, imageSize], device: store.device)
         evaluating {

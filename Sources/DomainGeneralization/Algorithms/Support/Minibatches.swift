@@ -1,25 +1,27 @@
 import Torch
 
 extension Array where Element == Minibatch {
-    var sizes: [Int] { map(\.count) }
+    /// The number of images of each minibatch.
+    public var sizes: [Int] { map(\.count) }
 
     /// Rows of a tensor over all minibatches, by minibatch.
-    func split(_ rows: Tensor) -> [Tensor] { rows.split(sizes) }
+    public func split(_ rows: Tensor) -> [Tensor] { rows.split(sizes) }
 
     /// The cross-entropy of each minibatch from the logits of all: one scalar each.
-    func losses(_ logits: Tensor) -> [Tensor] {
+    public func losses(_ logits: Tensor) -> [Tensor] {
         zip(split(logits), self).map { crossEntropy($0, $1.labels) }
     }
 
     /// The first `count` images of each of two minibatches, as many as both have.
-    static func matched(_ a: Minibatch, _ b: Minibatch) -> (Minibatch, Minibatch) {
+    public static func matched(_ a: Minibatch, _ b: Minibatch) -> (Minibatch, Minibatch) {
         let count = Swift.min(a.count, b.count)
         return (a.prefix(count), b.prefix(count))
     }
 }
 
 extension Minibatch {
-    func prefix(_ count: Int) -> Minibatch {
+    /// The first `count` images, or all where there are fewer.
+    public func prefix(_ count: Int) -> Minibatch {
         guard count < self.count else { return self }
         return Minibatch(
             images: images[0..<count], labels: labels[0..<count], items: Array(items.prefix(count)),
@@ -29,8 +31,8 @@ extension Minibatch {
 
 extension [Tensor] {
     /// The mean of scalars.
-    var mean: Tensor { Tensor.stacked(self).mean() }
+    public var mean: Tensor { Tensor.stacked(self).mean() }
 
     /// The sum of scalars.
-    var total: Tensor { Tensor.stacked(self).sum() }
+    public var total: Tensor { Tensor.stacked(self).sum() }
 }

@@ -1,18 +1,19 @@
 import Torch
 
 /// The tensors of a store as they were, for methods that step and go back.
-struct ParameterSnapshot {
+public struct ParameterSnapshot {
     private let store: ParameterStore
     /// Copies of all parameters and buffers, in the store's order.
     private let values: [Tensor]
 
-    init(_ store: ParameterStore) {
+    /// Copies all that is in the store.
+    public init(_ store: ParameterStore) {
         self.store = store
         values = noGrad { store.entries.map { $0.tensor.detached().cloned() } }
     }
 
     /// Puts the parameters back; buffers stay as they are.
-    func restoreParameters() {
+    public func restoreParameters() {
         noGrad {
             for (entry, value) in zip(store.entries, values) where entry.isParameter {
                 entry.tensor.detached().copy_(value)
@@ -21,7 +22,7 @@ struct ParameterSnapshot {
     }
 
     /// Moves parameters and floating-point buffers to `old + share · (new − old)`.
-    func move(_ share: Double) {
+    public func move(_ share: Double) {
         noGrad {
             for (entry, value) in zip(store.entries, values) where entry.tensor.dtype != .int64 {
                 let current = entry.tensor.detached()

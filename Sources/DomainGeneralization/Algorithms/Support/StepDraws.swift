@@ -3,26 +3,24 @@ import Foundations
 import Pixels
 
 /// The random numbers of an algorithm: those of a step are a function of the run's seed, the algorithm and the step.
-struct StepDraws {
+public struct StepDraws {
     private let seed: UInt64
 
     /// - Parameter name: the algorithm's, so that two of them draw different numbers.
-    init(_ context: AlgorithmContext, _ name: String) {
+    public init(_ context: AlgorithmContext, _ name: String) {
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), .string(name))))
     }
 
+    /// A fresh generator for a step.
     /// - Parameter stream: tells the streams of one step apart.
-    func generator(step: Int, stream: Int = 0) -> SeededGenerator {
+    public func generator(step: Int, stream: Int = 0) -> SeededGenerator {
         SeededGenerator(seed: seed, domain: stream, step: step)
     }
 }
 
-/// The parameters of beta distributions that settings may ask for: outside, variates are 0, 1 and ½ as far as numbers go.
-let betaParameters = 1e-6...1e6
-
 extension RandomNumberGenerator {
     /// The numbers `0..<count` in random order (Fisher and Yates).
-    mutating func permutation(_ count: Int) -> [Int] {
+    public mutating func permutation(_ count: Int) -> [Int] {
         var result = Array(0..<count)
         for index in result.indices.dropFirst().reversed() { result.swapAt(index, below(index + 1)) }
         return result
@@ -30,7 +28,7 @@ extension RandomNumberGenerator {
 
     /// A number from the beta distribution: X / (X + Y) of two gamma variates.
     /// - Precondition: both parameters are above 0.
-    mutating func beta(_ a: Double, _ b: Double) -> Double {
+    public mutating func beta(_ a: Double, _ b: Double) -> Double {
         // In logarithms: for small parameters both variates may be too small for a number.
         let x = logGamma(a)
         let y = logGamma(b)

@@ -1,45 +1,58 @@
 import Foundation
 import Foundations
 
-/// The settings of an algorithm: a struct with a default for every property, all of which can be set by name.
+/// The settings of an algorithm or a run, or a group of them: a struct with a default for every property, all of which can be set by
+/// name.
 ///
 ///     struct FourierMixSettings: Hyperparameters {
 ///         var strength = 1.0
-///         static let help = ["strength": "largest share of the other image's amplitude, 0…1"]
-///         static let search = [SearchRange("strength", .uniform(0.2, 1))]
+///
+///         static let fields: [Setting<Self>] = [
+///             Setting(
+///                 "strength", \.strength, "largest share of the other image's amplitude", .within(0...1),
+///                 search: .uniform(0.2, 1))
+///         ]
 ///     }
 ///
 /// Only Codable properties that are not optional can be set.
 public protocol Hyperparameters: Codable, Sendable {
     init()
 
-    /// What each property means, by its name; shown in help.
-    static var help: [String: String] { get }
+    /// The properties, one line each, in the order in which help shows them.
+    static var fields: [Setting<Self>] { get }
 
-    /// What begins after a number of steps, by the name of the property that has the number.
-    static var phases: [String: String] { get }
+    /// What several settings must not be together; nothing by default.
+    static var rules: [SettingRule<Self>] { get }
 
-    /// What a random search draws, with the ranges as published and DomainBed's names; empty for nothing.
-    static var search: [SearchRange] { get }
-
-    /// - Throws: ``UserError`` naming a value that is out of range.
-    func validate() throws
+    /// What a random search draws of the run's own settings in the place of ``Swift/Array/ofRun``; nothing by default.
+    static var runSearch: [SearchRange] { get }
 }
 
 extension Hyperparameters {
-    public static var help: [String: String] { [:] }
-    public static var phases: [String: String] { [:] }
-    public static var search: [SearchRange] { [] }
+    public static var rules: [SettingRule<Self>] { [] }
+    public static var runSearch: [SearchRange] { [] }
 
-    public func validate() throws {}
+    /// - Parameter path: what errors call the group: `algorithm.hyperparameters`; empty for the settings of a run.
+    /// - Throws: ``UserError`` naming the first value that its field or a rule refuses.
+    public func validate(path: String) throws {
+        for field in Self.fields { try field.check(self, path) }
+        for rule in Self.rules {
+            if let refusal = rule.refusal(self) { throw UserError("\(path.dotted(rule.setting)): \(refusal)") }
+        }
+    }
 
     /// The defaults with `changes` put over them.
     /// - Parameter path: what errors call the group: `algorithm.hyperparameters`.
     /// - Throws: ``UserError`` for an unknown name (with near misses), a wrong kind of value or one out of range.
     public init(changes: JSONValue, path: String) throws {
         self = try changed(Self(), by: changes, path: path)
-        try validate()
+        try validate(path: path)
     }
+}
+
+extension String {
+    /// The name of a setting of this group.
+    func dotted(_ name: String) -> String { isEmpty ? name : "\(self).\(name)" }
 }
 
 /// `value` with the settings of `changes` in the place of its own.

@@ -4,14 +4,18 @@ import Foundations
 public struct HyperparameterSearch: Sendable {
     public let algorithm: AlgorithmDescription
     private let dataset: String
+    /// The algorithm's defaults by their names with dots.
+    private let defaults: [String: JSONValue]
     /// The ranges: those of the run, and the algorithm's own, which take the place of a range with the same key.
     public let ranges: [SearchRange]
 
     public init(_ algorithm: AlgorithmDescription, dataset: String) {
         self.algorithm = algorithm
         self.dataset = dataset
-        let own = Set(algorithm.search.map(\.key))
-        ranges = [SearchRange].ofRun.filter { !own.contains($0.key) } + algorithm.search
+        defaults = algorithm.defaults.flattened()
+        let search = algorithm.search
+        let own = Set(search.map(\.key))
+        ranges = [SearchRange].ofRun.filter { !own.contains($0.key) } + search
     }
 
     /// The values by DomainBed's names.
@@ -22,7 +26,7 @@ public struct HyperparameterSearch: Sendable {
         Dictionary(ranges.map { ($0.key, value(of: $0, draw: draw, trial: trial)) }) { $1 }
     }
 
-    /// The values by place and setting: what a run's configuration takes.
+    /// The values by place and setting, with dots in groups: what a run's configuration takes.
     public func settings(draw: Int, trial: Int) -> (run: [String: JSONValue], algorithm: [String: JSONValue]) {
         var result: (run: [String: JSONValue], algorithm: [String: JSONValue]) = ([:], [:])
         for range in ranges {
@@ -37,7 +41,7 @@ public struct HyperparameterSearch: Sendable {
 
     private func value(of range: SearchRange, draw: Int, trial: Int) -> JSONValue {
         guard draw != 0 else {
-            return range.standard(dataset: dataset) ?? algorithm.defaults[range.setting] ?? .null
+            return range.standard(dataset: dataset) ?? defaults[range.setting] ?? .null
         }
         let seed = seedHash(.int(seedHash(.int(draw), .int(trial))), .string(range.key))
         return range.draw(dataset: dataset).value(seed: UInt32(seed))
