@@ -45,9 +45,10 @@ struct TrainOptions: ParsableArguments {
         var result = try settings.configuration(
             data: data, testDomains: testDomains.isEmpty ? nil : testDomains, algorithm: algorithm, seed: seed,
             draw: draw)
-        if settings.ldm != nil, result.algorithm.hyperparameters["ldm"] == nil {
+        if settings.ldm != nil, result.algorithm.hyperparameters["ldm"] == nil, result.diffusion == nil {
             throw UserError(
-                "--ldm: \(result.algorithm.name) takes no diffusion model; 'domainfusion info' says which do")
+                "--ldm: \(result.algorithm.name) takes no diffusion model; add what does (--term ld, --images ola), or choose "
+                    + "another algorithm ('domainfusion info' says which do)")
         }
         if oracle { result.oracle = true }
         if let olaJudge { try result.judge(by: olaJudge) }

@@ -74,6 +74,25 @@ struct PresetTests {
         #expect(paper["augmentation"]?["contentPool"] == .string("candidates"))
     }
 
+    /// What is added to any algorithm has the same defaults as DomainFusion's parts.
+    @Test func presetsHoldForAdditionsToo() throws {
+        var run = RunConfiguration(preset: .small, dataset: "EmojiDG", algorithm: "CORAL")
+        run.terms = ["ld": ["nodes": 5]]
+        run.images = ["ola": [:]]
+        let emoji = try Additions.resolved(run)
+        #expect(emoji.diffusion?["ldm"] == "Models/emoji-ldm" && emoji.diffusion?["styles"]?["noto"] == "shaded colour")
+        #expect(emoji.terms?["ld"]?["prompt"] == "an emoji of {a class}" && emoji.terms?["ld"]?["nodes"] == 5)
+        #expect(emoji.images?["ola"]?["prompts"] == ["an emoji of {a class}"])
+        try run.requireModel()
+        run.data = "photos"
+        #expect(try Additions.resolved(run).terms?["ld"]?["prompt"] == "a photo of {a class}")
+        #expect {
+            try run.requireModel()
+        } throws: { "\($0)".hasPrefix("CORAL + ld + ola needs a latent diffusion model; ") }
+        run.diffusion = ["ldm": "somewhere"]
+        try run.requireModel()
+    }
+
     /// Who has data and no model is told what to fetch or train.
     @Test func asksForAModel() throws {
         var run = RunConfiguration(preset: .small, dataset: "photos", algorithm: "DomainFusion")

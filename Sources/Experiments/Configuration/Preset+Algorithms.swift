@@ -22,6 +22,16 @@ extension RunConfiguration.Preset {
         }
     }
 
+    /// The preset's own settings of what can be added to an algorithm, and of the model that it asks: those of DomainFusion's parts.
+    func additions(dataset: String) -> JSONValue {
+        let whole = hyperparameters(of: DomainFusionAlgorithm.name, dataset: dataset)
+        return [
+            "terms": ["ld": whole["distillation"] ?? [:], "posterior": whole["posterior"] ?? [:]],
+            "images": ["ola": whole["augmentation"] ?? [:]],
+            "diffusion": .object((whole.object ?? [:]).filter { ["ldm", "styles"].contains($0.key) }),
+        ]
+    }
+
     /// EmojiDG's diffusion model, and what it was taught to be asked for.
     private static let embedded: JSONValue = {
         let prompt = JSONValue.string(EmbeddedModel.prompt)

@@ -20,11 +20,14 @@ extension RunConfiguration {
     /// - Throws: ``UserError``, as ``TrainingRun`` would.
     public func checkData() throws { _ = try openedData() }
 
-    /// - Throws: ``UserError`` where the algorithm needs a diffusion model and the settings name none; it says what to fetch or
-    ///   train.
+    /// - Throws: ``UserError`` where the algorithm, or what is added to it, needs a diffusion model and the settings name none; it
+    ///   says what to fetch or train.
     public func requireModel(registry: AlgorithmRegistry = .all) throws {
         let found = try registry.algorithm(named: algorithm.name)
-        guard try found.resolved(algorithm.hyperparameters)["ldm"]?.string == "" else { return }
-        throw UserError("\(found.name) needs a latent diffusion model; \(EmbeddedModel.remedy)")
+        let names = try [
+            found.resolved(algorithm.hyperparameters)["ldm"], Additions.resolved(self).diffusion?["ldm"],
+        ]
+        guard names.contains(.string("")) else { return }
+        throw UserError("\(methodName(found.name)) needs a latent diffusion model; \(EmbeddedModel.remedy)")
     }
 }
