@@ -1,12 +1,23 @@
 # make demo and make test work on a fresh clone: each sets up first what is missing.
 
-.PHONY: setup build demo test torture bench docs format lint
+PREFIX ?= /usr/local
+
+.PHONY: setup build install check-install demo test torture bench docs format lint
 
 setup:
 	@scripts/bootstrap
 
 build: setup
 	swift build -c release --product domainfusion
+
+# make install PREFIX=$HOME/.local
+install: build
+	@scripts/install "$(PREFIX)"
+
+# Half a minute: installs what was built last and runs it with the checkout out of sight.
+check-install: setup
+	swift build --product domainfusion
+	scripts/check-install
 
 demo: build
 	.build/release/domainfusion demo

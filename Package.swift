@@ -127,11 +127,13 @@ let package = Package(
                 "CSystem", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization",
                 "EmojiDG", "DomainFusion", yams, logging,
             ]),
+        // In executables alone: the linker refuses it in libraries.
+        .target(name: "CStartup"),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
-                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "EmojiDG",
-                "DomainFusion", "LDMTraining", "Experiments", logging,
+                "CStartup", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -158,7 +160,12 @@ let package = Package(
         + tests(
             "Experiments",
             ["Foundations", "Torch", "Pixels", "Backbones", "DomainGeneralization", "DomainFusion"])
-        + tests("DomainFusionCLI", ["Foundations", "Torch", "Pixels", "DomainGeneralization", "DomainFusion"]),
+        + tests(
+            "DomainFusionCLI",
+            [
+                "Foundations", "Torch", "Pixels", "DomainGeneralization", "DomainFusion",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20
 )

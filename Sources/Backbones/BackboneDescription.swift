@@ -91,10 +91,12 @@ public struct BackboneDescription: Sendable {
     }
 
     /// The first of ``weightFiles`` that exists, or nil.
-    /// - Parameter folder: what relative paths are relative to.
-    public func installedWeights(in folder: String = ".") -> String? {
-        weightFiles
-            .map { $0.hasPrefix("~/") ? NSHomeDirectory() + $0.dropFirst() : "\(folder)/\($0)" }
-            .first { FileManager.default.fileExists(atPath: $0) }
+    /// - Parameter installed: where relative paths are looked for.
+    public func installedWeights(in installed: InstalledFiles = .here) -> String? {
+        weightFiles.lazy.compactMap { file in
+            guard file.hasPrefix("~/") else { return installed.find(file) }
+            let path = NSHomeDirectory() + file.dropFirst()
+            return Files.exists(path) ? path : nil
+        }.first
     }
 }

@@ -9,8 +9,8 @@ import Torch
 /// latent diffusion model: `L = L_raw + λ_s·L_syn + λ_LD·L_LD`, and optionally posterior distillation.
 public final class DomainFusionAlgorithm: Algorithm {
     public struct Settings: Hyperparameters {
-        /// Folder of the latent diffusion model, in diffusers layout.
-        public var ldm = "Models/emoji-ldm"
+        /// The latent diffusion model: a folder in diffusers layout, a file, or `ORG/NAME` of the hub. There is none by default.
+        public var ldm = ""
         /// Precision of the latent diffusion model.
         public var ldmDtype = ModelPrecision.float32
         /// Side of the images that the latent diffusion model is given and makes, in pixels; 0 is what it was trained on.

@@ -10,8 +10,8 @@ import Torch
 /// was trained for it.
 public final class MODEA: RandomizedAlgorithm {
     public struct Settings: Hyperparameters {
-        /// Folder of the latent diffusion model, in diffusers layout.
-        public var ldm = "Models/emoji-ldm"
+        /// The latent diffusion model: a folder in diffusers layout, a file, or `ORG/NAME` of the hub. There is none by default.
+        public var ldm = ""
         public var exploration = StyleExplorationSettings()
 
         public init() {}

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diffusion
 import DomainFusion
 import DomainGeneralization
+import Experiments
 import Foundation
 import Foundations
 import Pixels
@@ -18,8 +19,7 @@ struct AugmentCommand: AsyncParsableCommand {
 
             Examples:
               domainfusion augment lion.png tiger.png --label animal --output candidates.png
-              domainfusion augment dog.jpg --label dog --ldm stable-diffusion-v1-5 --prompt "a photo of {a class}" \\
-                --strength 0.75 --composition latent --output dog-candidates.png
+              domainfusion augment dog.jpg --label dog --ldm stable-diffusion-v1-5 --strength 0.5 --output dog-candidates.png
             """)
 
     @Argument(help: "Image files of one class: JPEG, PNG, WebP or BMP.")
@@ -28,15 +28,7 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "The class that the images show.")
     var label: String
 
-    @Option(
-        help: """
-            The latent diffusion model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of \
-            the Hugging Face hub.
-            """)
-    var ldm = "Models/emoji-ldm"
-
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
+    @OptionGroup var model: LDMOption
 
     @Option(help: "Candidates of each image.")
     var candidates = AugmentationSettings().candidates
@@ -52,18 +44,20 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("prompt"),
-        help:
-            "A prompt; {class} or {a class} stands for the label. Several are asked for one candidate after the other.")
-    var prompts = AugmentationSettings().prompts
+        help: ArgumentHelp(
+            "A prompt; {class} or {a class} stands for the label. Several are asked for one candidate after the other. By "
+                + "default \"\(AugmentationSettings().prompts[0])\", or of the embedded model \"\(EmbeddedModel.prompt)\"."
+        ))
+    var prompts: [String] = []
 
     @Option(help: "fourier (amplitude and phase) or latent (adaptive instance normalisation).")
-    var composition = AugmentationSettings.Composition.fourier
+    var composition = AugmentationSettings().composition
 
     @Option(help: "Share of the highest frequency up to which the style's amplitude is taken, for fourier.")
     var fourierRadius = AugmentationSettings().fourierRadius
 
     @Option(help: "Whose contents can be chosen: candidates or candidates+source.")
-    var contentPool = AugmentationSettings.ContentPool.candidates
+    var contentPool = AugmentationSettings().contentPool
 
     @Option(help: "Rounds, one row each.")
     var rounds = 1
@@ -71,11 +65,9 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Seed of the candidates' noise.")
     var seed = 0
 
-    @Option(help: "The folder of results of diffusion models that runs share.")
-    var store = "store"
+    @OptionGroup var storing: StoreOption
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     @OptionGroup var threading: ThreadsOption
 
@@ -89,25 +81,26 @@ struct AugmentCommand: AsyncParsableCommand {
 
     func run() async throws {
         try OutputFile.check(output, ending: ".png")
-        Machine.threads = threading.threads
+        Machine.threads = threading.count
         var settings = AugmentationSettings()
         settings.candidates = candidates
         settings.strength = strength
         settings.guidanceScale = guidance
         settings.steps = steps
-        settings.prompts = prompts
+        if prompts.isEmpty { settings.prompts = settings.prompts.map { model.prompt(nil, other: $0) } }
+        if !prompts.isEmpty { settings.prompts = prompts }
         settings.composition = composition
         settings.fourierRadius = fourierRadius
         settings.contentPool = contentPool
         settings.seed = seed
         try settings.validate(path: "augment")
         let decoded = try images.map(ImageFile.decode)
-        let model = try ModelDownload.load(ldm, device: Device(parsing: device), precision: ldmDtype)
-        let augmenter = try settings.augmenter(model, store: ContentStore(store))
+        let ldm = try model.load(device: placement.found())
+        let augmenter = try settings.augmenter(ldm, store: ContentStore(storing.folder))
 
         var ledger = Ledger()
         var outcomes: [[Augmenter.Outcome]] = []
-        let sources = decoded.map { $0.resized(width: model.imageSize, height: model.imageSize) }
+        let sources = decoded.map { $0.resized(width: ldm.imageSize, height: ldm.imageSize) }
         for round in 1...rounds {
             let starts = outcomes.last.map { $0.map(\.image) } ?? sources
             let requests = zip(starts, sources).map { start, source in
@@ -125,12 +118,13 @@ struct AugmentCommand: AsyncParsableCommand {
         }
         try CandidateGallery.sheet(
             rows.map(\.outcome), names: rows.map(\.name),
-            title: prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
+            title: settings.prompts.map { Caption.prompt($0, class: label) }.joined(separator: " · ")
         ).write(to: output)
         let seconds = ledger.seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
         print(
             "\(output): \(ledger.generatedMade) of \(candidates * images.count * rounds) candidates made, the others from "
-                + "\(store); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s")
+                + "\(storing.folder); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s"
+        )
     }
 }
 

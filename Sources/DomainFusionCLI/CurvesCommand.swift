@@ -16,49 +16,48 @@ struct CurvesCommand: AsyncParsableCommand {
             Negative values ask the classifier for more confidence. Where the curves under the right and a wrong class's
             prompt agree, the model sees brightness, not the class.
 
-              domainfusion curves lion.png --class animal --wrong vehicle --output curves.png
+              domainfusion curves lion.png --label animal --wrong vehicle --output curves.png
               domainfusion curves report --data data/EmojiDG --images 32 --output report.json
             """,
         subcommands: [CurvesDrawCommand.self, CurvesReportCommand.self], defaultSubcommand: CurvesDrawCommand.self)
 }
 
+/// What both curves' commands say of --prompt.
+enum PromptHelp {
+    static let text = ArgumentHelp(
+        "The prompt, with {class} or {a class}; by default \"\(LatentDistillationSettings().prompt)\", or of the embedded model "
+            + "\"\(EmbeddedModel.prompt)\".")
+}
+
 struct CurvesDrawCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "draw", abstract: "Draw the curves of given images (what 'curves' does without a subcommand).",
-        discussion: "Example: domainfusion curves lion.png --class animal --wrong vehicle --output curves.png")
+        discussion: "Example: domainfusion curves lion.png --label animal --wrong vehicle --output curves.png")
 
     @Argument(help: "Images.")
     var images: [String]
 
-    @Option(name: .customLong("class"), help: "The class that the prompt names.")
+    @Option(help: "The class that the prompt names.")
     var label: String
 
     @Option(help: "Another class, for comparison.")
     var wrong: String?
 
-    @Option(
-        help:
-            "The latent diffusion model: a folder, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
-    )
-    var ldm = "Models/emoji-ldm"
+    @OptionGroup var model: LDMOption
 
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
-
-    @Option(help: "The prompt, with {class} or {a class}.")
-    var prompt = LatentDistillationSettings().prompt
+    @Option(help: PromptHelp.text)
+    var prompt: String?
 
     @Option(help: "Classifier-free guidance; 1 is none.")
     var guidance = LatentDistillationSettings().guidanceScale
 
     @Option(help: "Nodes in p.")
-    var nodes = 9
+    var nodes = LatentDistillationSettings().nodes
 
     @Option(help: "Draws of noise and time step at each node.")
     var draws = 16
 
-    @Option(help: "The folder of diffusion results that runs share.")
-    var store = "store"
+    @OptionGroup var storing: StoreOption
 
     @Option(help: "The plot, a PNG file; the numbers go beside it as JSON.")
     var output = "curves.png"
@@ -67,23 +66,24 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         guard !images.isEmpty else { throw ValidationError("name at least one image") }
         try OutputFile.check(output, ending: ".png")
         var settings = LatentDistillationSettings()
-        settings.prompt = prompt
+        settings.prompt = model.prompt(prompt, other: settings.prompt)
         settings.guidanceScale = guidance
         settings.nodes = nodes
         settings.draws = draws
         try settings.validate(path: "curves")
         let decoded = try images.map { try ImageFile.decode($0) }
-        let model = try ModelDownload.load(ldm, precision: ldmDtype, vaePrecision: .float32)
+        let ldm = try model.load(vaePrecision: .float32)
         let classes = [label] + (wrong.map { [$0] } ?? [])
         let library = try DistillationLibrary(
-            LatentDistillation(FrozenDenoiser(model), settings), store: ContentStore(store))
+            LatentDistillation(FrozenDenoiser(ldm), settings), store: ContentStore(storing.folder))
         var ledger = Ledger()
         let grid = ChebyshevGrid(nodes)
         var series: [LineChart.Series] = []
         var records: [JSONValue] = []
         for (path, image) in zip(images, decoded) {
             for name in classes {
-                let curve = try library.curve(image, prompt: Caption.prompt(prompt, class: name), ledger: &ledger)
+                let curve = try library.curve(
+                    image, prompt: Caption.prompt(settings.prompt, class: name), ledger: &ledger)
                 let title = "\(FilePath.name(of: path)), \(name)"
                 let points = zip(grid.nodes, curve.values).map { (x: $0, y: Double($1)) }
                 series.append(LineChart.Series(title, points: points))

@@ -44,11 +44,10 @@ struct CurvesReportCommand: AsyncParsableCommand {
     @Option(help: "Confidences p, separated by commas.")
     var points = "0.1,0.3,0.5,0.7,0.9"
 
-    @Option(help: "Folder of the latent diffusion model.")
-    var ldm = "Models/emoji-ldm"
+    @OptionGroup var model: LDMOption
 
-    @Option(help: "The prompt, with {class} or {a class}.")
-    var prompt = LatentDistillationSettings().prompt
+    @Option(help: PromptHelp.text)
+    var prompt: String?
 
     @Option(help: "Nodes of the curves whose interpolation is measured.")
     var nodes = LatentDistillationSettings().nodes
@@ -59,8 +58,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
     @Option(help: "Seeds the draw of images, of wrong classes and of noise.")
     var seed = 0
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     @OptionGroup var threading: ThreadsOption
 
@@ -73,20 +71,20 @@ struct CurvesReportCommand: AsyncParsableCommand {
 
     func run() async throws {
         try OutputFile.check(output, ending: ".json")
-        Machine.threads = threading.threads
+        Machine.threads = threading.count
         let scales = try Self.numbers(guidance, "--guidance")
         guard scales.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--guidance: must be at least 1") }
         let points = try Self.numbers(self.points, "--points")
         var settings = LatentDistillationSettings()
-        settings.prompt = prompt
+        settings.prompt = model.prompt(prompt, other: settings.prompt)
         settings.nodes = nodes
         settings.draws = draws
         let dataset = try ImageFolder(KnownDataset.locate(data))
         let chosen = try Set(
             DomainNames.list(domains, known: dataset.environments).map { try dataset.environment(named: $0) })
         let items = dataset.items.indices.filter { chosen.isEmpty || chosen.contains(dataset.items[$0].environment) }
-        let model = try ModelDownload.load(ldm, device: Device(parsing: device))
-        let probe = try PromptProbe(model, classes: dataset.classes, settings: settings, points: points)
+        let ldm = try model.load(device: placement.found())
+        let probe = try PromptProbe(ldm, classes: dataset.classes, settings: settings, points: points)
 
         Interruption.watch()
         let progress = Progress("asking about images", unit: "images")
@@ -101,7 +99,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
         try AtomicFile.write(try JSONValue(encoding: report).text + "\n", to: output)
         print(
             "\(dataset.name): \(samples.count) images, \(draws) draws, \(samples.count * probe.evaluationsPerImage) U-Net "
-                + "evaluations, prompt \"\(prompt)\"")
+                + "evaluations, prompt \"\(settings.prompt)\"")
         for part in report.guidance { printText(Self.table(part, report)) }
         printText("\n\(plainText(output)): the same as JSON, with each image's means")
     }

@@ -23,7 +23,7 @@ struct DataCheckCommand: AsyncParsableCommand {
     func run() async throws {
         let dataset = try ImageFolder(KnownDataset.locate(folder))
         let progress = Progress("reading images", unit: "images")
-        let report = try DatasetCheck(dataset, threads: threading.threads) { progress.show($0, of: $1) }
+        let report = try DatasetCheck(dataset, threads: threading.count) { progress.show($0, of: $1) }
         progress.clear()
         printText(Self.table(dataset))
         for line in dataset.missingClasses { print(line) }

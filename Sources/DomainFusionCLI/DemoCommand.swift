@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diffusion
 import DomainGeneralization
+import EmojiDG
 import Experiments
 import Foundation
 import Foundations
@@ -13,11 +14,11 @@ struct DemoCommand: AsyncParsableCommand {
             Prepares the data where it is missing, trains both on the same images and steps, and prints how well each
             does on the domain that neither has seen. A demo that was stopped goes on with the same command.
 
-              domainfusion demo --target symbola --run-dir runs/demo-symbola
+              domainfusion demo --test-domain symbola --run-dir runs/demo-symbola
             """)
 
     @Option(help: "The domain to hold out: emojione, noto, openmoji, symbola or unifont.")
-    var target = "unifont"
+    var testDomain = "unifont"
 
     @Option(help: "Optimisation steps of each method.")
     var steps = Demo().steps
@@ -28,17 +29,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Folder of both runs, summary.json and gallery.png.")
     var runDir = "runs/demo"
 
-    @Option(
-        help:
-            "The latent diffusion model: a folder, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
-    )
-    var ldm = "Models/emoji-ldm"
+    @OptionGroup var model: LDMOption
 
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
-
-    @Option(help: "The folder of diffusion results that runs share.")
-    var store = "store"
+    @OptionGroup var storing: StoreOption
 
     @Option(help: "Folder that the data set EmojiDG lies in.")
     var data = "data"
@@ -46,22 +39,27 @@ struct DemoCommand: AsyncParsableCommand {
     @OptionGroup var threading: ThreadsOption
 
     func run() async throws {
+        let domains = Vendor.benchmark.map(\.rawValue)
+        guard domains.contains(testDomain) else {
+            throw UserError(
+                "--test-domain: EmojiDG has no domain '\(testDomain)'" + suggestion(for: testDomain, among: domains))
+        }
         var demo = Demo()
-        demo.target = target
+        demo.target = testDomain
         demo.steps = steps
         demo.seed = seed
         demo.folder = runDir
-        demo.ldm = ldm
-        demo.ldmDtype = ldmDtype
-        demo.store = store
+        demo.ldm = model.name
+        demo.ldmDtype = model.ldmDtype
+        demo.store = storing.folder
         demo.data = "\(data)/EmojiDG"
         Interruption.watch()
-        try ModelDownload.fetchIfMissing(ldm, precision: ldmDtype)
+        try ModelDownload.fetchIfMissing(model.name, precision: model.ldmDtype)
         let training = Progress("step", unit: "steps")
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }
         let summary: Demo.Summary
         do {
-            summary = try await demo.run(threads: threading.threads) { name, event in
+            summary = try await demo.run(threads: threading.count) { name, event in
                 switch event {
                 case .warning(let text): training.print("\(name): \(text)")
                 case .resumed(let step): training.print("\(name): goes on after step \(step)")

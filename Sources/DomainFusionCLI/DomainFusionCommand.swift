@@ -1,4 +1,5 @@
 import ArgumentParser
+import CStartup
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -50,7 +51,7 @@ struct DomainFusionCommand: AsyncParsableCommand {
 
     private static func run() async {
         do {
-            var command = try parseAsRoot(ProgramArguments.texts)
+            var command = try command(ProgramArguments.texts)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -60,6 +61,12 @@ struct DomainFusionCommand: AsyncParsableCommand {
         } catch {
             end(with: error)
         }
+    }
+
+    /// The command that a command line asks for.
+    /// - Throws: the parser's error; help texts come as one, too.
+    static func command(_ arguments: [String]) throws -> any ParsableCommand {
+        try parseAsRoot(FormerNames.replaced(in: arguments))
     }
 
     private static func end(with error: any Error) -> Never {

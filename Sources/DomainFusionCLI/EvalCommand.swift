@@ -39,8 +39,7 @@ struct EvalCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     @Flag(help: "Take the averaged model of a run with --average.")
     var averaged = false
@@ -55,17 +54,23 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // What is wrong with the data is told before the weights are read.
+        let given = try data.map { try ImageFolder(KnownDataset.locate($0)) }
         if runs.count == 1 {
-            let model = try TrainedModel(run: runs[0], averaged: averaged, device: device, threads: threading.threads)
+            let model = try TrainedModel(
+                run: runs[0], averaged: averaged, device: placement.name, threads: threading.count)
             let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
-            try show(title, model.configuration) { try model.scores(on: $0, threads: threading.threads, warn: warn) }
+            try show(title, model.configuration, given) {
+                try model.scores(on: $0, threads: threading.count, warn: warn)
+            }
         } else {
             let model = try RunCombination(
-                runs, method: combine, averaged: averaged, data: data.map { KnownDataset.locate($0) }, device: device,
-                threads: threading.threads, warn: warn)
+                runs, method: combine, averaged: averaged, data: data.map { KnownDataset.locate($0) },
+                device: placement.name,
+                threads: threading.count, warn: warn)
             if let output { try model.write(safetensors: output) }
-            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration) {
-                try model.scores(on: $0, threads: threading.threads, warn: warn)
+            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration, given) {
+                try model.scores(on: $0, threads: threading.count, warn: warn)
             }
         }
     }
@@ -73,9 +78,10 @@ struct EvalCommand: AsyncParsableCommand {
     private func warn(_ text: String) { printError("warning: \(text)") }
 
     private func show(
-        _ title: String, _ configuration: RunConfiguration, scores: (ImageFolder) throws -> [Score]
+        _ title: String, _ configuration: RunConfiguration, _ given: ImageFolder?,
+        scores: (ImageFolder) throws -> [Score]
     ) throws {
-        let dataset = try configuration.dataset(movedTo: data.map { KnownDataset.locate($0) })
+        let dataset = try given ?? configuration.dataset()
         let scores = try scores(dataset)
         if json {
             let members = zip(dataset.environments, scores).map { ($0, $1) }

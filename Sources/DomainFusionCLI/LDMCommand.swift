@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diffusion
 import DomainGeneralization
+import EmojiDG
 import Experiments
 import LDMTraining
 import Foundation
@@ -61,11 +62,9 @@ struct LDMTrainingOptions: ParsableArguments {
     @Option(help: "Seed of the weights and of every draw.")
     var seed: UInt64 = 0
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
-    @Option(help: "Threads of one operator; all cores by default.")
-    var threads: Int?
+    @OptionGroup var threading: ThreadsOption
 
     func validate() throws {
         try check("--steps", steps, in: 1...largestCount)
@@ -75,13 +74,12 @@ struct LDMTrainingOptions: ParsableArguments {
         if let learningRate, learningRate <= 0 || !learningRate.isFinite {
             throw ValidationError("--learning-rate: \(learningRate) is not above 0")
         }
-        if let threads { try ThreadsOption.check(threads) }
     }
 
     func prepare() throws -> (LDMCorpus, Device) {
-        if let threads { Machine.threads = threads }
+        if let threads = threading.threads { Machine.threads = threads }
         try AtomicFile.makeFolder(output)
-        return (try LDMCorpus(folder: corpus, size: imageSize), try Device(parsing: device))
+        return (try LDMCorpus(folder: corpus, size: imageSize), try placement.found())
     }
 
     /// Runs a training that saves its state in `work` when a signal asks it to end.
@@ -124,7 +122,7 @@ struct LDMTrainUNet: AsyncParsableCommand {
     @OptionGroup var options: LDMTrainingOptions
 
     @Option(help: "CLIP's vocabulary, a file of merges.")
-    var vocabulary = "data/packages/bpe_simple_vocab_16e6.txt"
+    var vocabulary = InstalledFiles.vocabulary
 
     @Flag(help: "Begin with the weights that the model folder holds.")
     var warmStart = false
@@ -140,7 +138,8 @@ struct LDMTrainUNet: AsyncParsableCommand {
         let work = options.work ?? "runs/ldm-unet"
         try options.run(work: work) { shouldStop in
             try training.run(
-                corpus: corpus, vocabulary: vocabulary, work: work, output: options.output, device: device,
+                corpus: corpus, vocabulary: InstalledFiles.here.locate(vocabulary), work: work, output: options.output,
+                device: device,
                 evaluateEvery: options.evaluateEvery, shouldStop: shouldStop, report: Terminal.printLine)
         }
     }
@@ -151,14 +150,7 @@ struct LDMEvaluate: AsyncParsableCommand {
         commandName: "evaluate",
         abstract: "Judge a model: reconstruction, generated classes and styles, the model as a classifier.")
 
-    @Option(
-        help:
-            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
-    )
-    var model = "Models/emoji-ldm"
-
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
+    @OptionGroup var model: LDMOption
 
     @Option(help: "The images that it was trained on; one item in twenty was held out.")
     var corpus = "data/EmojiLDM"
@@ -184,8 +176,10 @@ struct LDMEvaluate: AsyncParsableCommand {
 
     func run() async throws {
         try OutputFile.check(output)
-        let ldm = try ModelDownload.load(model, precision: ldmDtype)
+        // What is wrong with the images is told before the model comes.
+        _ = try EmojiRecord.read(from: corpus)
         let judge = try weights ?? CorpusJudgeWeights.installed()
+        let ldm = try model.load()
         var options = LDMEvaluation.Options()
         options.imagesPerCell = images
         options.settings.guidanceScale = guidance
@@ -203,14 +197,7 @@ struct LDMSheet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
 
-    @Option(
-        help:
-            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub."
-    )
-    var model = "Models/emoji-ldm"
-
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
+    @OptionGroup var model: LDMOption
 
     @Option(help: "Classifier-free guidance; 1 is none.")
     var guidance = SampleSheet.defaultSettings.guidanceScale
@@ -230,7 +217,7 @@ struct LDMSheet: AsyncParsableCommand {
 
     func run() async throws {
         try OutputFile.check(output, ending: ".png")
-        var sheet = SampleSheet(model: try ModelDownload.load(model, precision: ldmDtype))
+        var sheet = SampleSheet(model: try model.load())
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps
         try PNG.write(sheet.image(), to: output)
@@ -256,5 +243,3 @@ struct LDMPlot: AsyncParsableCommand {
         print("\(output): written")
     }
 }
-
-extension ModelPrecision: ExpressibleByArgument {}

@@ -20,7 +20,7 @@ struct LDMDownload: AsyncParsableCommand {
         discussion: """
             Only what this program reads is fetched: configurations, tokenizer, scheduler, and one form of each part's \
             weights, as safetensors. The cache is shared with Python's huggingface_hub. What was stopped goes on with \
-            the same command; digests are checked. Prints the model's folder; --ldm and --model take ORG/NAME, too.
+            the same command; digests are checked. Prints the model's folder; --ldm takes ORG/NAME, too.
 
             HF_TOKEN is for models whose licence must be accepted, HF_ENDPOINT for a mirror, HF_HUB_CACHE or HF_HOME for \
             another cache; HF_HUB_OFFLINE=1 forbids any connection.

@@ -34,18 +34,15 @@ struct LDMFinetune: AsyncParsableCommand {
             same numbers as if it had not been stopped.
 
             Examples:
-              domainfusion ldm finetune --model stable-diffusion-v1-5 --data foxes --lora-rank 8 --output fox-lora
-              domainfusion ldm sample --model stable-diffusion-v1-5 --lora fox-lora --prompt "a fox at sea" -o fox.png
-              domainfusion ldm finetune --model stable-diffusion-v1-5 --data PACS \\
+              domainfusion ldm finetune --ldm stable-diffusion-v1-5 --data foxes --lora-rank 8 --output fox-lora
+              domainfusion ldm sample --ldm stable-diffusion-v1-5 --lora fox-lora --prompt "a fox at sea" -o fox.png
+              domainfusion ldm finetune --ldm stable-diffusion-v1-5 --data PACS \\
                 --domains photo,art_painting,cartoon --prompt "{a domain} of {a class}" --learning-rate 1e-5 \\
                 --steps 5000 --ema-decay 0.9999 --gradient-checkpointing --output sd-pacs
             """)
 
-    @Option(
-        help:
-            "The model to begin with: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME of the hub."
-    )
-    var model: String
+    @Option(help: ArgumentHelp("The model to begin with: \(LDMOption.forms)."))
+    var ldm: String
 
     @Option(help: "The folder of images with captions, or a data set.")
     var data: String
@@ -136,8 +133,7 @@ struct LDMFinetune: AsyncParsableCommand {
     @Option(help: "Seed of the adapters and of every draw.")
     var seed: UInt64 = 0
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     @OptionGroup var threading: ThreadsOption
 
@@ -176,7 +172,7 @@ struct LDMFinetune: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Machine.threads = threading.threads
+        Machine.threads = threading.count
         let folder = KnownDataset.locate(data)
         let images = try CaptionedImages(
             folder: folder, template: prompt,
@@ -189,13 +185,13 @@ struct LDMFinetune: AsyncParsableCommand {
         tuning.saveEvery = saveEvery
         tuning.logEvery = logEvery
         tuning.outputType = outputDtype
-        tuning.threads = threading.threads
+        tuning.threads = threading.count
         Interruption.watch()
-        try ModelDownload.fetchIfMissing(model, precision: loraRank == nil ? .float32 : precision)
+        try ModelDownload.fetchIfMissing(ldm, precision: loraRank == nil ? .float32 : precision)
         let progress = Progress("reading images", unit: "images")
         do {
             let result = try tuning.run(
-                model: model, images: images, output: output, device: Device(parsing: device)
+                model: ldm, images: images, output: output, device: placement.found()
             ) { done, total in
                 progress.show(done, of: total)
             } report: { line in

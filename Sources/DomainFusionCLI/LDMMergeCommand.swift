@@ -45,13 +45,11 @@ struct LDMMerge: AsyncParsableCommand {
             The folder is in diffusers layout: name it with --ldm wherever a model is asked for.
 
             Example:
-              domainfusion ldm merge --model stable-diffusion-v1-5 --lora fox-lora --output sd-fox
+              domainfusion ldm merge --ldm stable-diffusion-v1-5 --lora fox-lora --output sd-fox
             """)
 
-    @Option(
-        help:
-            "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME of the Hugging Face hub.")
-    var model: String
+    @Option(help: ArgumentHelp("The model: \(LDMOption.forms)."))
+    var ldm: String
 
     @OptionGroup var lora: LoRAOptions
 
@@ -67,9 +65,9 @@ struct LDMMerge: AsyncParsableCommand {
 
     func run() async throws {
         let adapters = try lora.read()
-        let ldm = try ModelDownload.load(model)
-        for (file, scale) in adapters { try ldm.merge(file, scale: scale) }
-        try ldm.write(
+        let model = try ModelDownload.load(ldm)
+        for (file, scale) in adapters { try model.merge(file, scale: scale) }
+        try model.write(
             to: output, dtype: outputDtype.dtype, changed: Set(adapters.flatMap(\.file.layers).map(\.part)))
         print("\(output): written")
     }

@@ -16,7 +16,7 @@ struct LDMSample: AsyncParsableCommand {
             Stable Diffusion 1.x or 2.x with its original keys, .safetensors or .ckpt. Such a file has the settings of \
             Stable Diffusion 1.5 or 2.1, as in diffusers' from_single_file; others are read from a folder beside it, \
             model/ for model.safetensors, that is laid out as a model's without the weights. Its tokenizer is that of \
-            this folder, or made of data/packages/bpe_simple_vocab_16e6.txt.
+            this folder, or made of data/packages/bpe_simple_vocab_16e6.txt ("domainfusion info" says where that is).
 
             The numbers are those of diffusers: seed K gives the noise of torch.Generator().manual_seed(K), image i of --count the seed \
             K + i. With several prompts each has its --count images in a row, of the same seeds.
@@ -30,12 +30,7 @@ struct LDMSample: AsyncParsableCommand {
               domainfusion ldm sample --prompt "pixel art" --image lion.png -o pixels.png
             """)
 
-    @Option(
-        help: "The model: a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the hub.")
-    var model = "Models/emoji-ldm"
-
-    @Option(help: "The model's precision: float32, bfloat16 or float16.")
-    var ldmDtype = ModelPrecision.float32
+    @OptionGroup var model: LDMOption
 
     @OptionGroup var lora: LoRAOptions
 
@@ -100,8 +95,7 @@ struct LDMSample: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "The PNG file to write.")
     var output: String
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     func validate() throws {
         guard (1...1024).contains(count), prompt.count <= 1024, count * prompt.count <= 1024 else {
@@ -144,7 +138,7 @@ struct LDMSample: AsyncParsableCommand {
         let source = try image.map(ImageFile.decode)
         let given = try latents.map(Self.readNoise)
         let adapters = try lora.read()
-        let ldm = try ModelDownload.load(model, device: Device(parsing: device), precision: ldmDtype)
+        let ldm = try model.load(device: placement.found())
         for (file, scale) in adapters { try ldm.merge(file, scale: scale) }
         for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
             if let cut = ldm.tokenizer.encoding(of: text).cutOff {

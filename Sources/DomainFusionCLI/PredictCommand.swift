@@ -29,8 +29,7 @@ struct PredictCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device = "auto"
+    @OptionGroup var placement: DeviceOption
 
     @Flag(help: "Take the averaged model of a run with --average.")
     var averaged = false
@@ -43,7 +42,7 @@ struct PredictCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let model = try TrainedModel(run: run, averaged: averaged, device: device, threads: threading.threads)
+        let model = try TrainedModel(run: run, averaged: averaged, device: placement.name, threads: threading.count)
         var failures = 0
         for start in stride(from: 0, to: images.count, by: 64) {
             // One that cannot be read is told, and does not stop the others.

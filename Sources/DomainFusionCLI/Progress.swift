@@ -7,7 +7,7 @@ final class Progress: @unchecked Sendable {  // variables are guarded by the loc
     private let lock = NSLock()
     private let label: String
     private let unit: String
-    private let isTerminal = isatty(STDERR_FILENO) != 0
+    private let isTerminal = Terminal.isInteractive()
     /// The first call: what came before it, such as work that precedes a training's steps, says nothing of the rate.
     private var first: (done: Int, at: Date)?
     private var last = 0

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diffusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -55,8 +56,14 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Steps between checkpoints.")
     var saveEvery: Int?
 
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps.")
-    var device: String?
+    @Option(
+        help: ArgumentHelp(
+            "The latent diffusion model of an algorithm that takes one: \(LDMOption.forms). Only the small preset has one for "
+                + "EmojiDG, the embedded one."))
+    var ldm: String?
+
+    @Option(help: "The model's precision: float32, bfloat16 or float16; float32 by default.")
+    var ldmDtype: ModelPrecision?
 
     @Option(
         name: .customLong("term"), parsing: .singleValue,
@@ -72,8 +79,9 @@ struct SettingOptions: ParsableArguments {
             valueName: "name"))
     var images: [String] = []
 
-    @Option(help: "The folder of diffusion results that runs share.")
-    var store: String?
+    @OptionGroup var placement: DeviceOption
+
+    @OptionGroup var storing: StoreOption
 
     @Flag(help: "Leave out images that cannot be read instead of stopping.")
     var skipCorrupt = false
@@ -100,9 +108,9 @@ struct SettingOptions: ParsableArguments {
         let folder = KnownDataset.locate(data ?? file?["data"]?.string ?? RunConfiguration().data)
         /// The settings up to the file's, of a preset and a draw.
         func base(_ preset: RunConfiguration.Preset, draw: Int) throws -> RunConfiguration {
-            var result = RunConfiguration(preset: preset, dataset: folder)
+            let name = algorithm ?? file?["algorithm"]?["name"]?.string
+            var result = RunConfiguration(preset: preset, dataset: folder, algorithm: name)
             result.data = folder
-            if let name = algorithm ?? file?["algorithm"]?["name"]?.string { result.algorithm.name = name }
             result.seed = seed ?? file?["seed"]?.int ?? result.seed
             result = try result.drawing(draw, registry: .all)
             if let file, let path = configurationFile { result = try result.changed(by: file, source: path) }
@@ -142,12 +150,15 @@ struct SettingOptions: ParsableArguments {
         if let evaluateEvery { result.evaluateEvery = evaluateEvery }
         if let average { result.averaging.method = average }
         if let saveEvery { result.saveEvery = saveEvery }
-        if let device { result.device = device }
-        if let store { result.store = store }
+        if let device = placement.device { result.device = device }
+        if let store = storing.store { result.store = store }
         if skipCorrupt { result.skipCorrupt = true }
         for (option, group, names) in [("--term", "terms", terms), ("--images", "images", images)] {
-            for name in names { result = try result.changed(by: .object([group: .object([name: [:]])]), source: option) }
+            for name in names {
+                result = try result.changed(by: .object([group: .object([name: [:]])]), source: option)
+            }
         }
+        try result.take(ldm: ldm, dtype: ldmDtype)
         for setting in settings { result = try result.changed(bySetting: setting) }
         let isNamed =
             backbone != nil || file?["backbone"]?["name"] != nil || chosen != .small
@@ -155,6 +166,20 @@ struct SettingOptions: ParsableArguments {
         if !isNamed { try result.refuseUnnamedWeights() }
         result.data = KnownDataset.locate(result.data)
         return result
+    }
+}
+
+extension RunConfiguration {
+    /// Puts in the diffusion model that the command line names, where the algorithm or what is added to it takes one.
+    fileprivate mutating func take(ldm: String?, dtype: ModelPrecision?) throws {
+        let defaults = try AlgorithmRegistry.all.algorithm(named: algorithm.name).defaults
+        for (name, value) in [("ldm", ldm), ("ldmDtype", dtype?.rawValue)] {
+            guard let value = value.map(JSONValue.string) else { continue }
+            if defaults[name] != nil {
+                algorithm.hyperparameters = algorithm.hyperparameters.overlaid(by: .object([name: value]))
+            }
+            if terms != nil || images != nil { diffusion = (diffusion ?? [:]).merging([name: value]) { $1 } }
+        }
     }
 }
 

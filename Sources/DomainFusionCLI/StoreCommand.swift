@@ -22,25 +22,11 @@ struct StoreCommand: AsyncParsableCommand {
 
 extension StoreKey.Kind: ExpressibleByArgument {}
 
-/// Which store.
-struct StoreOptions: ParsableArguments {
-    @Option(help: "The store's folder.")
-    var store = "store"
-
-    /// - Throws: ``UserError`` where there is no folder.
-    func open() throws -> ContentStore {
-        guard Files.isFolder(store) else {
-            throw UserError("\(store): no such folder; give the store's folder with --store")
-        }
-        return ContentStore(store)
-    }
-}
-
 struct StoreList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Show how much a store holds, or every entry of a kind.")
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: StoreOption
 
     @Option(help: "List the entries of a kind: curve, candidate, composed or posterior.")
     var kind: StoreKey.Kind?
@@ -49,7 +35,7 @@ struct StoreList: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let store = try options.open()
+        let store = try options.existing()
         let entries = store.entries(of: kind)
         let time = ISO8601DateFormatter()
         if json {
@@ -81,17 +67,17 @@ struct StoreVerify: AsyncParsableCommand {
         commandName: "verify", abstract: "Read every entry and compare it with its SHA-256.",
         discussion: "The exit status is 1 when an entry is damaged and stays in the store.")
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: StoreOption
 
     @Flag(help: "Delete damaged entries.")
     var remove = false
 
     func run() async throws {
-        let store = try options.open()
+        let store = try options.existing()
         var done = 0
         let problems = try store.verify(remove: remove) { done = $0 }
         for problem in problems { print("\(problem)\(remove ? " (deleted)" : "")") }
-        print("\(options.store): \(done) entries, \(problems.isEmpty ? "all whole" : "\(problems.count) damaged")")
+        print("\(options.folder): \(done) entries, \(problems.isEmpty ? "all whole" : "\(problems.count) damaged")")
         if !problems.isEmpty, !remove { throw ExitCode(1) }
     }
 }
@@ -101,7 +87,7 @@ struct StorePrune: AsyncParsableCommand {
         commandName: "prune", abstract: "Delete what has not been used for long, or until the rest fits a size.",
         discussion: "What killed processes left unfinished is deleted, too.")
 
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var options: StoreOption
 
     @Option(help: "Delete entries that were not used for this many days.")
     var unusedDays: Double?
@@ -116,11 +102,11 @@ struct StorePrune: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let store = try options.open()
+        let store = try options.existing()
         let removed = try store.prune(
             usedBefore: unusedDays.map { Date(timeIntervalSinceNow: -$0 * 86_400) }, maxBytes: maxSize?.bytes)
         let bytes = ByteSize(bytes: removed.reduce(0) { $0 + $1.bytes })
-        print("\(options.store): \(removed.count) entries deleted, \(bytes)")
+        print("\(options.folder): \(removed.count) entries deleted, \(bytes)")
     }
 }
 

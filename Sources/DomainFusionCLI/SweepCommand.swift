@@ -47,7 +47,8 @@ struct SweepCommand: AsyncParsableCommand {
         name: [.customLong("test-domains"), .customLong("test-domain")], parsing: .singleValue,
         help: ArgumentHelp(
             "each: every domain in turn; pairs: also every pair, which leave-one-domain-out validation needs; or domains' "
-                + "names with commas, or, where a domain has a comma in its name, by repeating the option.",
+                + "names with commas, or, where a domain has a comma in its name, by repeating the option; all but one (a,b,c) "
+                + "is single-source domain generalization.",
             valueName: "domains"))
     var testDomains = ["each"]
 
@@ -69,8 +70,7 @@ struct SweepCommand: AsyncParsableCommand {
     @Option(help: "Runs at a time; by default one on each GPU, or else one for every two processors.")
     var jobs: Int?
 
-    @Option(help: "Threads of a run; by default the processors divided by the jobs, or 4 with slurm.")
-    var threads: Int?
+    @OptionGroup var threading: ThreadsOption
 
     @OptionGroup var settings: SettingOptions
 
@@ -81,7 +81,6 @@ struct SweepCommand: AsyncParsableCommand {
         for (name, value) in [("--trials", trials), ("--draws", draws), ("--jobs", jobs)] {
             try check(name, value, in: 1...10_000)
         }
-        if let threads { try ThreadsOption.check(threads) }
         for (name, texts, names) in [
             ("--dataset", datasets, datasetNames),
             ("--algorithms", algorithms.map { [$0] } ?? ["ERM"], algorithms.map(Self.list) ?? ["ERM"]),
@@ -115,11 +114,12 @@ struct SweepCommand: AsyncParsableCommand {
         let open = plan.members.filter { $0.state(in: output) != .done }
         printError("\(output): \(plan.members.count) runs, \(plan.members.count - open.count) of them done")
         let processors = ProcessInfo.processInfo.activeProcessorCount
-        let gpus = settings.device == nil || settings.device == "auto" ? Device.count(.cuda) : 0
+        let gpus = settings.placement.name == "auto" ? Device.count(.cuda) : 0
         let jobs = jobs ?? max(1, gpus > 0 ? gpus : processors / 2)
-        let threads = threads ?? (launcher == .slurm ? 4 : max(1, processors / jobs))
+        let threads = threading.threads ?? (launcher == .slurm ? 4 : max(1, processors / jobs))
         if launcher != .dryRun {
             // Once, and here: a job's machine may have no network.
+            for member in open { try member.configuration.requireModel() }
             for member in open { try ModelDownload.fetchIfMissing(for: member.configuration) }
         }
         switch launcher {

@@ -3,13 +3,11 @@ import Foundation
 
 /// How many threads a command works with.
 struct ThreadsOption: ParsableArguments {
-    @Option(help: "Threads; all processors by default.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Threads; by default all processors (in a sweep each run's share of them, or 4 with slurm).")
+    var threads: Int?
 
-    func validate() throws { try Self.check(threads) }
+    /// The number, all processors where none is given.
+    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
 
-    /// - Throws: `ValidationError` for a number that no machine has.
-    static func check(_ threads: Int) throws {
-        try DomainFusionCLI.check("--threads", threads, in: 1...1024)
-    }
+    func validate() throws { try check("--threads", threads, in: 1...1024) }
 }

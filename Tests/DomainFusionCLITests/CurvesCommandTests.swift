@@ -15,7 +15,7 @@ struct CurvesCommandTests {
 
     @Test func drawsCurvesWithoutASubcommand() throws {
         let result = try program(
-            "curves", "set/a/cat/0.png", "--class", "cat", "--wrong", "dog", "--ldm", model, "--nodes", "3", "--draws",
+            "curves", "set/a/cat/0.png", "--label", "cat", "--wrong", "dog", "--ldm", model, "--nodes", "3", "--draws",
             "2", "--guidance", "1")
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.hasPrefix("curves.png and curves.json: 2 curves, 12 new U-Net evaluations"))

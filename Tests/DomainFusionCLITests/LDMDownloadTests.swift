@@ -83,7 +83,7 @@ final class LDMDownloadTests {
     @Test func idsAreFetchedWhereAModelIsWanted() throws {
         func sample(_ model: String, _ output: String, _ environment: [String: String] = [:]) throws -> ProgramResult {
             try run(
-                "ldm", "sample", "--model", model, "--prompt", "art", "--steps", "2", "--output", output,
+                "ldm", "sample", "--ldm", model, "--prompt", "art", "--steps", "2", "--output", output,
                 environment: environment)
         }
         let offline = try sample("org/tiny", "x.png", ["HF_HUB_OFFLINE": "1"])

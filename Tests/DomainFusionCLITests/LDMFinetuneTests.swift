@@ -14,7 +14,7 @@ struct LDMFinetuneTests {
     ) throws -> ProgramResult {
         try program.run(
             [
-                "ldm", "finetune", "--model", model, "--data", "foxes", "--output", output, "--log-every", "1",
+                "ldm", "finetune", "--ldm", model, "--data", "foxes", "--output", output, "--log-every", "1",
                 "--threads", "1",
             ]
                 + arguments,
@@ -48,13 +48,13 @@ struct LDMFinetuneTests {
         let log = String(decoding: program.contents("fox/training/log.jsonl") ?? Data(), as: UTF8.self)
         #expect(log.split(separator: "\n").count == 3 && log.contains("\"learning_rate\": 0.05"))
 
-        let plain = try sample(program, ["--model", model])
-        let changed = try sample(program, ["--model", model, "--lora", "fox"])
+        let plain = try sample(program, ["--ldm", model])
+        let changed = try sample(program, ["--ldm", model, "--lora", "fox"])
         #expect(plain != changed)
-        #expect(try sample(program, ["--model", model, "--lora", "fox", "--lora-scale", "0"]) == plain)
-        let merged = try program.run(["ldm", "merge", "--model", model, "--lora", "fox", "--output", "merged"])
+        #expect(try sample(program, ["--ldm", model, "--lora", "fox", "--lora-scale", "0"]) == plain)
+        let merged = try program.run(["ldm", "merge", "--ldm", model, "--lora", "fox", "--output", "merged"])
         #expect(merged.status == 0, "\(merged.errors)")
-        #expect(try sample(program, ["--model", "merged"]) == changed)
+        #expect(try sample(program, ["--ldm", "merged"]) == changed)
     }
 
     @Test func theSameCommandGoesOn() throws {
@@ -102,7 +102,7 @@ struct LDMFinetuneTests {
         let program = try Program()
         try program.makeDataset()
         let result = try program.run([
-            "ldm", "finetune", "--model", model, "--data", "set", "--domains", "a,b", "--prompt", "a {domain} {class}",
+            "ldm", "finetune", "--ldm", model, "--data", "set", "--domains", "a,b", "--prompt", "a {domain} {class}",
             "--steps", "3", "--learning-rate", "0.01", "--schedule", "cosine", "--warmup", "1", "--snr-gamma", "5",
             "--ema-decay", "0.9", "--crop", "random", "--flip", "--resolution", "32", "--accumulation", "2",
             "--threads", "1", "--output", "tuned",
@@ -110,7 +110,7 @@ struct LDMFinetuneTests {
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("16 images, ") && result.output.hasSuffix("tuned: written\n"))
         #expect(program.exists("tuned/model_index.json") && program.exists("tuned/tokenizer/vocab.json"))
-        #expect(try sample(program, ["--model", "tuned"]) != sample(program, ["--model", model]))
+        #expect(try sample(program, ["--ldm", "tuned"]) != sample(program, ["--ldm", model]))
     }
 
     @Test func mistakesAreToldInOneLine() throws {
@@ -123,7 +123,7 @@ struct LDMFinetuneTests {
         for (arguments, part) in [
             (["--data", "nowhere"], "nowhere: no such folder"), (["--data", "broken"], "broken/1.png"),
             (["--data", "lacking"], "lacking/1.png: has no caption"),
-            (["--model", "nowhere"], "nowhere: no such model"),
+            (["--ldm", "nowhere"], "nowhere: no such model"),
             (["--lora-rank", "0"], "--lora-rank"), (["--lora-alpha", "3"], "--lora-alpha goes with --lora-rank"),
             (["--resolution", "17"], "a resolution of 17 pixels: choose a multiple of 2"),
             (["--precision", "float16"], "float16 is too narrow"), (["--learning-rate", "0"], "learning rate"),
@@ -140,7 +140,7 @@ struct LDMFinetuneTests {
             (["--lora-scale", "nan", "--lora", "x"], "--lora-scale"),
         ] {
             let result = try program.run(
-                ["ldm", "sample", "--model", model, "--prompt", "a", "--output", "x.png"] + arguments)
+                ["ldm", "sample", "--ldm", model, "--prompt", "a", "--output", "x.png"] + arguments)
             #expect(result.isPlainError, "\(arguments): \(result.errors)")
             #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
         }

@@ -11,7 +11,7 @@ struct LDMSampleTests {
 
     private func sample(_ program: Program, _ arguments: String...) throws -> ProgramResult {
         try program.run(
-            ["ldm", "sample", "--model", model, "--prompt", "a photo of a dog", "--steps", "4"] + arguments)
+            ["ldm", "sample", "--ldm", model, "--prompt", "a photo of a dog", "--steps", "4"] + arguments)
     }
 
     @Test func latentsMakeTheSameImageAgain() throws {
@@ -68,7 +68,7 @@ struct LDMSampleTests {
         let program = try Program()
         let long = String(repeating: "a ", count: 80) + "Lion!"
         let result = try program.run([
-            "ldm", "sample", "--model", model, "--prompt", long, "--steps", "1", "--output", "a.png",
+            "ldm", "sample", "--ldm", model, "--prompt", long, "--steps", "1", "--output", "a.png",
         ])
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.errors.contains("warning: the prompt is longer than 77 tokens"))
@@ -83,7 +83,7 @@ struct LDMSampleTests {
             (["--image", "text.png"], "text.png"), (["--image", "none.png"], "none.png"),
             (["--latents", "text.safetensors"], "text.safetensors"),
             (["--image", "text.png", "--strength", "0.1"], "choose a strength of at least 0.25"),
-            (["--model", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
+            (["--ldm", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
             (["--steps", "2000"], "1 to 1000"), (["--scheduler", "heun"], "euler-ancestral"),
             (["--guidance-rescale", "2"], "--guidance-rescale: 2.0 is not in 0...1"),
             (["--preview-every", "0"], "0 is not in 1..."),
@@ -92,7 +92,7 @@ struct LDMSampleTests {
             (["--output", "no/folder/x.png"], "no/folder/x.png"),
         ] {
             let result = try program.run(
-                ["ldm", "sample", "--model", model, "--prompt", "art", "--steps", "4", "--output", "x.png"] + arguments)
+                ["ldm", "sample", "--ldm", model, "--prompt", "art", "--steps", "4", "--output", "x.png"] + arguments)
             #expect(result.isPlainError, "\(arguments): \(result.errors)")
             #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
             #expect(!program.exists("x.png"))

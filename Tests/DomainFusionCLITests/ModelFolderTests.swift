@@ -13,7 +13,7 @@ struct ModelFolderTests {
         throws -> ProgramResult
     {
         try program.run(
-            ["ldm", "sample", "--model", model, "--prompt", "art", "--steps", "2", "--output", "x.png"] + more,
+            ["ldm", "sample", "--ldm", model, "--prompt", "art", "--steps", "2", "--output", "x.png"] + more,
             environment: environment)
     }
 
@@ -31,7 +31,7 @@ struct ModelFolderTests {
         try program.write(Program.png(seed: 1), to: "a.png")
         for result in [
             try sample(program, "model"), try program("augment", "a.png", "--label", "cat", "--ldm", "model"),
-            try program("curves", "a.png", "--class", "cat", "--ldm", "model"),
+            try program("curves", "a.png", "--label", "cat", "--ldm", "model"),
         ] {
             #expect(result.isPlainError, "\(result.errors)")
             for part in parts { #expect(result.errors.contains(part), "\(result.errors)") }

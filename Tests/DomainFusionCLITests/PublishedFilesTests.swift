@@ -14,12 +14,12 @@ struct PublishedFilesTests {
 
     private func sample(_ model: String, _ arguments: String...) throws -> ProgramResult {
         try program.run(
-            ["ldm", "sample", "--model", model, "--prompt", "a dog", "--steps", "2", "--output", "x.png"] + arguments)
+            ["ldm", "sample", "--ldm", model, "--prompt", "a dog", "--steps", "2", "--output", "x.png"] + arguments)
     }
 
     private func image(_ model: String, _ arguments: String...) throws -> Data {
         let result = try program.run(
-            ["ldm", "sample", "--model", model, "--prompt", "a dog", "--steps", "2", "--output", "x.png"] + arguments)
+            ["ldm", "sample", "--ldm", model, "--prompt", "a dog", "--steps", "2", "--output", "x.png"] + arguments)
         #expect(result.status == 0, "\(result.errors)")
         return try #require(program.contents("x.png"))
     }
@@ -44,7 +44,7 @@ struct PublishedFilesTests {
         #expect(result.isPlainError && result.errors.contains("org/model"), "\(result.errors)")
         // Merged and written as a folder, it makes the same.
         let merged = try program(
-            "ldm", "merge", "--model", "org/named.ckpt", "--lora", "\(fixtures)/lora", "--lora-scale", "0", "--output",
+            "ldm", "merge", "--ldm", "org/named.ckpt", "--lora", "\(fixtures)/lora", "--lora-scale", "0", "--output",
             "merged")
         #expect(merged.status == 0, "\(merged.errors)")
         #expect(try image("merged") == first)

@@ -18,6 +18,18 @@ import Testing
         #expect(plainText("a\n\tb\r\n\u{1B}", keepsLines: true) == "a\n\tb\\u000d\n\\u001b")
     }
 
+    /// Bars are for terminals that can, and for people who want them.
+    @Test func linesAreDrawnAgainOnTerminalsAlone() {
+        // A new terminal's end that a terminal program holds is one itself.
+        let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        let null = open("/dev/null", O_WRONLY)
+        defer { for descriptor in [terminal, null] { close(descriptor) } }
+        #expect(Terminal.isInteractive(terminal, environment: ["TERM": "xterm", "NO_COLOR": ""]))
+        #expect(!Terminal.isInteractive(terminal, environment: ["TERM": "dumb"]))
+        #expect(!Terminal.isInteractive(terminal, environment: ["TERM": "xterm", "NO_COLOR": "1"]))
+        #expect(!Terminal.isInteractive(null, environment: ["TERM": "xterm"]))
+    }
+
     /// A byte that is no UTF-8 can be seen, and JSON means the same as before.
     @Test func jsonStaysJSON() throws {
         let name = FilePath.text([0x61, 0xE9, 0x1B]) + "\u{202E}\u{9B}\u{E0041}\"\\"

@@ -133,8 +133,9 @@ struct ModelLocation {
     /// - Parameter name: a folder in diffusers layout, a single file, `ORG/NAME` or `ORG/NAME@REVISION`. What exists wins.
     /// - Throws: ``ModelError`` saying what was looked for, and what to fetch.
     init(_ name: String, cache: HubCache = HubCache()) throws {
-        if Files.exists(name) {
-            (path, isFile, snapshot) = (name, !Files.isFolder(name), nil)
+        let located = InstalledFiles.here.locate(name)
+        if Files.exists(located) {
+            (path, isFile, snapshot) = (located, !Files.isFolder(located), nil)
             return
         }
         guard let id = HubCache.ModelID(name) else {

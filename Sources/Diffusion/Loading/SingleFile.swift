@@ -104,17 +104,16 @@ struct SingleFile {
         if let folder, Files.isFolder(FilePath.join(folder, "tokenizer")) {
             return try CLIPTokenizer(folder: FilePath.join(folder, "tokenizer"))
         }
-        guard Files.exists(Self.vocabulary) else {
+        // OpenAI's list of merges, which Stable Diffusion 1.x and 2.x share.
+        guard let vocabulary = InstalledFiles.here.find(InstalledFiles.vocabulary) else {
             throw ModelError(
                 path: path,
-                "has no tokenizer in it, and there is no \(Self.vocabulary) here; run scripts/bootstrap in this folder, or "
-                    + "put a model's tokenizer folder into \(FilePath.withoutExtension(path))/")
+                "has no tokenizer in it, and there is no \(InstalledFiles.vocabulary) here; run scripts/bootstrap in a "
+                    + "checkout and name that by DOMAINFUSION_HOME, or put a model's tokenizer folder into "
+                    + "\(FilePath.withoutExtension(path))/")
         }
-        return try CLIPTokenizer(openAIMerges: Self.vocabulary, padding: family == .two ? "!" : nil)
+        return try CLIPTokenizer(openAIMerges: vocabulary, padding: family == .two ? "!" : nil)
     }
-
-    /// OpenAI's list of merges, which Stable Diffusion 1.x and 2.x share.
-    private static let vocabulary = "data/packages/bpe_simple_vocab_16e6.txt"
 
     private func unetConfig() throws -> UNet2DConditionConfig {
         if let file = settings("unet/config.json") { return try UNet2DConditionConfig(path: file) }

@@ -49,14 +49,15 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     ///
     /// `{style}` and `{a style}` stand for the style of each source domain in turn, as
     /// ``DomainFusionAlgorithm/Settings/styles`` says.
-    public var prompts = ["an emoji of {a class}"]
+    public var prompts = ["a photo of {a class}"]
     public var start = Start.previous
-    public var composition = Composition.fourier
+    /// Fourier's exchange of whole spectra rings; validation tells the two not apart (Evidence/embedded/ola-settings).
+    public var composition = Composition.latent
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
     public var fourierRadius = 1.0
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
-    public var contentPool = ContentPool.candidates
+    public var contentPool = ContentPool.candidatesAndSource
     /// The folder of a finished run that held out the same domains: its classifier is the candidates' judge; none where
     /// it is empty.
     public var judge = ""

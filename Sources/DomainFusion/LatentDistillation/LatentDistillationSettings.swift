@@ -61,7 +61,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
     public var objective = Objective.distillation
     public var control = Control.none
     /// `{a class}` stands for the label with its article, `{a style}` for the style of the image's own domain.
-    public var prompt = "an emoji of {a class}"
+    public var prompt = "a photo of {a class}"
     /// Chebyshev nodes in p of a curve. Curves bend: with the embedded model and guidance 7.5, 5 nodes miss 59 % of the direct
     /// value (root mean square), 9 nodes 40 %, 13 nodes 17 %, 17 nodes 12 % (Evidence/embedded/curves).
     public var nodes = 13

@@ -13,7 +13,7 @@ public struct PosteriorDistillationSettings: Hyperparameters, Equatable {
     /// Only images whose source label the LDM itself gives.
     public var onlyWhereRight = true
     /// `{a class}` stands for each class with its article, `{a style}` for the style of the image's own domain.
-    public var prompt = "an emoji of {a class}"
+    public var prompt = "a photo of {a class}"
     /// Stratified draws of (t, ε), the same for all classes.
     public var draws = 8
     public var timeWeight = LatentDistillationSettings.TimeWeight.one

@@ -76,11 +76,13 @@ public struct KnownDataset: Sendable {
         return all.first { wanted == $0.name.lowercased() || wanted == $0.folder.lowercased() }
     }
 
-    /// The folder that a user means: a path as it is, else a data set's name or folder under `directory`.
+    /// The folder that a user means: a path as it is, else a data set's name or folder under `directory`. What is not in the
+    /// working directory's `data/` may be in that of the program's home; see `InstalledFiles`.
     public static func locate(_ text: String, directory: String = "data") -> String {
-        if Files.exists(text) || text.contains("/") { return text }
+        if Files.exists(text) { return text }
+        if text.contains("/") { return InstalledFiles.here.locate(text) }
         let folder = all.first { $0.name.lowercased() == text.lowercased() }?.folder ?? text
-        let path = "\(directory)/\(folder)"
+        let path = InstalledFiles.here.locate("\(directory)/\(folder)")
         return Files.exists(path) ? path : text
     }
 

@@ -22,14 +22,18 @@ extension RunConfiguration {
         /// What it stands for.
         public var summary: String {
             switch self {
-            case .small: "EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop"
+            case .small:
+                "EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop; for EmojiDG with the embedded "
+                    + "diffusion model, its prompts and styles"
             case .domainbed2020:
                 "DomainBed's published tables: ResNet-50 with torchvision's ImageNet weights V1, batch norm frozen"
             case .swad2021:
                 "SWAD's protocol: domainbed-2020 with SWAD, evaluated every 100 steps, 15,000 steps for DomainNet"
             case .domainbedHead:
                 "today's DomainBed: ResNet-50 with AugMix weights (timm's resnet50.ram_in1k), batch norm trained"
-            case .domainfusion2024: "swad-2021 with DomainFusion"
+            case .domainfusion2024:
+                "the DomainFusion paper's: swad-2021 with DomainFusion and Stable Diffusion 1.5, guidance 7.5, an LDM in "
+                    + "every step"
             }
         }
 
@@ -42,6 +46,8 @@ extension RunConfiguration {
             }
         }
 
+        private static let oneSeed = "one seed for the split and every draw (SWAD sets the second by --seed)"
+
         /// What this toolkit does otherwise than the code that the preset is named after.
         var knownDeviations: [String] {
             switch self {
@@ -52,16 +58,25 @@ extension RunConfiguration {
                     "evaluated after every 300th step and at the end (DomainBed: after the 1st, 301st, …)",
                     "one seed for the split and every draw (DomainBed derives the second from the run's arguments)",
                 ]
-            case .swad2021, .domainfusion2024:
-                ["one seed for the split and every draw (SWAD sets the second by --seed)"]
+            case .swad2021: [Self.oneSeed]
+            case .domainfusion2024:
+                [
+                    Self.oneSeed,
+                    "what the paper does not say is ours: w(t), the times t, candidates, strength, denoising steps, epochs "
+                        + "between rounds",
+                ]
             }
         }
     }
 
     /// The settings of a preset for a data set.
-    /// - Parameter dataset: its name or folder; what is published for it (steps, small images) takes effect.
-    public init(preset: Preset, dataset: String = "") {
+    /// - Parameters:
+    ///   - dataset: its name or folder; what is published for it (steps, small images) takes effect.
+    ///   - algorithm: nil for the preset's own.
+    public init(preset: Preset, dataset: String = "", algorithm name: String? = nil) {
         self.preset = preset.rawValue
+        algorithm.name = name ?? preset.algorithm
+        algorithm.hyperparameters = preset.hyperparameters(of: algorithm.name, dataset: dataset)
         guard preset != .small else { return }
         let known = KnownDataset.named(dataset)
         backbone.name = "resnet50"
@@ -79,26 +94,29 @@ extension RunConfiguration {
             averaging = AveragingSettings(.swad)
             if known?.name == "VLCS" { averaging.ratio = 0.2 }
         }
-        if preset == .domainfusion2024 { algorithm.name = "DomainFusion" }
         saveEvery = evaluateEvery
     }
 
     /// Whether the preset's numbers are DomainBed's, and so are the defaults of hyperparameters by data set.
     var followsDomainBed: Bool { preset != Preset.small.rawValue }
 
-    /// In what a run deviates from its preset: settings that were changed, other weights, and what is never alike.
+    /// In what a run deviates from its preset: settings that were changed, the algorithm's too, other weights, and what is never
+    /// alike. What a draw changes belongs to the draw.
     /// - Parameter weightsDigest: the SHA-256 of the weights file.
-    func deviations(dataset: String, weightsDigest: String?) -> [String] {
+    func deviations(dataset: String, weightsDigest: String?, registry: AlgorithmRegistry = .all) -> [String] {
         guard let preset = Preset(rawValue: preset) else { return ["the preset '\(self.preset)' is not known"] }
         // What a run is about, and where it works, is no deviation.
         let subject: Set<String> = [
             "data", "testDomains", "oracle", "algorithm.name", "seed", "draw", "saveEvery", "device", "skipCorrupt",
             "store", "backbone.weights", "backbone.gradientCheckpointing", "preset",
         ]
-        let standard = flattened(RunConfiguration(preset: preset, dataset: dataset))
-        let own = flattened(self)
+        var published = RunConfiguration(preset: preset, dataset: dataset, algorithm: algorithm.name)
+        (published.data, published.seed) = (dataset, seed)
+        published = (try? published.drawing(draw, registry: registry)) ?? published
+        let standard = published.flattened(registry)
+        let own = flattened(registry)
         var lines = own.keys.sorted().compactMap { key -> String? in
-            guard !subject.contains(key), !key.hasPrefix("algorithm."), own[key] != standard[key] else { return nil }
+            guard !subject.contains(key), own[key] != standard[key] else { return nil }
             return "\(key): \(own[key]?.text ?? "unset"), \(standard[key]?.text ?? "unset") in the preset"
         }
         if let weights = preset.weights, weightsDigest?.hasPrefix(weights.digest) != true {
@@ -107,7 +125,14 @@ extension RunConfiguration {
         return lines + preset.knownDeviations
     }
 
-    private func flattened(_ configuration: RunConfiguration) -> [String: JSONValue] {
-        (try? JSONValue(encoding: configuration))?.flattened() ?? [:]
+    /// All settings by their paths, the algorithm's defaults among them.
+    private func flattened(_ registry: AlgorithmRegistry) -> [String: JSONValue] {
+        var whole = self
+        if let found = try? registry.algorithm(named: algorithm.name),
+            let resolved = try? found.resolved(algorithm.hyperparameters)
+        {
+            whole.algorithm.hyperparameters = resolved
+        }
+        return (try? JSONValue(encoding: whole))?.flattened() ?? [:]
     }
 }

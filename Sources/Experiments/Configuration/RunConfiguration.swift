@@ -116,7 +116,8 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         // Nor those of additions.
         for (name, path) in Self.additions {
             guard let given = members.removeValue(forKey: name) else { continue }
-            guard let groups = given.object, name == "diffusion" || groups.values.allSatisfy({ $0.object != nil }) else {
+            guard let groups = given.object, name == "diffusion" || groups.values.allSatisfy({ $0.object != nil })
+            else {
                 throw UserError("\(source): \(name) takes a group of settings for each name, not \(given.text)")
             }
             result[keyPath: path] = JSONValue.object(result[keyPath: path] ?? [:]).overlaid(by: given).object

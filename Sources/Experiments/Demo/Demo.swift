@@ -12,11 +12,11 @@ public struct Demo: Sendable {
     /// The folder of both runs, the summary and the gallery.
     public var folder = "runs/demo"
     public var data = "data/EmojiDG"
-    public var packages = "data/packages"
+    public var packages = InstalledFiles.packages
     public var target = "unifont"
     public var seed = 0
     public var steps = 600
-    public var ldm = "Models/emoji-ldm"
+    public var ldm = EmbeddedModel.folder
     public var ldmDtype = ModelPrecision.float32
     public var store = "store"
 
@@ -54,6 +54,7 @@ public struct Demo: Sendable {
         settings.distillation.guidanceScale = 7.5
         settings.distillation.nodes = 8
         settings.distillation.draws = 2
+        settings.posterior.prompt = EmbeddedModel.prompt
         settings.augmentation.budget = 400
         settings.augmentation.redraw = true
         settings.augmentation.candidates = 3
@@ -63,6 +64,7 @@ public struct Demo: Sendable {
         settings.augmentation.steps = 8
         settings.augmentation.guidanceScale = 7.5
         settings.augmentation.contentPool = .candidatesAndSource
+        settings.augmentation.composition = .fourier
         settings.augmentation.prompts = ["{a style} emoji of {a class}"]
         settings.styles = Dictionary(
             uniqueKeysWithValues: Vendor.benchmark.filter { $0.rawValue != target }.map { ($0.rawValue, $0.style) })
@@ -89,7 +91,7 @@ public struct Demo: Sendable {
     public func run(threads: Int, report: @escaping @Sendable (String, RunEvent) -> Void) async throws -> Summary {
         let root = FilePath.folder(of: data)
         _ = try await EmojiDG.prepare(
-            into: root, packages: .standard(packages: packages))
+            into: root, packages: .standard(packages: InstalledFiles.here.locate(packages)))
         var runs: [String: Run] = [:]
         var context: AlgorithmContext?
         for (name, configuration) in try configurations() {

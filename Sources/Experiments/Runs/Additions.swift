@@ -15,12 +15,18 @@ public struct Additions {
         self.configuration = configuration
     }
 
-    /// The settings with all of the additions' own in them; nil stays nil.
+    /// The settings with all of the additions' own in them, those of the preset under what is given; nil stays nil.
     /// - Throws: ``UserError`` for an unknown name or an impossible value.
     static func resolved(_ given: RunConfiguration) throws -> RunConfiguration {
         var result = given
-        result.terms = try resolved(given.terms, "terms", terms)
-        result.images = try resolved(given.images, "images", images)
+        let preset = RunConfiguration.Preset(rawValue: given.preset)?.additions(dataset: given.data) ?? [:]
+        func underlaid(_ group: String, _ given: [String: JSONValue]?) -> [String: JSONValue]? {
+            guard let given else { return nil }
+            return Dictionary(
+                uniqueKeysWithValues: given.map { ($0, (preset[group]?[$0] ?? [:]).overlaid(by: $1)) })
+        }
+        result.terms = try resolved(underlaid("terms", given.terms), "terms", terms)
+        result.images = try resolved(underlaid("images", given.images), "images", images)
         guard result.terms != nil || result.images != nil else {
             guard given.diffusion == nil else {
                 throw UserError(
@@ -29,7 +35,8 @@ public struct Additions {
             }
             return result
         }
-        let diffusion = try DiffusionModelSettings(changes: .object(given.diffusion ?? [:]), path: "diffusion")
+        let asked = (preset["diffusion"] ?? [:]).overlaid(by: .object(given.diffusion ?? [:]))
+        let diffusion = try DiffusionModelSettings(changes: asked, path: "diffusion")
         result.diffusion = try JSONValue(encoding: diffusion).object
         return result
     }
@@ -40,6 +47,8 @@ public struct Additions {
         bare.terms = configuration.terms?.mapValues { _ in [:] }
         bare.images = configuration.images?.mapValues { _ in [:] }
         bare.diffusion = nil
+        // A preset's own are no defaults: what differs by the preset is another run.
+        bare.preset = ""
         let resolved = try resolved(bare)
         var result: [String: JSONValue] = [:]
         for (group, settings) in [

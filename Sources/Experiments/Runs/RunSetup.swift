@@ -36,7 +36,7 @@ struct RunSetup {
         _ given: RunConfiguration, registry: AlgorithmRegistry, threads: Int,
         report: @escaping @Sendable (RunEvent) -> Void
     ) throws {
-        try given.validate()
+        let (folder, held) = try given.openedData()
         let algorithm = try registry.algorithm(named: given.algorithm.name)
         var configuration = try Additions.resolved(given)
         configuration.algorithm.name = algorithm.name
@@ -44,15 +44,7 @@ struct RunSetup {
         backbone = try Backbones.named(given.backbone.name)
         configuration.backbone.name = backbone.name
         device = try Device(parsing: given.device)
-        weights = try Self.weights(given.backbone.weights, of: backbone)
-
-        let folder = try ImageFolder(given.data)
-        let held = try given.testDomains.map(folder.environment(named:))
-        guard given.oracle || Set(held).count < folder.environments.count else {
-            throw UserError(
-                "all domains are held out; leave at least one of \(folder.environments.joined(separator: ", "))")
-        }
-        testEnvironments = Set(held).sorted()
+        testEnvironments = held
         for line in folder.missingClasses { report(.warning("\(folder.root): \(line)")) }
         for line in KnownDataset.named(folder.name)?.differences(folder) ?? [] { report(.warning(line)) }
         if !folder.leftOut.isEmpty {
@@ -60,6 +52,9 @@ struct RunSetup {
                 .warning("\(folder.root): left out \(folder.leftOut.count) images that the list of duplicates names"))
         }
         if let warning = folder.unreadWarning { report(.warning(warning)) }
+        // What is wrong with the data is told first.
+        try configuration.requireModel(registry: registry)
+        weights = try Self.weights(given.backbone.weights, of: backbone)
         let readable = try ReadableImages(
             folder, skipCorrupt: configuration.skipCorrupt, threads: threads,
             remedy: "or leave out what cannot be read with --skip-corrupt", progress: { report(.loading($0, $1)) },
@@ -172,7 +167,8 @@ struct RunSetup {
             result["weights"] = .string(weights)
             result["weights_sha256"] = digest.map(JSONValue.string)
         }
-        let deviations = configuration.deviations(dataset: dataset.datasetName, weightsDigest: digest)
+        let deviations = configuration.deviations(
+            dataset: dataset.datasetName, weightsDigest: digest, registry: AlgorithmRegistry([algorithm]))
         result["deviations"] = .array(deviations.map(JSONValue.string))
         return .object(result)
     }

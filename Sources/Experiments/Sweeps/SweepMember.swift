@@ -42,6 +42,7 @@ public struct SweepMember: Sendable {
         let standard = try JSONValue(encoding: RunConfiguration()).flattened()
             .merging(defaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
             .merging(try Additions.defaults(of: configuration)) { $1 }
+            .merging(formerDefaults.flattened(prefix: "algorithm.hyperparameters")) { $1 }
         var own = try JSONValue(encoding: configuration).flattened().filter { standard[$0.key] != $0.value }
         let irrelevant = [
             "data", "device", "store", "saveEvery", "preset", "variant", "backbone.gradientCheckpointing",
@@ -53,6 +54,17 @@ public struct SweepMember: Sendable {
         }
         return .object(own)
     }
+
+    /// Hyperparameters whose defaults have changed, with what they were in the first sweeps: a run of those settings keeps its
+    /// name, one of today's defaults has another.
+    private static let formerDefaults: JSONValue = .object([
+        "ldm": .string(EmbeddedModel.folder), "distillation": .object(["prompt": .string(EmbeddedModel.prompt)]),
+        "posterior": .object(["prompt": .string(EmbeddedModel.prompt)]),
+        "augmentation": .object([
+            "prompts": .array([.string(EmbeddedModel.prompt)]), "composition": .string("fourier"),
+            "contentPool": .string("candidates"),
+        ]),
+    ])
 
     /// The member's state in the folder of its sweep.
     public func state(in sweep: String) -> State {

@@ -19,6 +19,14 @@ public enum Terminal {
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
     }
 
+    /// Whether a file is a terminal on which a line can be drawn again and again: a pipe, a log file and a terminal without such
+    /// (`TERM=dumb`) get plain lines, and so does who asks for them (`NO_COLOR`).
+    public static func isInteractive(
+        _ descriptor: Int32 = STDERR_FILENO, environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> Bool {
+        isatty(descriptor) != 0 && environment["TERM"] != "dumb" && (environment["NO_COLOR"] ?? "").isEmpty
+    }
+
     /// Writes a line to standard error; see ``plainText(_:keepsLines:)``.
     public static func printError(_ line: String) { writeError(plainText(line) + "\n") }
 

@@ -40,7 +40,10 @@ import Testing
     @Test(arguments: AugmentationSettings.Composition.allCases)
     func augmentsWithAModel(_ composition: AugmentationSettings.Composition) throws {
         try withTemporaryFolder { folder in
-            let settings = settings { $0.composition = composition }
+            let settings = settings {
+                $0.composition = composition
+                $0.contentPool = .candidates
+            }
             var ledger = Ledger()
             let first = try outcomes(settings, [0, 1], store: folder, ledger: &ledger)
             #expect(ledger.generatedMade == 6 && ledger.composedMade == 2)

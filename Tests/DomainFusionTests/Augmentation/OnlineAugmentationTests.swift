@@ -91,7 +91,7 @@ import Torch
                 someSettings { $0.budget = 0 }, rounds: 1, store: "\(folder)/s", run: "\(folder)/r",
                 generator: generator)[0]
             #expect(set.count == 27)
-            #expect(generator.prompts == ["an emoji of a lion", "an emoji of an apple", "an emoji of a hot dog"])
+            #expect(generator.prompts == ["a photo of a lion", "a photo of an apple", "a photo of a hot dog"])
             let seeds = set.records.flatMap(\.seeds)
             #expect(Set(seeds).count == 27 * 3 && seeds.allSatisfy { $0 < 1 << 52 })
             let record = try #require(set.records.first { $0.source == "d1/c2/0.png" })

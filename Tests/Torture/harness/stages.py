@@ -140,7 +140,7 @@ def ldm_vae(work):
 
 
 def finetune(model, *more):
-    return ["ldm", "finetune", "--model", str(model), "--data", "foxes", "--output", "lora", "--steps", "6",
+    return ["ldm", "finetune", "--ldm", str(model), "--data", "foxes", "--output", "lora", "--steps", "6",
             "--log-every", "1", "--save-every", "2", "--threads", "1", *more]
 
 
@@ -168,7 +168,7 @@ def stages(harness):
         Stage("augment into the store", ["augment", "set/a/cat/0.png", "--label", "cat", "--ldm", str(tiny),
               "--candidates", "4", "--steps", "4", "--store", "store", "--threads", "1", "--output", "x.png"],
               dataset, ["store", "x.png"]),
-        Stage("ldm merge", ["ldm", "merge", "--model", str(tiny), "--lora", str(harness.lora), "--output", "merged"],
+        Stage("ldm merge", ["ldm", "merge", "--ldm", str(tiny), "--lora", str(harness.lora), "--output", "merged"],
               nothing, ["merged"]),
     ]
     if harness.emoji_list is not None:

@@ -63,7 +63,7 @@ def cut_model(bench):
         raise Skip("no whole Models/emoji-ldm")
     model = bench.place / "model"
     shutil.copytree(harness.large_model, model)
-    running = bench.start("ldm", "sample", "--model", "model", "--prompt", "a horse", "--steps", "4", "--output", "x.png")
+    running = bench.start("ldm", "sample", "--ldm", "model", "--prompt", "a horse", "--steps", "4", "--output", "x.png")
     part = bench.random.choice(["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"])
     running.wait(bench.random.uniform(0.2, 2))
     os.truncate(model / part, bench.random.randrange(1 << 20))

@@ -78,7 +78,7 @@ def trials(harness):
                      "--threads", "1", "--output", "model", "--work", "NAME"],
             "model": ["ldm", "train", "vae", "--corpus", "corpus", "--image-size", "32", "--batch-size", "2", "--steps",
                       "1", "--threads", "1", "--work", "work", "--output", "NAME"],
-            "merge": ["ldm", "merge", "--model", tiny, "--lora", harness.lora, "--output", "NAME"],
+            "merge": ["ldm", "merge", "--ldm", tiny, "--lora", harness.lora, "--output", "NAME"],
             "store": ["augment", "set/a/cat/0.png", "--label", "cat", "--ldm", tiny, "--steps", "2", "--candidates", "1",
                       "--output", "x.png", "--store", "NAME"],
         }

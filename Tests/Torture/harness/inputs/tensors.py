@@ -185,7 +185,7 @@ def torch_cases(weights, count):
 
 
 def sample(model, *more):
-    return ["ldm", "sample", "--model", model, "--prompt", "a fox", "--steps", "1", "--output", "x.png", *map(str, more)]
+    return ["ldm", "sample", "--ldm", model, "--prompt", "a fox", "--steps", "1", "--output", "x.png", *map(str, more)]
 
 
 def formats(harness):

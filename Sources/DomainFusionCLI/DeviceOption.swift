@@ -1,0 +1,14 @@
+import ArgumentParser
+import Torch
+
+/// Where a command computes.
+struct DeviceOption: ParsableArguments {
+    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps; auto, the fastest, by default.")
+    var device: String?
+
+    /// The device's name, `auto` where none is given.
+    var name: String { device ?? "auto" }
+
+    /// - Throws: a one-line error for a device that is not there.
+    func found() throws -> Device { try Device(parsing: name) }
+}
