@@ -107,7 +107,7 @@ struct AdditionsTests {
         #expect(message { $0.images = ["cdga": [:]] } == "images: no 'cdga'; known: ola")
         #expect(
             message { $0.terms = ["ld": ["weihgt": 1]] } == "terms.ld: unknown setting 'weihgt'; did you mean weight?")
-        #expect(message { $0.terms = ["ld": ["weight": -1]] } == "terms.ld.weight: must be at least 0")
+        #expect(message { $0.terms = ["ld": ["weight": -1]] } == "terms.ld.weight: -1.0 is below 0")
         #expect(
             message { $0.images = ["ola": ["weight": 2]] }?.hasSuffix(
                 "set how many are synthetic with images.ola.share") == true)

@@ -80,7 +80,7 @@ extension Addition where Part == any MinibatchSource {
             AugmentationSettings(),
             refusal: SettingRule("weight") {
                 $0.weight == 1
-                    ? nil : "an algorithm weighs all its images alike; set how many are synthetic with share"
+                    ? nil : "an algorithm weighs all its images alike; set how many are synthetic with images.ola.share"
             }, make: { try SyntheticMinibatches($0, $1, judge: judge) })
     }
 }
