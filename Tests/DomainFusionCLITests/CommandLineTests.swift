@@ -68,6 +68,9 @@ struct CommandLineTests {
         #expect {
             try train("--data photos --ldm other")
         } throws: { "\($0)".hasPrefix("--ldm: ERM takes no diffusion model") }
+        // What is added to an algorithm asks it, too.
+        let added: TrainCommand = try parsed("train --data photos --test-domain a --term ld --ldm other")
+        #expect(try added.options.configuration().diffusion?["ldm"] == "other")
         // A sweep gives it to the algorithms that take one.
         let sweep: SweepCommand = try parsed("sweep --dataset photos --algorithms ERM,MODE-A --ldm other")
         func hyperparameters(_ name: String) throws -> JSONValue {
