@@ -27,7 +27,7 @@ public final class LowRankAdapters {
     public let alpha: Double
     /// The ends of the adapted layers' names, as they were asked for.
     public let targets: [String]
-    /// In the order of the model's parameters.
+    /// The adapted layers in the order of the model's parameters.
     public let layers: [Layer]
     /// A and B of all layers under peft's keys, `NAME.lora_A.weight` and `NAME.lora_B.weight`, in float32.
     public let store: ParameterStore
