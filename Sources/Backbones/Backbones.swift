@@ -1,8 +1,9 @@
 import Foundations
 import Torch
 
-/// All backbones.
+/// The registry of the networks that a ``Classifier`` can be built on.
 public enum Backbones {
+    /// Every backbone that there is, in the order of help texts.
     public static let all: [BackboneDescription] =
         ResNet.Depth.allCases.map(resNet) + EfficientNetLite.Origin.allCases.flatMap(efficientNetLite)
         + [regNetY, convNeXt] + transformers

@@ -11,7 +11,9 @@ import Torch
 /// Convolutions run channels-last, which saves about a fifth of a step on CPUs (Benchmarks/README.md). A copy of the value
 /// is the same network.
 public struct Classifier {
+    /// How a classifier is built and trained, apart from its number of classes.
     public struct Options: Sendable, Equatable, Codable {
+        /// Options of the backbone.
         public var backbone: BackboneOptions
         /// Probability that a feature is zeroed while training.
         public var dropout: Double
@@ -21,6 +23,7 @@ public struct Classifier {
         /// ``Classifier/parameterGroups``. 1 is one rate for all.
         public var layerDecay: Double
 
+        /// Options; the defaults train all layers at one rate without dropout.
         public init(
             backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0, linearProbe: Bool = false,
             layerDecay: Double = 1
@@ -32,20 +35,26 @@ public struct Classifier {
         }
     }
 
+    /// The registry's entry that the backbone was built from.
     public let description: BackboneDescription
+    /// How the classifier was built.
     public let options: Options
+    /// Number of logits for each image.
     public let classCount: Int
     /// All parameters, under the keys of the backbone's public checkpoints; those that are trained record gradients.
     public let store: ParameterStore
     /// Draws dropout and stochastic depth; a checkpoint keeps its state.
     public let generator: Generator
+    /// The network below the head.
     public let backbone: any Backbone
+    /// The linear layer [featureCount] → [classes] over the features.
     public let head: Linear
     /// Whether the head was initialised freshly, since the weights have none for this number of classes.
     public let headIsFresh: Bool
     /// A line for people on what of the weights' file was read and under which keys, where that is not all as it is.
     public let weightsNote: String?
 
+    /// Builds the backbone and its head, on `device` in float32.
     /// - Parameters:
     ///   - weights: copied into the classifier; nil starts from random ones. A head for another number of classes is
     ///     left out; everything else must fit.
@@ -101,6 +110,7 @@ public struct Classifier {
         nonmutating set { store.isTraining = newValue }
     }
 
+    /// Features of images, after dropout in training.
     /// - Parameters:
     ///   - images: [N, 3, H, W], normalised.
     ///   - visit: see ``Backbone/features(_:visit:)``.
@@ -118,10 +128,12 @@ public struct Classifier {
         return noGrad { backbone.features(images, visit: visit) }
     }
 
+    /// The head alone: logits of features.
     /// - Parameter features: [N, ``Backbone/featureCount``].
     /// - Returns: logits [N, classes].
     public func logits(_ features: Tensor) -> Tensor { head(features) }
 
+    /// Logits of images: ``features(_:visit:)``, then ``logits(_:)``.
     /// - Parameter images: [N, 3, H, W], normalised.
     /// - Returns: logits [N, classes].
     public func callAsFunction(_ images: Tensor) -> Tensor { logits(features(images)) }

@@ -4,15 +4,20 @@ import Foundation
 public struct EmojiItem: Sendable, Hashable {
     /// Who may see an item: no item of the benchmark is ever seen by the embedded LDM, in any style.
     public enum Split: String, Sendable, Codable {
-        case benchmark, corpus
+        /// For training and testing classifiers; the LDM never sees it.
+        case benchmark
+        /// For training the embedded LDM; no classifier is tested on it.
+        case corpus
     }
 
+    /// The one code point of the emoji: 0x1F981.
     public let codePoint: UInt32
     /// The name that Unicode gives it: "lion".
     public let name: String
     /// The subgroup that Unicode puts it in: "animal-mammal".
     public let subgroup: String
 
+    /// An item as Unicode lists it.
     public init(codePoint: UInt32, name: String, subgroup: String) {
         self.codePoint = codePoint
         self.name = name

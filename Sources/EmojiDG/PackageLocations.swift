@@ -9,6 +9,7 @@ public struct PackageLocations: Sendable {
     /// The folder with PyPI packages unpacked by `scripts/bootstrap`.
     public var packages: String
 
+    /// The places of one's own packages; ``standard(packages:)`` knows the usual ones.
     public init(emojiTest: String, artwork: [Vendor: [String]], packages: String) {
         self.emojiTest = emojiTest
         self.artwork = artwork

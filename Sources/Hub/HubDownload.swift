@@ -22,10 +22,13 @@ public struct HubDownload: Sendable {
         case note(String)
         /// Bytes of a file that are there.
         case progress(file: String, bytes: Int, of: Int)
+        /// So many bytes of this file of the repository are on the disk now.
         case fetched(file: String, bytes: Int)
     }
 
+    /// The hub's address, the token, and whether there is a network: by default of the environment.
     public var settings: HubSettings
+    /// The cache that files are put into.
     public var cache: HubCache
     /// Which form of the weights is chosen where there are several: see ``ModelFiles/Selection``.
     public var precision: ModelPrecision
@@ -33,6 +36,7 @@ public struct HubDownload: Sendable {
     public var needsVariant = false
     /// Called while bytes come and while waiting; what it throws ends the download, which can be gone on with.
     public var poll: @Sendable () throws -> Void = {}
+    /// Called with what happens, for a progress bar; by default nobody is told.
     public var report: @Sendable (Event) -> Void = { _ in }
     var retries = RetryPolicy()
     /// Nothing coming for so long breaks a connection off.

@@ -31,10 +31,13 @@ public struct Denoising: Sequence, IteratorProtocol {
     public struct Guidance {
         /// States of the negative prompts [N, tokens, width].
         public let negative: Tensor
+        /// Weight of the difference between prompt and negative prompt; 1 is no guidance.
         public let scale: Double
-        /// See ``GenerationSettings/guidanceRescale``.
+        /// How far guided predictions are brought back to the spread of unguided ones, 0…1; see
+        /// ``GenerationSettings/guidanceRescale``.
         public let rescale: Double
 
+        /// Guidance away from negative prompts, whose states are [N, tokens, width].
         public init(negative: Tensor, scale: Double, rescale: Double = 0) {
             self.negative = negative
             self.scale = scale
@@ -65,6 +68,7 @@ public struct Denoising: Sequence, IteratorProtocol {
     private var index: Int
     private var latents: Tensor
 
+    /// A walk from noise, or from anywhere on the way.
     /// - Parameters:
     ///   - latents: [N, C, h, w] at the noise level that `scheduler` has at the first of `range`.
     ///   - context: prompt states [N, tokens, width].
@@ -88,6 +92,7 @@ public struct Denoising: Sequence, IteratorProtocol {
         index = self.range.lowerBound
     }
 
+    /// Evaluates the U-Net once and takes the step; nil at the end.
     public mutating func next() -> Step? {
         guard index < range.upperBound else { return nil }
         let timestep = scheduler.timesteps[index]

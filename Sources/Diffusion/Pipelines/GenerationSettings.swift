@@ -24,6 +24,7 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     /// How much of the noise ``DDIMScheduler`` draws anew in each step: 0 none, 1 as much as DDPM.
     public var eta: Double
 
+    /// Settings; those of Stable Diffusion's first demonstrations by default, with 20 steps.
     public init(
         steps: Int = 20, guidanceScale: Double = 7.5, strength: Double = 0.6, negativePrompt: String = "",
         guidanceRescale: Double = 0, scheduler: String? = nil, eta: Double = 0

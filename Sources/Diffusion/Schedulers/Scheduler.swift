@@ -30,6 +30,7 @@ public protocol Scheduler: Sendable {
     /// - Throws: ``UserError`` naming the setting that is not supported.
     static func check(_ config: SchedulerConfig) throws
 
+    /// A sampler for one walk.
     /// - Parameter steps: number of steps of a whole walk, 1 ... `config.trainTimesteps`.
     /// - Throws: ``UserError`` if there cannot be so many steps, or what ``check(_:)`` throws.
     init(_ config: SchedulerConfig, steps: Int) throws
@@ -60,17 +61,23 @@ public protocol Scheduler: Sendable {
 }
 
 extension Scheduler {
+    /// 1: the sample of a walk's beginning is standard normal noise.
     public var initNoiseSigma: Double { 1 }
 
+    /// Whether noise is drawn; samplers that draw none need not say so.
     public var isStochastic: Bool { false }
 
+    /// Nothing: samplers of one step remember nothing of those before.
     public var memory: [String: Tensor] {
         get { [:] }
         set {}
     }
 
+    /// The sample as it is; samplers over σ scale it.
     public func scaleModelInput(_ sample: Tensor, at index: Int) -> Tensor { sample }
 
+    /// Clean samples mixed with noise as the training did at `timesteps[index]`
+    /// (``NoiseSchedule/addNoise(to:noise:timesteps:)``).
     public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
         schedule.addNoise(to: original, noise: noise, timesteps: [Int(timesteps[index])])
     }

@@ -13,6 +13,7 @@ public enum PredictionType: String, Codable, Sendable {
 
 /// How the noise variance β grows over the training timesteps.
 public enum BetaSchedule: String, Codable, Sendable {
+    /// Evenly from the first to the last timestep.
     case linear
     /// Linear in √β: Stable Diffusion's.
     case scaledLinear = "scaled_linear"
@@ -34,7 +35,7 @@ public enum TimestepSpacing: String, Codable, Sendable {
 public enum VarianceType: String, Codable, Sendable {
     /// The posterior's variance for a data point.
     case fixedSmall = "fixed_small"
-    /// β itself.
+    /// β itself: the larger of the two variances of Ho et al. 2020.
     case fixedLarge = "fixed_large"
 }
 
@@ -62,12 +63,15 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     public var betaEnd: Double?
     /// Linear by default, `scaled_linear` of ``LCMScheduler``.
     public var betaSchedule: BetaSchedule?
+    /// What the model learned to predict.
     public var predictionType = PredictionType.epsilon
+    /// How inference timesteps are chosen; nil for the sampler's own default.
     public var timestepSpacing: TimestepSpacing?
     /// Added to every timestep of `leading` spacing.
     public var stepsOffset = 0
     /// Whether the predicted x₀ is clamped to ±``clipSampleRange`` (for pixels, not for latents).
     public var clipSample: Bool?
+    /// What a predicted x₀ is clamped to, if ``clipSample`` says so.
     public var clipSampleRange = 1.0
     /// Whether the last step goes to a noise-free sample, rather than to the level of timestep 0.
     public var setAlphaToOne: Bool?
@@ -85,6 +89,7 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     public var sigmaMin: Double?
     /// The highest noise level σ; that of the first timestep by default.
     public var sigmaMax: Double?
+    /// The noise level that the last step over σ leads to.
     public var finalSigma = FinalSigma.zero
 
     /// Order of ``DPMSolverMultistepScheduler`` and ``UniPCMultistepScheduler``: 1 or 2.
@@ -108,6 +113,7 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     /// Settings of the file with values that are not supported, by key: refused by the samplers that would use them.
     var unsupported: [String: String] = [:]
 
+    /// diffusers' defaults for what a file leaves out.
     public init() {}
 
     /// The settings that Stable Diffusion 1.x and 2.x were trained with, for sampling by DDIM.

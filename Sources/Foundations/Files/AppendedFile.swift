@@ -33,6 +33,7 @@ public final class AppendedFile {
         let path: String
         let code: Int32
 
+        /// The file, the system's reason and the remedy, in one line.
         public var description: String {
             let remedy = [ENOSPC, EDQUOT].contains(code) ? "free some disk space" : "check its folder and permissions"
             return "\(path): cannot be written: \(String(cString: strerror(code))); \(remedy), and run again"

@@ -2,8 +2,9 @@ import Foundation
 
 /// Size and SHA-256 of some files of a folder, so that damage shows when they are read back.
 public struct FileManifest: Codable, Equatable, Sendable {
+    /// What one file was when the manifest was written.
     public struct File: Codable, Equatable, Sendable {
-        /// Bytes.
+        /// Number of bytes in the file.
         public let size: Int
         /// 64 hexadecimal digits.
         public let sha256: String

@@ -5,8 +5,10 @@ import Foundation
 public struct SHA256Sum {
     private var hash = SHA256()
 
+    /// The sum of nothing so far.
     public init() {}
 
+    /// Adds bytes to the contents.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
     /// Adds a text's UTF-8 bytes.
@@ -15,6 +17,7 @@ public struct SHA256Sum {
         text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
     }
 
+    /// The sum of what was added, 64 lower-case digits; more may be added after.
     public var hexadecimal: String {
         Foundations.hexadecimal(hash.finalize())
     }
