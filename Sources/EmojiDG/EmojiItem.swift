@@ -33,8 +33,8 @@ public struct EmojiItem: Sendable, Hashable {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// By the CRC-32 of ``hex``: two thirds of the items of the ten classes are the benchmark; the others and every
-    /// item outside the classes are the LDM's corpus.
+    /// Whether the item is the benchmark's or the corpus', by the CRC-32 of ``hex``: two thirds of the items of the ten
+    /// classes are the benchmark; the others and every item outside the classes are the LDM's corpus.
     public var split: Split {
         emojiClass != nil && crc32(hex) % 3 != 0 ? .benchmark : .corpus
     }

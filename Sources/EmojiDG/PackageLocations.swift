@@ -2,7 +2,7 @@ import Foundation
 
 /// Where the source packages' files lie.
 public struct PackageLocations: Sendable {
-    /// `emoji-test.txt` of Unicode.
+    /// The path of Unicode's `emoji-test.txt`, which lists all emoji by subgroup.
     public var emojiTest: String
     /// Each vendor's files: one folder of SVG files named by code point, or fonts in the order they are searched.
     public var artwork: [Vendor: [String]]

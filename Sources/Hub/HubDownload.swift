@@ -42,6 +42,7 @@ public struct HubDownload: Sendable {
     /// Nothing coming for so long breaks a connection off.
     var stallSeconds = 30.0
 
+    /// Downloads into a cache, with the environment's settings unless others are given.
     /// - Throws: `ModelError` for variables in the environment that cannot be used.
     public init(
         settings: HubSettings? = nil, cache: HubCache = HubCache(), precision: ModelPrecision = .float32

@@ -24,7 +24,7 @@ public struct LDMCorpus {
 
     /// The images' entries, in the order of ``images``.
     public let entries: [Entry]
-    /// uint8 [N, 3, size, size]
+    /// The pixels of all images, uint8 [N, 3, size, size].
     public let images: Tensor
     /// Side of the images in pixels.
     public let size: Int
@@ -46,6 +46,7 @@ public struct LDMCorpus {
         }
     }
 
+    /// Decodes all images of the folder that `domainfusion data prepare emoji` wrote.
     /// - Throws: an error naming the folder or the file, and the remedy.
     public init(folder: String, size: Int) throws {
         let records = try EmojiRecord.read(from: folder)

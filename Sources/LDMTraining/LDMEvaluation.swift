@@ -9,9 +9,9 @@ import Torch
 
 /// How good the embedded LDM is, in numbers: what its model card says.
 public struct LDMEvaluation: Codable, Sendable {
-    /// Of the VAE, on held-out items, in decibels.
+    /// Peak signal-to-noise ratio of the VAE's reconstructions of held-out items, in decibels.
     public let reconstructionPSNR: Double
-    /// Of the VAE, on held-out items, in [0, 1].
+    /// Mean absolute error of opponent colours in the VAE's reconstructions of held-out items, in [0, 1].
     public let opponentColourError: Double
     /// A judge's accuracy on real held-out images, and on generated ones: the class and the style that the prompt names.
     public let classJudgeOnReal: Double
@@ -170,6 +170,7 @@ struct CorpusJudge {
 
 /// Where the judges' ImageNet weights lie.
 public enum CorpusJudgeWeights {
+    /// The path of the weights of the judges' backbone.
     /// - Throws: `UserError` that says how to get them.
     public static func installed() throws -> String {
         guard let found = try Backbones.named("tf_efficientnet_lite0").installedWeights() else {

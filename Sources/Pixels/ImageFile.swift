@@ -30,7 +30,7 @@ public enum ImageFile {
         case png = "PNG"
         /// WebP, lossy and lossless.
         case webP = "WebP"
-        /// Windows bitmaps.
+        /// Windows bitmaps without compression.
         case bmp = "BMP"
     }
 

@@ -123,7 +123,7 @@ public struct ColorJitter: ImageTransform {
     public struct Amounts: Sendable, Equatable {
         /// The order of the changes.
         public var order: [Change]
-        /// Factors about 1.
+        /// Factors about 1 of the change of the same name: 1 changes nothing.
         public var brightness, contrast, saturation: Double
         /// Turns of the colour circle about 0.
         public var hue: Double

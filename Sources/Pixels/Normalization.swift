@@ -7,6 +7,7 @@ public struct Normalization: Sendable, Equatable {
     /// The number of every sample: three tables of 256.
     private let table: [Float]
 
+    /// A normalisation by three means and three deviations.
     /// - Precondition: three means and three deviations above 0.
     public init(mean: [Float], deviation: [Float]) {
         precondition(

@@ -21,6 +21,7 @@ public struct ConfigReader {
     let values: [String: JSONValue]
     private var seen: Set<String> = []
 
+    /// Reads the file, of which no key counts as read yet.
     /// - Throws: ``ModelError`` when the file is missing, not a JSON object, or names a key twice.
     public init(path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else {
@@ -134,6 +135,7 @@ public struct ConfigReader {
     /// Keys that do not change what a model computes.
     public mutating func ignore(_ keys: [String]) { seen.formUnion(keys) }
 
+    /// Ends the reading of a file, all of whose keys must have been read, required or ignored.
     /// - Throws: ``ModelError`` naming the keys that nobody read.
     public func finish() throws {
         let unknown = values.keys.filter { !seen.contains($0) && !$0.hasPrefix("_") }.sorted()

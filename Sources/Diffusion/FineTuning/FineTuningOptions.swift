@@ -5,7 +5,7 @@ import Torch
 public struct FineTuningOptions: Sendable, Codable, Equatable {
     /// How the learning rate goes on after its warm-up.
     public enum Schedule: String, Sendable, Codable, CaseIterable {
-        /// Stays where it is.
+        /// The learning rate stays where it is after the warm-up.
         case constant
         /// Falls evenly to 0 at the last update.
         case linear
@@ -27,7 +27,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     public var warmup = 0
     /// AdamW's decoupled weight decay.
     public var weightDecay = 1e-2
-    /// Limit of the gradient's norm.
+    /// The gradient's norm above which it is scaled down to this.
     public var maximumNorm = 1.0
     /// γ of the min-SNR weighting (Hang et al. 2023; 5 is usual), or 0 for none.
     public var minSNR = 0.0
@@ -54,6 +54,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     /// The type to load the model's weights in: frozen ones are kept in the type they are computed in.
     public var weightType: DType { loraRank > 0 ? precision.dtype : .float32 }
 
+    /// Checks that every option is in its range.
     /// - Throws: ``UserError`` naming the first value that makes no sense.
     public func validate() throws {
         func require(_ condition: Bool, _ message: String) throws {

@@ -186,12 +186,13 @@ private struct Decoder {
 
 /// The encoder's distribution over latents: a diagonal Gaussian, before scaling.
 public struct LatentDistribution {
-    /// [N, latentChannels, h, w]
+    /// Mean of each number of a latent, [N, latentChannels, h, w].
     public let mean: Tensor
     /// Logarithm of the variance, in [−30, 20].
     public let logVariance: Tensor
 
-    /// `mean + deviation · noise`.
+    /// A latent drawn from the distribution: `mean + deviation · noise`, with standard normal noise of the mean's
+    /// shape.
     public func sample(noise: Tensor) -> Tensor { mean + (logVariance * 0.5).exp() * noise }
 
     /// Divergence from the standard normal distribution, summed over a latent: [N].

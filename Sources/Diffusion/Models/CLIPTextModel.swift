@@ -13,7 +13,7 @@ public struct CLIPTextConfig: Sendable, Equatable {
     public var layers = 12
     /// Attention heads of each layer, a divisor of the width (`num_attention_heads`).
     public var heads = 8
-    /// Tokens of a prompt.
+    /// Tokens of a prompt, padding among them (`max_position_embeddings`).
     public var length = 77
     /// The activation by its name in the file: `quick_gelu` or `gelu` (`hidden_act`).
     public var activation = "quick_gelu"

@@ -15,9 +15,9 @@ import Torch
 public struct Denoising: Sequence, IteratorProtocol {
     /// Where the walk is after one evaluation.
     public struct Step {
-        /// 0 ..< count
+        /// The evaluation's number in the whole walk: 0 ..< ``count``.
         public let index: Int
-        /// Evaluations of the whole walk.
+        /// Evaluations of the whole walk, from noise to an image.
         public let count: Int
         /// The time step that the U-Net was evaluated at.
         public let timestep: Double

@@ -12,7 +12,7 @@ public struct DDIMInverseScheduler: Scheduler {
     public let config: SchedulerConfig
     /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
-    /// In ascending order.
+    /// Training timesteps in ascending order; one evaluation a step.
     public var timesteps: [Double] { levels.map(Double.init) }
 
     private let levels: [Int]

@@ -15,6 +15,7 @@ public final class AppendedFile {
 
     deinit { close(descriptor) }
 
+    /// Writes all of the data at the file's end.
     /// - Throws: ``AppendedFile/Failure`` naming the file.
     public func append(_ data: Data) throws {
         try data.withUnsafeBytes { bytes in

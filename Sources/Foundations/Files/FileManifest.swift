@@ -6,14 +6,14 @@ public struct FileManifest: Codable, Equatable, Sendable {
     public struct File: Codable, Equatable, Sendable {
         /// Number of bytes in the file.
         public let size: Int
-        /// 64 hexadecimal digits.
+        /// SHA-256 of the contents, 64 lower-case hexadecimal digits.
         public let sha256: String
     }
 
-    /// By name in the folder.
+    /// The files by their names in the folder.
     public let files: [String: File]
 
-    /// Of those of the files that there are.
+    /// Takes down those of these files that there are.
     public init(folder: String, names: some Sequence<String>) {
         var files: [String: File] = [:]
         for name in names {

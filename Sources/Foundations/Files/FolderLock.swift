@@ -42,6 +42,7 @@ public final class FolderLock {
         return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
+    /// Checks that the folder is still there and held, before something is written into it.
     /// - Throws: ``UserError`` once the folder is gone: what is written then would be half of a training.
     public func check() throws {
         var own = stat()

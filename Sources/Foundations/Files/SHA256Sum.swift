@@ -22,21 +22,21 @@ public struct SHA256Sum {
         Foundations.hexadecimal(hash.finalize())
     }
 
-    /// Of a text's UTF-8 bytes.
+    /// The sum of a text's UTF-8 bytes, 64 hexadecimal digits.
     public static func of(_ text: String) -> String {
         var sum = SHA256Sum()
         sum.update(text)
         return sum.hexadecimal
     }
 
-    /// Of bytes that follow one another.
+    /// The sum of bytes that follow one another, 64 hexadecimal digits.
     public static func of(_ parts: UnsafeRawBufferPointer...) -> String {
         var sum = SHA256Sum()
         for part in parts { sum.update(part) }
         return sum.hexadecimal
     }
 
-    /// Of a file's bytes.
+    /// The sum of a file's bytes, 64 hexadecimal digits.
     /// - Throws: ``FileFormatError`` when it cannot be read.
     public static func of(file path: String) throws -> String {
         guard let found = sizeAndSum(file: path) else {
@@ -47,7 +47,7 @@ public struct SHA256Sum {
         return found.sha256
     }
 
-    /// Of a file's bytes, read part by part, and how many they are.
+    /// The sum of a file's bytes, read part by part, and how many they are.
     /// - Returns: nil where the file cannot be read; `errno` says why.
     public static func sizeAndSum(file path: String) -> (size: Int, sha256: String)? {
         let descriptor = FilePath.withSystemPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }

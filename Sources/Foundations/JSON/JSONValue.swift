@@ -22,10 +22,10 @@ public enum JSONValue: Sendable, Equatable {
         self = try JSONDecoder().decode(JSONValue.self, from: Self.encoder.encode(value))
     }
 
-    /// A list of whole numbers.
+    /// A list of whole numbers: `[1, 2]`.
     public init(_ numbers: [Int]) { self = .array(numbers.map(JSONValue.int)) }
 
-    /// A list of texts.
+    /// A list of texts: `["art", "photo"]`.
     public init(_ texts: [String]) { self = .array(texts.map(JSONValue.string)) }
 
     /// The value that a text says, with the numbers that Python writes and JSON has no words for: `NaN`, `Infinity`,
@@ -56,9 +56,9 @@ public enum JSONValue: Sendable, Equatable {
     public var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
     /// The elements of a list; nil for any other value.
     public var array: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
-    /// A list of texts alone.
+    /// The texts of a list that holds nothing else; nil for any other value.
     public var strings: [String]? { all(\.string) }
-    /// A list of whole numbers alone.
+    /// The numbers of a list that holds whole ones alone; nil for any other value.
     public var ints: [Int]? { all(\.int) }
     /// The text of a string; nil for any other value.
     public var string: String? { if case .string(let text) = self { text } else { nil } }

@@ -54,6 +54,7 @@ public struct Interruption: Error, CustomStringConvertible, Sendable {
         return number == 0 ? nil : Interruption(signal: number)
     }
 
+    /// Ends work that can be taken up again, where a signal asks for it: call it between two parts of the work.
     /// - Throws: ``Interruption`` once a signal has come.
     public static func poll() throws {
         if let current { throw current }

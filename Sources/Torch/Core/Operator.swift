@@ -130,7 +130,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         return results
     }
 
-    /// Calls an operator for its effect.
+    /// Calls an operator for its effect, such as one that works in place.
     public func run(_ inputs: Value...) {
         call(inputs, capacity: 1) { outputs in
             for output in outputs where output.tag == Int32(CT_TENSOR) {

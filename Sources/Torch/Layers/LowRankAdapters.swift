@@ -9,9 +9,9 @@ public final class LowRankAdapters {
     public struct Layer {
         /// The layer's name: its weights' key without `.weight`.
         public let name: String
-        /// A, [r, in].
+        /// The matrix A, [r, in], through which inputs go first.
         public let down: Tensor
-        /// B, [out, r].
+        /// The matrix B, [out, r], which brings them to the layer's width.
         public let up: Tensor
         let scale: Double
 

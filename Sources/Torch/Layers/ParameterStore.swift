@@ -76,7 +76,11 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     private var isVerified = false
     private var index: [String: Int] = [:]
 
-    /// A freshly initialised store.
+    /// A store that draws fresh parameters.
+    /// - Parameters:
+    ///   - seed: of the draws, which come in the order in which the model is built.
+    ///   - device: where parameters are made; they are drawn on the CPU, so that the numbers are the same.
+    ///   - dtype: the floating-point type of the parameters.
     public init(seed: UInt64, device: Device = .cpu, dtype: DType = .float32) {
         generator = Generator(seed: seed)
         checkpoint = nil
@@ -101,7 +105,7 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     /// The trainable tensors in the order in which they were made.
     public var parameters: [Tensor] { entries.filter(\.isParameter).map(\.tensor) }
 
-    /// Number of trainable scalars.
+    /// Number of trainable scalars, such as 25.6 million of a ResNet-50.
     public var parameterCount: Int { entries.filter(\.isParameter).reduce(0) { $0 + $1.tensor.count } }
 
     /// The parameter or buffer under a key; nil where there is none.
@@ -269,7 +273,7 @@ public struct Scope {
     /// The numbered place below this one: `scope / 0` is called `PATH.0`, as in PyTorch's `ModuleList`.
     public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
 
-    /// A trainable tensor called `path.name`.
+    /// Makes or loads a trainable tensor called `path.name`.
     public func parameter(_ name: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
         store.make((self / name).path, shape, isParameter: true, dtype: nil, initialise: initialiser.fill)
     }

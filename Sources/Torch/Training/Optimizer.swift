@@ -89,7 +89,7 @@ public final class Optimizer {
     /// The parameters of all groups, in order.
     public var parameters: [Tensor] { groups.flatMap(\.parameters) }
 
-    /// Forgets the gradients.
+    /// Forgets the gradients of all parameters, whose ``Tensor/grad`` is then nil.
     public func zeroGrad() {
         for group in groups {
             for parameter in group.parameters { parameter.grad = nil }
