@@ -2,7 +2,7 @@ import Torch
 
 /// A network that turns images into one vector each.
 ///
-/// A backbone is built from a ``Torch/Scope``, so that its parameters carry the keys of the public checkpoints.
+/// A backbone is built from a `Scope`, so that its parameters carry the keys of the public checkpoints.
 public protocol Backbone {
     /// Width of the vectors.
     var featureCount: Int { get }

@@ -87,7 +87,7 @@ public struct BackboneDescription: Sendable {
 
     /// Refuses weights that say to be of another network of the same keys.
     /// - Parameter path: their file.
-    /// - Throws: ``UserError`` naming both networks.
+    /// - Throws: `UserError` naming both networks.
     func check(_ weights: StateDict, file path: String) throws {
         guard let other = claim(weights, path), other != name else { return }
         throw UserError(

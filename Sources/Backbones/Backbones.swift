@@ -9,7 +9,7 @@ public enum Backbones {
         + [regNetY, convNeXt] + transformers
 
     /// The backbone of this name. Case, `-` and `_` do not matter: `EfficientNetLite0`, `resnet-50`, `RegNetY-16GF`.
-    /// - Throws: ``UserError`` with the nearest names for one that does not exist.
+    /// - Throws: `UserError` with the nearest names for one that does not exist.
     public static func named(_ name: String) throws -> BackboneDescription {
         func key(_ text: String) -> String {
             text.lowercased().filter { $0 != "-" && $0 != "_" && $0 != "/" }

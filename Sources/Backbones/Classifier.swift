@@ -1,7 +1,7 @@
 import Foundations
 import Torch
 
-/// A backbone, dropout and a linear layer over one ``Torch/ParameterStore``: images in, logits out.
+/// A backbone, dropout and a linear layer over one `ParameterStore`: images in, logits out.
 ///
 ///     let lite = try Backbones.named("tf_efficientnet_lite0")
 ///     let classifier = try Classifier(lite, classCount: 10, weightsPath: lite.installedWeights(), seed: 0)
@@ -60,7 +60,7 @@ public struct Classifier {
     ///     left out; everything else must fit.
     ///   - name: what errors call the weights.
     ///   - seed: of fresh parameters and of ``generator``.
-    /// - Throws: ``UserError`` that names all missing, wrong-shaped and unexpected keys at once.
+    /// - Throws: `UserError` that names all missing, wrong-shaped and unexpected keys at once.
     public init(
         _ description: BackboneDescription, classCount: Int, weights: StateDict? = nil, name: String = "weights",
         options: Options = Options(), seed: UInt64, device: Device = .cpu

@@ -10,7 +10,7 @@ import Foundation
 /// }
 /// ```
 ///
-/// Only the files are fetched that ``LatentDiffusionModel`` reads, one form of the weights of each part. What was stopped
+/// Only the files are fetched that `LatentDiffusionModel` reads, one form of the weights of each part. What was stopped
 /// goes on where it ended; every file's digest is compared with the hub's. The cache is as `huggingface_hub` lays it out.
 public struct HubDownload: Sendable {
     /// What happens meanwhile.
@@ -30,7 +30,7 @@ public struct HubDownload: Sendable {
     public var settings: HubSettings
     /// The cache that files are put into.
     public var cache: HubCache
-    /// Which form of the weights is chosen where there are several: see ``ModelFiles/Selection``.
+    /// Which form of the weights is chosen where there are several: see `ModelFiles.Selection`.
     public var precision: ModelPrecision
     /// Whether the form of that precision (`fp16`) is insisted on.
     public var needsVariant = false

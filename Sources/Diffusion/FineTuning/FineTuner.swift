@@ -61,7 +61,7 @@ public final class FineTuner: ModelTrainer {
     ///   - model: loaded with the options' ``FineTuningOptions/weightType``; it is trained in place.
     ///   - batches: the images and captions of a pass, counted from 0 over the whole training; the same for the same
     ///     number.
-    /// - Throws: ``UserError`` for options that make no sense or do not fit the model.
+    /// - Throws: `UserError` for options that make no sense or do not fit the model.
     public init(
         _ model: LatentDiffusionModel, options: FineTuningOptions, batches: @escaping (Int) throws -> CaptionedBatch
     ) throws {
@@ -103,7 +103,7 @@ public final class FineTuner: ModelTrainer {
     public var parameterCount: Int { trained.reduce(0) { $0 + $1.store.parameterCount } }
 
     /// One update of the weights.
-    /// - Throws: ``UserError`` when the loss or the gradient is not finite, `TorchError` when memory runs out, and what reading the images
+    /// - Throws: `UserError` when the loss or the gradient is not finite, `TorchError` when memory runs out, and what reading the images
     ///   throws: the weights are then as they were.
     public func advance() throws -> TrainingReport {
         let generator = stepGenerator(seed: options.seed, step: step)

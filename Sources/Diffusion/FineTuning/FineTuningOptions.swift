@@ -55,7 +55,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     public var weightType: DType { loraRank > 0 ? precision.dtype : .float32 }
 
     /// Checks that every option is in its range.
-    /// - Throws: ``UserError`` naming the first value that makes no sense.
+    /// - Throws: `UserError` naming the first value that makes no sense.
     public func validate() throws {
         func require(_ condition: Bool, _ message: String) throws {
             if !condition { throw UserError("fine-tuning: \(message)") }

@@ -136,7 +136,7 @@ public struct Denoising: Sequence, IteratorProtocol {
     }
 
     /// Goes on from a ``state`` of a walk that was made like this one.
-    /// - Throws: ``UserError`` for the state of another walk.
+    /// - Throws: `UserError` for the state of another walk.
     public mutating func restore(_ state: StateDict) throws {
         guard let place = state["index"].map({ Int($0.item()) }), let kept = state["latents"],
             (range.lowerBound...range.upperBound).contains(place), kept.shape == latents.shape,
@@ -161,11 +161,11 @@ public struct Denoising: Sequence, IteratorProtocol {
 extension LatentDiffusionModel {
     /// Denoising as a sequence of steps.
     /// - Parameters:
-    ///   - latents: [N, C, h, w]: ``startLatents(_:settings:)``, or latents at the level of the first step walked.
+    ///   - latents: ``startLatents(_:settings:)``, or latents at the level of the first step walked; [N, C, h, w].
     ///   - prompts: N texts.
     ///   - lastSteps: walks only this many of `settings.steps`, the last ones; all by default.
     ///   - generators: N sources of noise, for the schedulers that draw some in every step.
-    /// - Throws: ``UserError`` where a setting or the number of prompts or generators is wrong.
+    /// - Throws: `UserError` where a setting or the number of prompts or generators is wrong.
     public func denoising(
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
         generators: [Generator] = []
@@ -194,7 +194,7 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
-    /// - Throws: ``UserError`` for one that there is not, or that cannot take so many steps.
+    /// - Throws: `UserError` for one that there is not, or that cannot take so many steps.
     public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
         try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
     }
@@ -227,7 +227,7 @@ extension LatentDiffusionModel {
 }
 
 extension GenerationSettings {
-    /// - Throws: ``UserError`` naming the setting that is out of range.
+    /// - Throws: `UserError` naming the setting that is out of range.
     func check() throws {
         guard guidanceScale.isFinite else { throw UserError("guidance \(guidanceScale) is no number") }
         guard (0...1).contains(guidanceRescale) else {

@@ -39,7 +39,7 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     }
 
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
-    /// - Throws: ``UserError`` for a strength out of range, steps out of range, or a strength that leaves no step.
+    /// - Throws: `UserError` for a strength out of range, steps out of range, or a strength that leaves no step.
     public func imageToImageSteps() throws -> Int {
         guard strength > 0, strength <= 1 else {
             throw UserError("strength \(strength): choose one above 0, up to 1")

@@ -96,7 +96,7 @@ public struct DPMSolverMultistepScheduler: Scheduler {
 
 /// What both solvers ask of their settings.
 /// - Parameter types: the solver's variants and, since a model may be sampled with either, the other solver's.
-/// - Throws: ``UserError`` naming the setting that is not supported.
+/// - Throws: `UserError` naming the setting that is not supported.
 func checkSolver(_ config: SchedulerConfig, types: [String], by name: String) throws {
     guard (1...2).contains(config.solverOrder) else {
         throw UserError("solver_order is \(config.solverOrder), which is not supported; \(name) takes 1 and 2")

@@ -10,7 +10,7 @@ struct TrainingCheckpoint {
         self.step = step
     }
 
-    /// - Throws: ``FileFormatError`` or ``ModelError`` naming the file.
+    /// - Throws: `FileFormatError` or ``ModelError`` naming the file.
     init(path: String) throws {
         state = try StateDict(safetensors: path)
         guard let saved = state["step"], saved.count == 1, saved.dtype == .int64,
@@ -64,7 +64,7 @@ public protocol ModelTrainer: AnyObject {
     /// Images in a batch.
     var batchSize: Int { get }
     /// One optimisation step.
-    /// - Throws: ``UserError`` when the loss is not finite: the parameters are then as they were.
+    /// - Throws: `UserError` when the loss is not finite: the parameters are then as they were.
     func advance() throws -> TrainingReport
     /// Writes the whole state into one file, atomically.
     /// - Throws: `FileFormatError` where the file cannot be written.
