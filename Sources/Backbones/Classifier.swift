@@ -4,7 +4,8 @@ import Torch
 /// A backbone, dropout and a linear layer over one `ParameterStore`: images in, logits out.
 ///
 ///     let lite = try Backbones.named("tf_efficientnet_lite0")
-///     let classifier = try Classifier(lite, classCount: 10, weightsPath: lite.installedWeights(), seed: 0)
+///     let weights = try StateDict(contentsOf: "tf_efficientnet_lite0.safetensors")
+///     let classifier = try Classifier(lite, classCount: 10, weights: weights, seed: 0)
 ///     classifier.isTraining = true
 ///     let loss = crossEntropy(classifier(images), labels)
 ///
