@@ -9,15 +9,19 @@ import Torch
 public struct PromptSample: Sendable, Equatable {
     /// The image's path in the data set.
     public let image: String
+    /// The image's class.
     public let label: String
     /// The class of the wrong prompt.
     public let wrongLabel: String
     /// g without guidance, by confidence and draw: at the probe's points, then at a curve's nodes.
     public let empty: [[Double]]
+    /// g without guidance under the prompt of the image's class, by confidence and draw: as ``empty``.
     public let right: [[Double]]
     /// g without guidance under the wrong prompt, at the probe's points.
     public let wrong: [[Double]]
 
+    /// A probe of a model with the names that prompts need.
+    /// What was measured of one image.
     public init(
         image: String, label: String, wrongLabel: String, empty: [[Double]], right: [[Double]], wrong: [[Double]]
     ) {

@@ -19,6 +19,7 @@ public struct SearchRange: Sendable, Equatable {
         case smallImages
         case domainNet
 
+        /// A range of a setting, the same on all data sets until ``on(_:default:_:)``.
         /// The family of a data set by its name.
         public init(dataset: String) {
             let name = dataset.lowercased()
@@ -34,6 +35,7 @@ public struct SearchRange: Sendable, Equatable {
 
     /// The setting's name, with dots in groups.
     public private(set) var setting: String
+    /// Whether the setting is the run's or the algorithm's.
     public let place: Place
     /// DomainBed's name, which seeds the draw and names the value in a record.
     public let key: String

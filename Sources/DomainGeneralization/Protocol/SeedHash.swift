@@ -7,8 +7,11 @@ public enum SeedPart: Sendable, ExpressibleByIntegerLiteral, ExpressibleByString
     case string(String)
     case list([SeedPart])
 
+    /// A whole number, as Python's `repr` writes it: `seedHash(0, 2)`.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// A text, in Python's quotation marks.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A list of parts, in Python's brackets.
     public init(arrayLiteral elements: SeedPart...) { self = .list(elements) }
 
     var repr: String {

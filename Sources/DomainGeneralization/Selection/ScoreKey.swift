@@ -12,7 +12,7 @@ public struct ScoreKey: Sendable {
         case unseen
     }
 
-    /// What was measured.
+    /// What was measured on a part's items.
     public enum Measure: String, Sendable {
         case accuracy = "acc"
         /// The mean over classes of their accuracies.
@@ -20,8 +20,10 @@ public struct ScoreKey: Sendable {
         case loss
     }
 
+    /// The key in a row: `env0_in_acc`.
     public let name: String
 
+    /// The key of a score of an environment, counted from 0.
     public init(environment: Int, _ part: Part, _ measure: Measure) {
         name = "env\(environment)_\(part.rawValue)_\(measure.rawValue)"
     }

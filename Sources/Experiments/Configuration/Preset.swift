@@ -10,7 +10,8 @@ extension RunConfiguration {
         case domainbedHead = "domainbed-head"
         case domainfusion2024 = "domainfusion-2024"
 
-        /// - Throws: ``UserError`` with near misses.
+        /// The preset of a name, whatever its case.
+        /// - Throws: `UserError` with near misses.
         public init(named name: String) throws {
             guard let found = Self.allCases.first(where: { $0.rawValue == name.lowercased() }) else {
                 throw UserError(
@@ -19,7 +20,7 @@ extension RunConfiguration {
             self = found
         }
 
-        /// What it stands for.
+        /// What the preset stands for, in a line for help texts.
         public var summary: String {
             switch self {
             case .small:

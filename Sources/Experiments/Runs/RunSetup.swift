@@ -65,7 +65,7 @@ struct RunSetup {
     }
 
     /// Makes sure that a run in a folder began with the images that are there now.
-    /// - Throws: ``UserError`` when they are others, or one of them has changed.
+    /// - Throws: `UserError` when they are others, or one of them has changed.
     func checkImages(of run: RunDirectory) throws {
         let remedy = "restore them, choose another --run-dir, or --restart to forget that run"
         if let listing = run.recordedListing, listing != dataset.listing {

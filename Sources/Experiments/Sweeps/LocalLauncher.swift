@@ -6,10 +6,10 @@ import Torch
 
 /// Runs members of a sweep as processes on this machine, several at a time.
 public struct LocalLauncher: Sendable {
-    /// How a member ended.
+    /// How a member of the sweep ended.
     public enum Outcome: Sendable, Equatable {
         case done
-        /// With the reason in one line.
+        /// It failed, for this reason in one line.
         case failed(String)
         /// A signal ended the sweep; the member's state is saved.
         case interrupted
@@ -29,6 +29,7 @@ public struct LocalLauncher: Sendable {
     private let threads: Int
     private let devices: [String]
 
+    /// A launcher of a sweep's members on this machine.
     /// - Parameters:
     ///   - program: the path of `domainfusion`.
     ///   - folder: the sweep's folder.

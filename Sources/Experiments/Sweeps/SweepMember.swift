@@ -15,10 +15,12 @@ public struct SweepMember: Sendable {
         case done
     }
 
+    /// The settings of the run.
     public let configuration: RunConfiguration
     /// The folder's name in the sweep: what the run is, and a digest of all that its numbers depend on.
     public let name: String
 
+    /// A member with the name that its settings give it.
     /// - Parameters:
     ///   - configuration: resolved: every hyperparameter is in it.
     ///   - dataset: the data set's name.
