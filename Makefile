@@ -44,8 +44,8 @@ example: setup
 	scripts/example
 
 format:
-	swift format format --in-place --recursive --parallel Package.swift Sources Tests
+	swift format format --in-place --recursive --parallel Package.swift Sources Tests Documentation/Examples
 
 lint:
 	scripts/check-imports
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests Documentation/Examples

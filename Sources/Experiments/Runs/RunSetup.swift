@@ -184,4 +184,4 @@ extension ImageFolder {
 }
 
 /// The version of this toolkit.
-public let toolkitVersion = "0.1.0"
+public let toolkitVersion = "0.2.0"
