@@ -26,7 +26,6 @@ public final class DomainFusionAlgorithm: Algorithm {
         /// Settings of online lightweight augmentation.
         public var augmentation = AugmentationSettings()
 
-        /// Builds the classifier, its optimiser and what is on of the terms and images.
         /// Every setting at its default.
         public init() {}
 
@@ -74,6 +73,7 @@ public final class DomainFusionAlgorithm: Algorithm {
     private let synthetic: SyntheticMinibatches?
     private let ledger: RunLedger
 
+    /// Builds the classifier, its optimiser and what is on of the terms and images.
     /// - Parameter judge: makes the judge of OLA's candidates that the settings ask for.
     /// - Throws: a one-line error for a model or data that cannot be used; `Interruption` where a
     ///   signal ends the work on the tables that are made before training.
@@ -99,7 +99,7 @@ public final class DomainFusionAlgorithm: Algorithm {
     }
 
     /// One step along `L_raw + λ_s·L_syn + λ_LD·L_LD` and what else is on; logs each term and its seconds.
-    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
+    /// - Throws: `NonFiniteError` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let raw = minibatches.images
         let labels = minibatches.labels

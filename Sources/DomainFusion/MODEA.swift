@@ -4,7 +4,7 @@ import DomainGeneralization
 import Torch
 
 /// MODE by adaptive instance normalisation (MODE-A; Dai and others, ICML 2023): a style is the mean and deviation of each
-/// channel of an encoder's map h, `x' = decode(γ·(σ_mix·(h − μ)/σ + μ_mix) + (1 − γ)·h)`. See ``StyleExploration``.
+/// channel of an encoder's map h, `x' = decode(γ·(σ_mix·(h − μ)/σ + μ_mix) + (1 − γ)·h)`. See `StyleExploration`.
 ///
 /// Encoder and decoder are the latent diffusion model's autoencoder; the published code has a VGG network and a decoder that
 /// was trained for it.
@@ -58,13 +58,13 @@ public final class MODEA: RandomizedAlgorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
 
-    /// For each image the images whose styles are its bank; see ``StyleExploration/bank(sizes:step:)``.
+    /// For each image the images whose styles are its bank; see `StyleExploration.bank(sizes:step:)`.
     public func draw(for minibatches: [Minibatch], step: Int) -> [[Int]] {
         exploration.bank(sizes: minibatches.sizes, step: step)
     }
 
     /// One step with given banks of styles; logs `loss`, `raw_loss` and `explored_loss`.
-    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
+    /// - Throws: `NonFiniteError` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let gamma = exploration.settings.gamma

@@ -4,7 +4,7 @@ import Foundation
 import Foundations
 import Torch
 
-/// Drives a ``ModelTrainer``: log lines, checkpoints, evaluations; goes on where a killed run stopped.
+/// Drives a `ModelTrainer`: log lines, checkpoints, evaluations; goes on where a killed run stopped.
 public struct ModelTraining {
     /// The folder of `log.jsonl` and `checkpoint/`.
     public let folder: String

@@ -22,6 +22,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
 
     /// Whose contents can be chosen.
     public enum ContentPool: String, SettingChoice {
+        /// The candidates' alone, as in the paper.
         case candidates
         /// The source image's, too: it keeps the object where the diffusion model smears it.
         case candidatesAndSource = "candidates+source"

@@ -14,7 +14,7 @@ public struct SyntheticSet: Sendable {
         public let sha256: String
         /// The source image's path in the data set.
         public let source: String
-        /// Class index.
+        /// The image's class, an index into the data set's classes.
         public let label: Int
         /// The class's name, as prompts have it.
         public let className: String

@@ -6,6 +6,7 @@ import Foundations
 public struct LatentDistillationSettings: Hyperparameters, Equatable {
     /// Where the gradient comes from; see ``LatentDistillationTerm``.
     public enum Mode: String, SettingChoice {
+        /// No latent distillation.
         case off
         /// Autograd through the VAE encoder: the paper's formulation, the reference of the others.
         case autograd
@@ -19,8 +20,11 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
 
     /// w(t), the weight of a time step.
     public enum TimeWeight: String, SettingChoice {
+        /// The same for all time steps.
         case one = "1"
+        /// 1 − ᾱ: noisy steps count most, as in score distillation.
         case noise = "1-alpha"
+        /// √ᾱ: steps with little noise count most.
         case signal = "sqrt-alpha"
     }
 
@@ -42,6 +46,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
 
     /// A replacement of g that keeps its size but not its meaning.
     public enum Control: String, SettingChoice {
+        /// g as it is.
         case none
         /// The batch's mean for every image: LD becomes a mean-absolute-error loss of the same size.
         case constant

@@ -20,7 +20,6 @@ public struct PromptSample: Sendable, Equatable {
     /// g without guidance under the wrong prompt, at the probe's points.
     public let wrong: [[Double]]
 
-    /// A probe of a model with the names that prompts need.
     /// What was measured of one image.
     public init(
         image: String, label: String, wrongLabel: String, empty: [[Double]], right: [[Double]], wrong: [[Double]]
@@ -46,6 +45,7 @@ public struct PromptProbe {
     private let contexts: Tensor
     private let empty: Tensor
 
+    /// A probe of a model with the names that prompts need.
     /// - Parameters:
     ///   - classes: names for the prompts, in the order of labels; at least two.
     ///   - settings: prompt, draws (an even number), nodes, time range, weight and scaling.

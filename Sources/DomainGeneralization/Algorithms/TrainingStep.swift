@@ -44,7 +44,7 @@ public final class TrainingStep {
         self.init(groups: [ParameterGroup(parameters)], settings: settings, rule: rule)
     }
 
-    /// For a whole classifier: its groups of layers, each at its own rate (``Classifier/parameterGroups``).
+    /// For a whole classifier: its groups of layers, each at its own rate (`Classifier.parameterGroups`).
     public convenience init(_ classifier: Classifier, settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
         self.init(groups: classifier.parameterGroups, settings: settings, rule: rule)
     }

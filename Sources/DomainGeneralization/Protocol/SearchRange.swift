@@ -14,12 +14,13 @@ public struct SearchRange: Sendable, Equatable {
 
     /// Data sets that DomainBed gives ranges of their own.
     public enum Family: Sendable, Equatable, CaseIterable {
+        /// Everything else: photographs and drawings.
         case standard
         /// 28×28 pixels: RotatedMNIST, ColoredMNIST and those built alike.
         case smallImages
+        /// DomainNet, whose runs are longer.
         case domainNet
 
-        /// A range of a setting, the same on all data sets until ``on(_:default:_:)``.
         /// The family of a data set by its name.
         public init(dataset: String) {
             let name = dataset.lowercased()
@@ -41,6 +42,7 @@ public struct SearchRange: Sendable, Equatable {
     public let key: String
     private var variants: [Family: Variant]
 
+    /// A range of a setting, the same on all data sets until ``on(_:default:_:)`` says otherwise.
     /// - Parameters:
     ///   - setting: the setting's name.
     ///   - key: DomainBed's name of it; by default the same.

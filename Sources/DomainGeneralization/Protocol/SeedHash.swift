@@ -3,8 +3,11 @@ import Foundation
 
 /// An argument of ``seedHash(_:)``, written as Python's `repr` writes it.
 public enum SeedPart: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral {
+    /// A whole number: `3`.
     case int(Int)
+    /// A text in quotation marks: `'lr'`.
     case string(String)
+    /// A list in brackets: `[0, 1]`.
     case list([SeedPart])
 
     /// A whole number, as Python's `repr` writes it: `seedHash(0, 2)`.

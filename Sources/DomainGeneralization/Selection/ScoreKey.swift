@@ -14,9 +14,11 @@ public struct ScoreKey: Sendable {
 
     /// What was measured on a part's items.
     public enum Measure: String, Sendable {
+        /// The share of items that are classified rightly.
         case accuracy = "acc"
         /// The mean over classes of their accuracies.
         case meanClassAccuracy = "class_acc"
+        /// The mean cross-entropy of the labels.
         case loss
     }
 

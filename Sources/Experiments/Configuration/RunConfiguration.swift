@@ -22,7 +22,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var terms: [String: JSONValue]?
     /// What makes images that the algorithm trains on beside the source images, by name, each with its settings.
     public var images: [String: JSONValue]?
-    /// The diffusion model that terms and images ask: ``DiffusionModelSettings``.
+    /// The diffusion model that terms and images ask: `DiffusionModelSettings`.
     public var diffusion: [String: JSONValue]?
     /// The network that is trained.
     public var backbone = Backbone()

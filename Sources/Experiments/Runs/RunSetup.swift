@@ -10,12 +10,15 @@ import Torch
 public enum RunEvent: Sendable {
     /// Images decoded before training, of all.
     case loading(Int, Int)
+    /// Something that the user should know, in one line.
     case warning(String)
     /// Goes on from a checkpoint after these steps.
     case resumed(Int)
     /// Steps done, of all, and the last one's metrics.
     case step(Int, Int, [Metric])
+    /// The evaluation after these steps begins.
     case evaluating(Int)
+    /// An evaluation ended with these scores.
     case evaluated(CheckpointRow)
 }
 

@@ -8,6 +8,7 @@ import Torch
 public struct LocalLauncher: Sendable {
     /// How a member of the sweep ended.
     public enum Outcome: Sendable, Equatable {
+        /// It was trained to its end.
         case done
         /// It failed, for this reason in one line.
         case failed(String)
@@ -17,9 +18,11 @@ public struct LocalLauncher: Sendable {
 
     /// What happens, for whoever shows it: from several threads.
     public enum Event: Sendable {
+        /// A member's process has begun.
         case started(SweepMember)
         /// Another process trains it, such as another sweep's on the same folder; it is looked at again when the others are done.
         case waiting(SweepMember)
+        /// A member's process has ended.
         case ended(SweepMember, Outcome)
     }
 

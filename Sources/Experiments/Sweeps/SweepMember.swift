@@ -7,11 +7,13 @@ import Torch
 public struct SweepMember: Sendable {
     /// Whether a member is to be run.
     public enum State: Sendable, Equatable {
+        /// Not begun yet.
         case new
         /// Begun and not done; goes on from its last checkpoint.
         case unfinished
         /// Ended with an error; is tried again.
         case failed(String)
+        /// Trained to its end; is not run again.
         case done
     }
 

@@ -49,6 +49,7 @@ public struct SweepPlan: Sendable {
     public let members: [SweepMember]
     private static let mostMembers = 100_000
 
+    /// Lists all runs; nothing is trained.
     /// - Parameters:
     ///   - datasets: folders or names of data sets.
     ///   - directory: where names are looked for.

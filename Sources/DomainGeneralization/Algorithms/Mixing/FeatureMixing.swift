@@ -22,7 +22,6 @@ public struct FeatureMixingSettings: Hyperparameters {
     /// Whose style an image takes over part of.
     public var partners = Partners.random
 
-    /// Builds the classifier and its optimiser for a run, and mixes features by a function.
     /// Every setting at its default.
     public init() {}
 
@@ -70,6 +69,7 @@ public final class FeatureMixing: RandomizedAlgorithm {
     private let draws: StepDraws
     private let mix: Mix
 
+    /// Builds the classifier and its optimiser for a run, and mixes features by a function.
     /// - Parameter name: the algorithm's, for its random numbers.
     /// - Throws: `UserError` for a level that the backbone does not have, or a transformer.
     public init(

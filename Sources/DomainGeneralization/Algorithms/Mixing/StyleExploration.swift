@@ -16,7 +16,6 @@ public struct StyleExplorationSettings: Hyperparameters {
     /// μ: how far a step moves a weight.
     public var stepSize = 0.05
 
-    /// Explores the styles of a run's images by its classifier.
     /// Every setting at its default, which is the paper's.
     public init() {}
 
@@ -43,6 +42,7 @@ public struct StyleExploration {
     private let training: TrainingStep
     private let draws: StepDraws
 
+    /// Explores the styles of a run's images by its classifier.
     /// - Parameter name: the algorithm's, for its random numbers.
     public init(
         _ settings: StyleExplorationSettings, _ classifier: Classifier, _ training: TrainingStep,

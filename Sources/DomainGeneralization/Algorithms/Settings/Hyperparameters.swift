@@ -16,6 +16,7 @@ import Foundations
 ///
 /// Only Codable properties that are not optional can be set.
 public protocol Hyperparameters: Codable, Sendable {
+    /// Every setting at its default.
     init()
 
     /// The properties, one line each, in the order in which help shows them.
@@ -24,7 +25,7 @@ public protocol Hyperparameters: Codable, Sendable {
     /// What several settings must not be together; nothing by default.
     static var rules: [SettingRule<Self>] { get }
 
-    /// What a random search draws of the run's own settings in the place of ``Swift/Array/ofRun``; nothing by default.
+    /// What a random search draws of the run's own settings in the place of `[SearchRange].ofRun`; nothing by default.
     static var runSearch: [SearchRange] { get }
 }
 

@@ -79,7 +79,7 @@ extension Limit where Value == Double {
 }
 
 extension Limit where Value == Int {
-    /// Whole numbers from a bound to ``Foundations/largestCount``.
+    /// Whole numbers from a bound to `largestCount`.
     public static func atLeast(_ bound: Int) -> Limit {
         Limit(text: "at least \(bound)") { value in
             if value < bound { return "\(value) is below \(bound)" }
