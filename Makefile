@@ -2,7 +2,7 @@
 
 PREFIX ?= /usr/local
 
-.PHONY: setup build install check-install demo test torture bench docs format lint
+.PHONY: setup build install check-install demo test torture bench docs example format lint
 
 setup:
 	@scripts/bootstrap
@@ -26,6 +26,7 @@ demo: build
 test: setup
 	scripts/check-imports
 	swift test
+	scripts/example
 	Tests/Torture/torture --binary .build/debug/domainfusion --seconds 120 --seed 1
 
 # Ten minutes; for more: make torture OPTIONS="--long 8"
@@ -39,9 +40,12 @@ bench: setup
 docs: setup
 	@scripts/docs
 
+example: setup
+	scripts/example
+
 format:
-	swift format format --in-place --recursive --parallel Package.swift Sources Tests
+	swift format format --in-place --recursive --parallel Package.swift Sources Tests Documentation/Examples
 
 lint:
 	scripts/check-imports
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests Documentation/Examples

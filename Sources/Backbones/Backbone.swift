@@ -2,7 +2,7 @@ import Torch
 
 /// A network that turns images into one vector each.
 ///
-/// A backbone is built from a ``Torch/Scope``, so that its parameters carry the keys of the public checkpoints.
+/// A backbone is built from a `Scope`, so that its parameters carry the keys of the public checkpoints.
 public protocol Backbone {
     /// Width of the vectors.
     var featureCount: Int { get }
@@ -11,6 +11,7 @@ public protocol Backbone {
     /// the maps of the last three are 1/8, 1/16 and 1/32 of the image; in transformers the embedding and four quarters.
     var levels: Int { get }
 
+    /// Features of images, with a look at the maps on the way.
     /// - Parameters:
     ///   - images: [N, 3, H, W], normalised as ``BackboneDescription/normalisation`` says; any H and W of at least 32
     ///     pixels.
@@ -22,6 +23,7 @@ public protocol Backbone {
 }
 
 extension Backbone {
+    /// Features of images [N, 3, H, W] → [N, featureCount], without a look at what lies between.
     /// - Parameter images: as in ``features(_:visit:)``.
     /// - Returns: [N, featureCount].
     public func features(_ images: Tensor) -> Tensor { features(images) { $1 } }
@@ -41,6 +43,7 @@ public struct BackboneOptions: Sendable, Equatable, Codable {
     /// `set_grad_checkpointing`): less memory for a third more time, and the same numbers.
     public var gradientCheckpointing: Bool
 
+    /// Options; by default the network computes and trains as torchvision's and timm's do.
     public init(
         batchNormMomentum: Double = 0.1, freezeBatchNorm: Bool = false, dropConnect: Double = 0,
         gradientCheckpointing: Bool = false

@@ -4,9 +4,11 @@ import Torch
 
 /// How pixels in [0, 1] become a backbone's input: (pixel − mean) / deviation, a channel at a time.
 public struct InputNormalisation: Sendable, Equatable {
+    /// The name for help texts and settings: `imagenet`, `inception` or `clip`.
     public let name: String
     /// Means of red, green and blue.
     public let mean: [Double]
+    /// Standard deviations of red, green and blue.
     public let deviation: [Double]
 
     /// ImageNet's statistics: torchvision's and most of timm's weights.
@@ -15,10 +17,11 @@ public struct InputNormalisation: Sendable, Equatable {
     /// [−1, 1]: weights that come from TensorFlow.
     public static let inception = InputNormalisation(
         name: "inception", mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
-    /// CLIP's statistics.
+    /// The statistics of OpenAI's CLIP, of its own training images.
     public static let clip = InputNormalisation(
         name: "clip", mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
 
+    /// The normalised images: [N, 3, H, W] in the same shape, type and device.
     /// - Parameter images: [N, 3, H, W] in [0, 1].
     public func callAsFunction(_ images: Tensor) -> Tensor {
         func channels(_ values: [Double]) -> Tensor {
@@ -30,11 +33,13 @@ public struct InputNormalisation: Sendable, Equatable {
 
 /// One entry of the registry of backbones.
 public struct BackboneDescription: Sendable {
+    /// The name in settings and on the command line: `resnet50`.
     public let name: String
     /// Other names that people know it by.
     public let aliases: [String]
     /// One line for help texts.
     public let summary: String
+    /// How the backbone's inputs are made of pixels.
     public let normalisation: InputNormalisation
     /// Side in pixels of the images that public weights were trained on. Other sizes work.
     public let imageSize: Int
@@ -82,7 +87,7 @@ public struct BackboneDescription: Sendable {
 
     /// Refuses weights that say to be of another network of the same keys.
     /// - Parameter path: their file.
-    /// - Throws: ``UserError`` naming both networks.
+    /// - Throws: `UserError` naming both networks.
     func check(_ weights: StateDict, file path: String) throws {
         guard let other = claim(weights, path), other != name else { return }
         throw UserError(

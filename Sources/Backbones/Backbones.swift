@@ -1,14 +1,15 @@
 import Foundations
 import Torch
 
-/// All backbones.
+/// The registry of the networks that a ``Classifier`` can be built on.
 public enum Backbones {
+    /// Every backbone that there is, in the order of help texts.
     public static let all: [BackboneDescription] =
         ResNet.Depth.allCases.map(resNet) + EfficientNetLite.Origin.allCases.flatMap(efficientNetLite)
         + [regNetY, convNeXt] + transformers
 
     /// The backbone of this name. Case, `-` and `_` do not matter: `EfficientNetLite0`, `resnet-50`, `RegNetY-16GF`.
-    /// - Throws: ``UserError`` with the nearest names for one that does not exist.
+    /// - Throws: `UserError` with the nearest names for one that does not exist.
     public static func named(_ name: String) throws -> BackboneDescription {
         func key(_ text: String) -> String {
             text.lowercased().filter { $0 != "-" && $0 != "_" && $0 != "/" }

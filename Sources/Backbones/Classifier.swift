@@ -1,17 +1,20 @@
 import Foundations
 import Torch
 
-/// A backbone, dropout and a linear layer over one ``Torch/ParameterStore``: images in, logits out.
+/// A backbone, dropout and a linear layer over one `ParameterStore`: images in, logits out.
 ///
 ///     let lite = try Backbones.named("tf_efficientnet_lite0")
-///     let classifier = try Classifier(lite, classCount: 10, weightsPath: lite.installedWeights(), seed: 0)
+///     let weights = try StateDict(contentsOf: "tf_efficientnet_lite0.safetensors")
+///     let classifier = try Classifier(lite, classCount: 10, weights: weights, seed: 0)
 ///     classifier.isTraining = true
 ///     let loss = crossEntropy(classifier(images), labels)
 ///
 /// Convolutions run channels-last, which saves about a fifth of a step on CPUs (Benchmarks/README.md). A copy of the value
 /// is the same network.
 public struct Classifier {
+    /// How a classifier is built and trained, apart from its number of classes.
     public struct Options: Sendable, Equatable, Codable {
+        /// Options of the backbone.
         public var backbone: BackboneOptions
         /// Probability that a feature is zeroed while training.
         public var dropout: Double
@@ -21,6 +24,7 @@ public struct Classifier {
         /// ``Classifier/parameterGroups``. 1 is one rate for all.
         public var layerDecay: Double
 
+        /// Options; the defaults train all layers at one rate without dropout.
         public init(
             backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0, linearProbe: Bool = false,
             layerDecay: Double = 1
@@ -32,26 +36,32 @@ public struct Classifier {
         }
     }
 
+    /// The registry's entry that the backbone was built from.
     public let description: BackboneDescription
+    /// How the classifier was built.
     public let options: Options
+    /// Number of logits for each image.
     public let classCount: Int
     /// All parameters, under the keys of the backbone's public checkpoints; those that are trained record gradients.
     public let store: ParameterStore
     /// Draws dropout and stochastic depth; a checkpoint keeps its state.
     public let generator: Generator
+    /// The network below the head.
     public let backbone: any Backbone
+    /// The linear layer [featureCount] → [classes] over the features.
     public let head: Linear
     /// Whether the head was initialised freshly, since the weights have none for this number of classes.
     public let headIsFresh: Bool
     /// A line for people on what of the weights' file was read and under which keys, where that is not all as it is.
     public let weightsNote: String?
 
+    /// Builds the backbone and its head, on `device` in float32.
     /// - Parameters:
     ///   - weights: copied into the classifier; nil starts from random ones. A head for another number of classes is
     ///     left out; everything else must fit.
     ///   - name: what errors call the weights.
     ///   - seed: of fresh parameters and of ``generator``.
-    /// - Throws: ``UserError`` that names all missing, wrong-shaped and unexpected keys at once.
+    /// - Throws: `UserError` that names all missing, wrong-shaped and unexpected keys at once.
     public init(
         _ description: BackboneDescription, classCount: Int, weights: StateDict? = nil, name: String = "weights",
         options: Options = Options(), seed: UInt64, device: Device = .cpu
@@ -101,6 +111,7 @@ public struct Classifier {
         nonmutating set { store.isTraining = newValue }
     }
 
+    /// Features of images, after dropout in training.
     /// - Parameters:
     ///   - images: [N, 3, H, W], normalised.
     ///   - visit: see ``Backbone/features(_:visit:)``.
@@ -118,10 +129,12 @@ public struct Classifier {
         return noGrad { backbone.features(images, visit: visit) }
     }
 
+    /// The head alone: logits of features.
     /// - Parameter features: [N, ``Backbone/featureCount``].
     /// - Returns: logits [N, classes].
     public func logits(_ features: Tensor) -> Tensor { head(features) }
 
+    /// Logits of images: ``features(_:visit:)``, then ``logits(_:)``.
     /// - Parameter images: [N, 3, H, W], normalised.
     /// - Returns: logits [N, classes].
     public func callAsFunction(_ images: Tensor) -> Tensor { logits(features(images)) }

@@ -8,7 +8,9 @@ public struct ConvNeXt: Backbone {
     private static let epsilon = 1e-6
     private static let weightInit = Initialiser.normal(deviation: 0.02)
 
+    /// Width of the features: 768 channels of the last stage.
     public let featureCount = 768
+    /// Places that ``features(_:visit:)`` visits: the stem and four stages.
     public let levels = 5
     private let stem: Conv2d
     private let stemNorm: LayerNorm
@@ -34,6 +36,7 @@ public struct ConvNeXt: Backbone {
         headNorm = LayerNorm(scope / "head" / "norm", width: featureCount, epsilon: Self.epsilon)
     }
 
+    /// Features [N, 768] of images [N, 3, H, W]; maps are 1/4, 1/4, 1/8, 1/16 and 1/32 of the image.
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, Self.normalised(stem(images), stemNorm))
         for (index, stage) in stages.enumerated() { x = visit(index + 1, stage(x)) }

@@ -30,7 +30,9 @@ public struct EfficientNetLite: Backbone {
     /// The last stage of each resolution, from half the image's to a 32nd.
     private static let lastStages = [0, 1, 2, 4, 6]
 
+    /// Width of the features: 1280 channels of the last convolution.
     public let featureCount = 1280
+    /// Places that ``features(_:visit:)`` visits: one for each resolution.
     public let levels = 5
     private let stem: ConvNorm
     /// By stage.
@@ -69,6 +71,7 @@ public struct EfficientNetLite: Backbone {
             options: options)
     }
 
+    /// Features [N, 1280] of images [N, 3, H, W]; maps are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = stem(images, .relu6)
         for (index, blocks) in stages.enumerated() {

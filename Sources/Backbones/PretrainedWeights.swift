@@ -15,7 +15,7 @@ struct PretrainedWeights {
     ///   - file: the checkpoint as it is.
     ///   - keys: the backbone's parameters and statistics, without its head's.
     ///   - path: names it in errors.
-    /// - Throws: ``UserError`` for several networks of the same kind in one checkpoint.
+    /// - Throws: `UserError` for several networks of the same kind in one checkpoint.
     init(_ file: StateDict, of description: BackboneDescription, keys: Set<String>, path: String) throws {
         func without(_ prefix: String) -> StateDict? {
             let part = file.renamed { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }

@@ -8,7 +8,9 @@ public struct RegNetY: Backbone {
     private static let groupWidth = 112
     private static let stemWidth = 32
 
+    /// Width of the features: 3024 channels of the last stage.
     public let featureCount = 3024
+    /// Places that ``features(_:visit:)`` visits: the stem and four stages.
     public let levels = 5
     private let stem: ConvNorm2d
     /// By stage.
@@ -37,6 +39,7 @@ public struct RegNetY: Backbone {
         self.stages = stages
     }
 
+    /// Features [N, 3024] of images [N, 3, H, W]; maps are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, stem(images, .relu))
         for (index, blocks) in stages.enumerated() {

@@ -19,7 +19,9 @@ public struct ResNet: Backbone {
         var hasBottlenecks: Bool { rawValue >= 50 }
     }
 
+    /// Width of the features: 512, or 2048 with bottlenecks (from 50 layers on).
     public let featureCount: Int
+    /// Places that ``features(_:visit:)`` visits: the stem and four stages.
     public let levels = 5
     private let stem: ConvNorm2d
     /// By stage.
@@ -51,6 +53,7 @@ public struct ResNet: Backbone {
         featureCount = inputs
     }
 
+    /// Features [N, featureCount] of images [N, 3, H, W]; maps are 1/4, 1/4, 1/8, 1/16 and 1/32 of the image.
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, stem(images, .relu).maxPool2d(3, stride: 2, padding: 1))
         for (index, blocks) in stages.enumerated() {

@@ -25,7 +25,9 @@ public struct VisionTransformer: Backbone {
     private static let depth = 12
     private static let weightInit = Initialiser.normal(deviation: 0.02)
 
+    /// Width of the features: 384 of the small network, 768 of the base one.
     public let featureCount: Int
+    /// Places that ``features(_:visit:)`` visits: the embedding and four quarters of the blocks.
     public let levels = 5
     private let variant: Variant
     private let patchEmbedding: Conv2d
@@ -54,6 +56,8 @@ public struct VisionTransformer: Backbone {
         norm = LayerNorm(scope / "norm", width: width, epsilon: variant.epsilon)
     }
 
+    /// Features [N, featureCount] of images [N, 3, H, W]; visited are tokens [N, 1 + h·w, featureCount], the class
+    /// token first.
     public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, embedding(images))
         let quarter = Self.depth / 4

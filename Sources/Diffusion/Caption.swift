@@ -1,6 +1,6 @@
 /// Words of prompts and captions.
 public enum Caption {
-    /// "a lion", "an animal".
+    /// The noun with its article: "a lion", "an animal".
     public static func withArticle(_ words: String) -> String {
         let isVowel = words.lowercased().first.map { "aeiou".contains($0) } ?? false
         return (isVowel ? "an " : "a ") + words

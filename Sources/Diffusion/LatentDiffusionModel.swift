@@ -17,10 +17,15 @@ public final class LatentDiffusionModel {
     public let isSingleFile: Bool
     /// The folder of its settings: ``path``, or for one file a folder beside it, if there is one.
     public let settingsFolder: String?
+    /// Between images and latents.
     public let vae: any LatentAutoencoder
+    /// Predicts the noise in latents, or the velocity, under a prompt.
     public let unet: UNet2DConditionModel
+    /// Turns tokens into the states that the U-Net attends to.
     public let textEncoder: CLIPTextModel
+    /// Turns prompts into tokens.
     public let tokenizer: CLIPTokenizer
+    /// The settings of the noise schedule that the model was trained with.
     public let schedulerConfig: SchedulerConfig
     /// Settings of the scheduler's file, by their keys, that are not taken as it has them, but as diffusers' pipeline does.
     public let replacedSettings: [String]
@@ -90,6 +95,7 @@ public final class LatentDiffusionModel {
         }
     }
 
+    /// Where the networks' weights lie.
     public var device: Device { unet.store.device }
     /// The type of the U-Net's weights.
     public var dtype: DType { unet.store.dtype }

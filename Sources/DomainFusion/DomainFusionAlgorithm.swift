@@ -8,6 +8,7 @@ import Torch
 /// DomainFusion (ECCV 2024): a classifier trained on raw and synthetic images, with latent distillation from one frozen
 /// latent diffusion model: `L = L_raw + λ_s·L_syn + λ_LD·L_LD`, and optionally posterior distillation.
 public final class DomainFusionAlgorithm: Algorithm {
+    /// The settings of ``DomainFusionAlgorithm``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// The latent diffusion model: a folder in diffusers layout, a file, or `ORG/NAME` of the hub. There is none by default.
         public var ldm = ""
@@ -18,12 +19,17 @@ public final class DomainFusionAlgorithm: Algorithm {
         /// Domains and the words for their styles, for prompts with `{style}` or `{a style}` in them. The held-out
         /// domains' are never used.
         public var styles: [String: String] = [:]
+        /// Settings of latent distillation.
         public var distillation = LatentDistillationSettings()
+        /// Settings of posterior distillation; off by default.
         public var posterior = PosteriorDistillationSettings()
+        /// Settings of online lightweight augmentation.
         public var augmentation = AugmentationSettings()
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean and their bounds.
         public static let fields: [Setting<Self>] =
             DiffusionModelSettings.modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles) + [
                 .group("distillation", \.distillation, "latent distillation (LD)"),
@@ -33,6 +39,7 @@ public final class DomainFusionAlgorithm: Algorithm {
                     "online lightweight augmentation (OLA): rounds of images that the LDM changes"),
             ]
 
+        /// What settings that are right each by itself must not be together.
         public static let rules: [SettingRule<Self>] = [
             SettingRule("styles") { settings in
                 let prompts =
@@ -43,8 +50,10 @@ public final class DomainFusionAlgorithm: Algorithm {
         ]
     }
 
+    /// The name in settings and tables.
     public static let name = "DomainFusion"
 
+    /// How DomainFusion is named, explained, set and made.
     /// - Parameter judge: makes the judge of OLA's candidates that a run asks for.
     public static func description(judge: @escaping CandidateJudge.Loader) -> AlgorithmDescription {
         AlgorithmDescription(
@@ -54,7 +63,9 @@ public final class DomainFusionAlgorithm: Algorithm {
         ) { try DomainFusionAlgorithm($0, context: $1, judge: judge) }
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
     /// Latent and posterior distillation, as far as they are on.
@@ -62,8 +73,9 @@ public final class DomainFusionAlgorithm: Algorithm {
     private let synthetic: SyntheticMinibatches?
     private let ledger: RunLedger
 
+    /// Builds the classifier, its optimiser and what is on of the terms and images.
     /// - Parameter judge: makes the judge of OLA's candidates that the settings ask for.
-    /// - Throws: a one-line error for a model or data that cannot be used; ``Foundations/Interruption`` where a
+    /// - Throws: a one-line error for a model or data that cannot be used; `Interruption` where a
     ///   signal ends the work on the tables that are made before training.
     public init(
         _ settings: Settings, context: AlgorithmContext, judge: CandidateJudge.Loader = CandidateJudge.none
@@ -86,6 +98,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         try ledger.write()
     }
 
+    /// One step along `L_raw + λ_s·L_syn + λ_LD·L_LD` and what else is on; logs each term and its seconds.
+    /// - Throws: `NonFiniteError` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let raw = minibatches.images
         let labels = minibatches.labels

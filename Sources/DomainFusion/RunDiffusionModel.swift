@@ -4,16 +4,21 @@ import Torch
 
 /// The frozen diffusion model of a run, with what all that ask it share: the words for styles, the store, the ledger.
 public final class RunDiffusionModel {
+    /// The model, whose weights do not change.
     public let model: LatentDiffusionModel
+    /// The data and settings of the run.
     public let context: AlgorithmContext
     /// Words for the styles of domains, of all of them or more.
     public let styleWords: [String: String]
+    /// Where the model's results are kept, shared by all runs.
     public let store: ContentStore
+    /// What the run used the model for.
     public let ledger: RunLedger
 
     /// The words for the styles of the source domains.
     public var styles: DomainStyles { DomainStyles(styleWords, context: context) }
 
+    /// Loads the model of a run and goes on with its ledger.
     /// - Parameters:
     ///   - path: a folder in diffusers layout, a file of Stable Diffusion, or `ORG/NAME`.
     ///   - imageSize: side of the images that it is given and makes, in pixels; 0 is what it was trained on.

@@ -3,7 +3,26 @@
 /// Each is a union of Unicode subgroups. The list is kept with Unicode's oddities: footprints are a `person`, umbrellas
 /// are `nature`, a barber pole is a `building`.
 public enum EmojiClass: String, CaseIterable, Sendable, Codable {
-    case animal, building, clothing, face, food, hand, nature, person, tool, vehicle
+    /// Mammals, birds, fish and bugs.
+    case animal
+    /// Houses, landmarks and what stands on streets.
+    case building
+    /// Clothes, shoes and bags.
+    case clothing
+    /// Faces, smileys among them.
+    case face
+    /// Fruit, meals and drinks.
+    case food
+    /// Hands and their gestures.
+    case hand
+    /// Plants, weather and sky.
+    case nature
+    /// People, whole or at work.
+    case person
+    /// Tools, machines and instruments.
+    case tool
+    /// What drives, sails or flies.
+    case vehicle
 
     /// The class of a subgroup of `emoji-test.txt`; nil for a subgroup outside the ten classes.
     public init?(subgroup: String) {

@@ -12,11 +12,15 @@ public enum EmojiDG {
 
     /// What ``prepare(into:packages:includeLDMCorpus:progress:)`` made or found.
     public struct Summary: Sendable {
+        /// One data set and its images.
         public struct DataSet: Sendable {
+            /// The name of the data set's folder: ``EmojiDG/benchmarkName`` or ``EmojiDG/corpusName``.
             public let name: String
+            /// The images in the order of their paths.
             public let records: [EmojiRecord]
         }
 
+        /// The benchmark, and the corpus where it was asked for.
         public let dataSets: [DataSet]
         /// Nothing was drawn: the folders were as they would have been made.
         public let wasUpToDate: Bool

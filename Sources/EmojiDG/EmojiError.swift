@@ -11,6 +11,7 @@ public enum EmojiError: LocalizedError, CustomStringConvertible, Equatable {
     /// A folder has no manifest of a prepared data set.
     case notPrepared(String)
 
+    /// The file, what is wrong and the remedy, in one line.
     public var description: String {
         switch self {
         case .missing(let path, let package):
@@ -24,5 +25,6 @@ public enum EmojiError: LocalizedError, CustomStringConvertible, Equatable {
         }
     }
 
+    /// The same text for Foundation's `localizedDescription`.
     public var errorDescription: String? { description }
 }

@@ -4,15 +4,20 @@ import Foundation
 public struct EmojiItem: Sendable, Hashable {
     /// Who may see an item: no item of the benchmark is ever seen by the embedded LDM, in any style.
     public enum Split: String, Sendable, Codable {
-        case benchmark, corpus
+        /// For training and testing classifiers; the LDM never sees it.
+        case benchmark
+        /// For training the embedded LDM; no classifier is tested on it.
+        case corpus
     }
 
+    /// The one code point of the emoji: 0x1F981.
     public let codePoint: UInt32
     /// The name that Unicode gives it: "lion".
     public let name: String
     /// The subgroup that Unicode puts it in: "animal-mammal".
     public let subgroup: String
 
+    /// An item as Unicode lists it.
     public init(codePoint: UInt32, name: String, subgroup: String) {
         self.codePoint = codePoint
         self.name = name
@@ -28,8 +33,8 @@ public struct EmojiItem: Sendable, Hashable {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// By the CRC-32 of ``hex``: two thirds of the items of the ten classes are the benchmark; the others and every
-    /// item outside the classes are the LDM's corpus.
+    /// Whether the item is the benchmark's or the corpus', by the CRC-32 of ``hex``: two thirds of the items of the ten
+    /// classes are the benchmark; the others and every item outside the classes are the LDM's corpus.
     public var split: Split {
         emojiClass != nil && crc32(hex) % 3 != 0 ? .benchmark : .corpus
     }

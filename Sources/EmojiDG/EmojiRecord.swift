@@ -17,6 +17,7 @@ public struct EmojiRecord: Sendable, Codable, Equatable {
     public let domain: Vendor
     /// The vendor's style words, for captions: "shaded colour".
     public let style: String
+    /// Whether the image belongs to the benchmark or to the corpus.
     public let split: EmojiItem.Split
     /// An item of the benchmark that no training or validation split may hold.
     public let unseen: Bool
@@ -24,10 +25,12 @@ public struct EmojiRecord: Sendable, Codable, Equatable {
     public let licence: String
     /// The source package: "Debian fonts-noto-color-emoji".
     public let package: String
+    /// The version of the source package, as dpkg or the wheel's metadata say.
     public let version: String
     /// SHA-256 of the image file, in hexadecimal.
     public let sha256: String
 
+    /// Writes all members, `class` as null where there is none.
     public func encode(to encoder: Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(path, forKey: .path)

@@ -2,13 +2,14 @@ import Foundation
 
 /// Where the source packages' files lie.
 public struct PackageLocations: Sendable {
-    /// `emoji-test.txt` of Unicode.
+    /// The path of Unicode's `emoji-test.txt`, which lists all emoji by subgroup.
     public var emojiTest: String
     /// Each vendor's files: one folder of SVG files named by code point, or fonts in the order they are searched.
     public var artwork: [Vendor: [String]]
     /// The folder with PyPI packages unpacked by `scripts/bootstrap`.
     public var packages: String
 
+    /// The places of one's own packages; ``standard(packages:)`` knows the usual ones.
     public init(emojiTest: String, artwork: [Vendor: [String]], packages: String) {
         self.emojiTest = emojiTest
         self.artwork = artwork

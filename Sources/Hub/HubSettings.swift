@@ -10,6 +10,7 @@ public struct HubSettings: Sendable {
     /// No connection is made: `HF_HUB_OFFLINE` (or `TRANSFORMERS_OFFLINE`) is 1, on, yes or true.
     public let isOffline: Bool
 
+    /// Reads `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` as `huggingface_hub` does.
     /// - Throws: `ModelError` for an endpoint that is no address, or a token that cannot be one.
     public init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.trimmed.isEmpty ? nil : $0.trimmed } }

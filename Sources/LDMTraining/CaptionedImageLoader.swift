@@ -9,17 +9,24 @@ import Torch
 public final class CaptionedImageLoader {
     /// How an image becomes a square.
     public enum Crop: String, Sendable, Codable, CaseIterable {
-        case center, random
+        /// The middle of the longer side, always the same.
+        case center
+        /// A place that is drawn for every batch.
+        case random
     }
 
+    /// How images are prepared.
     public struct Options: Sendable, Codable, Equatable {
         /// Side of the images in pixels.
         public var resolution = 512
+        /// Which square of an image is taken.
         public var crop = Crop.center
         /// Whether half of the images are swapped left and right.
         public var flips = false
+        /// The seed of orders, crops and flips.
         public var seed: UInt64 = 0
 
+        /// Squares of 512 pixels from the middle, not mirrored.
         public init() {}
     }
 

@@ -12,17 +12,23 @@ import Pixels
 /// - images, each with its caption in a `.txt` file of the same name beside it;
 /// - a data set `DIR/<domain>/<class>/<image>`, whose captions come from a template.
 public struct CaptionedImages: Sendable, Equatable {
+    /// An image file and what it shows.
     public struct Entry: Sendable, Equatable {
+        /// The path of the image file.
         public let path: String
+        /// The prompt that the image is trained with.
         public let caption: String
 
+        /// An image with its caption.
         public init(path: String, caption: String) {
             self.path = path
             self.caption = caption
         }
     }
 
+    /// The folder that the images were listed in.
     public let folder: String
+    /// The images in the order of their paths.
     public let entries: [Entry]
 
     /// A hash of the images' paths and captions, so that a training does not go on with others.

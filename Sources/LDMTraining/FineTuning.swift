@@ -9,9 +9,11 @@ import Torch
 /// The output folder also holds the training's own files in `training/`: `settings.json`, `log.jsonl` and
 /// `checkpoint/`, from which the same settings go on.
 public struct FineTuning {
+    /// The hyperparameters of the training.
     public var options = FineTuningOptions()
     /// Side of the images in pixels; nil for the one that the model was trained on.
     public var resolution: Int?
+    /// Which square of an image is taken.
     public var crop = CaptionedImageLoader.Crop.center
     /// Whether half of the images are swapped left and right.
     public var flips = false
@@ -21,8 +23,10 @@ public struct FineTuning {
     public var logEvery = 10
     /// The type of the trained parts' weights in a model folder.
     public var outputType = ModelPrecision.float32
+    /// Images that are decoded at a time.
     public var threads = 1
 
+    /// A fine-tuning with the defaults of diffusers' scripts.
     public init() {}
 
     /// What a checkpoint belongs to: a training with other settings would not go on to the same numbers.
@@ -35,6 +39,7 @@ public struct FineTuning {
         var loading: CaptionedImageLoader.Options
     }
 
+    /// Trains, from the last checkpoint on if there is one, and writes the result.
     /// - Parameters:
     ///   - path: the model, a folder in diffusers layout or an id in the local cache.
     ///   - output: the folder that the result is written to.

@@ -8,9 +8,13 @@ import Torch
 
 /// The images and captions that the embedded LDM learns from: what `domainfusion data prepare emoji` renders as corpus.
 public struct LDMCorpus {
+    /// One image of the corpus and what is known of it.
     public struct Entry: Sendable {
+        /// The image file, relative to the corpus' folder.
         public let path: String
+        /// The vendor's style words: "flat colour".
         public let style: String
+        /// The Unicode name: "lion".
         public let name: String
         /// The class, or the subgroup of an item outside the classes.
         public let kind: String
@@ -18,9 +22,11 @@ public struct LDMCorpus {
         public let isOfClass: Bool
     }
 
+    /// The images' entries, in the order of ``images``.
     public let entries: [Entry]
-    /// uint8 [N, 3, size, size]
+    /// The pixels of all images, uint8 [N, 3, size, size].
     public let images: Tensor
+    /// Side of the images in pixels.
     public let size: Int
 
     /// The training part: every item but those of ``heldOut``.
@@ -40,6 +46,7 @@ public struct LDMCorpus {
         }
     }
 
+    /// Decodes all images of the folder that `domainfusion data prepare emoji` wrote.
     /// - Throws: an error naming the folder or the file, and the remedy.
     public init(folder: String, size: Int) throws {
         let records = try EmojiRecord.read(from: folder)

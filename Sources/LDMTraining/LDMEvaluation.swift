@@ -9,34 +9,48 @@ import Torch
 
 /// How good the embedded LDM is, in numbers: what its model card says.
 public struct LDMEvaluation: Codable, Sendable {
-    /// Of the VAE, on held-out items, in decibels.
+    /// Peak signal-to-noise ratio of the VAE's reconstructions of held-out items, in decibels.
     public let reconstructionPSNR: Double
-    /// Of the VAE, on held-out items, in [0, 1].
+    /// Mean absolute error of opponent colours in the VAE's reconstructions of held-out items, in [0, 1].
     public let opponentColourError: Double
     /// A judge's accuracy on real held-out images, and on generated ones: the class and the style that the prompt names.
     public let classJudgeOnReal: Double
+    /// The class judge's accuracy on generated images, by the class that the prompt names, in 0…1.
     public let classJudgeOnGenerated: Double
+    /// The style judge's accuracy on real held-out images, in 0…1.
     public let styleJudgeOnReal: Double
+    /// The style judge's accuracy on generated images, by the style that the prompt names, in 0…1.
     public let styleJudgeOnGenerated: Double
     /// Share of real held-out images whose class the LDM finds by its noise-prediction error under prompts that name no
     /// style, and under those that name the image's own; and the largest class's.
     public let ldmAsClassifier: Double
+    /// As ``ldmAsClassifier``, with each image's own style in the prompts.
     public let ldmAsClassifierInStyle: Double
+    /// Share of the largest class among the held-out images: what guessing it always would reach.
     public let largestClass: Double
+    /// Number of generated images that were judged.
     public let generated: Int
+    /// Number of held-out images that were judged.
     public let heldOut: Int
 
+    /// How much is generated and trained for the judgement.
     public struct Options: Sendable {
         /// Images generated of each class in each style.
         public var imagesPerCell = 6
+        /// How images are generated.
         public var settings = SampleSheet.defaultSettings
+        /// Training steps of each judge.
         public var judgeSteps = 400
+        /// Draws of noise and time step for each image and prompt, when the LDM classifies.
         public var draws = 8
+        /// The seed of judges, images and noise.
         public var seed: UInt64 = 0
 
+        /// Six images of each class in each style, judged after 400 steps of training.
         public init() {}
     }
 
+    /// Generates images, trains the judges and measures; this takes minutes.
     /// - Parameters:
     ///   - corpus: what the model was trained on; the judges are fine-tuned on its training part.
     ///   - weights: ImageNet weights of the judges' backbone.
@@ -156,6 +170,7 @@ struct CorpusJudge {
 
 /// Where the judges' ImageNet weights lie.
 public enum CorpusJudgeWeights {
+    /// The path of the weights of the judges' backbone.
     /// - Throws: `UserError` that says how to get them.
     public static func installed() throws -> String {
         guard let found = try Backbones.named("tf_efficientnet_lite0").installedWeights() else {

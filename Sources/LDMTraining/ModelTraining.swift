@@ -4,10 +4,11 @@ import Foundation
 import Foundations
 import Torch
 
-/// Drives a ``ModelTrainer``: log lines, checkpoints, evaluations; goes on where a killed run stopped.
+/// Drives a `ModelTrainer`: log lines, checkpoints, evaluations; goes on where a killed run stopped.
 public struct ModelTraining {
     /// The folder of `log.jsonl` and `checkpoint/`.
     public let folder: String
+    /// Steps of the whole training.
     public let steps: Int
     /// Steps between two lines of the log.
     public var logEvery = 100
@@ -16,6 +17,7 @@ public struct ModelTraining {
     /// Receives every line of the log.
     public var report: (String) -> Void = { print($0) }
 
+    /// A training of so many steps, with its files in `folder`.
     public init(folder: String, steps: Int) {
         self.folder = folder
         self.steps = steps

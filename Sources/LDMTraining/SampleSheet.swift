@@ -8,16 +8,21 @@ public struct SampleSheet {
     /// What models are looked at and judged by.
     public static let defaultSettings = GenerationSettings(steps: 25)
 
+    /// The model that draws.
     public let model: LatentDiffusionModel
+    /// What the rows show, as prompts name it.
     public var subjects = [
         "a face", "a hand", "a person", "an animal", "nature", "food", "a building", "a vehicle", "clothing", "a tool",
         "a horse", "a strawberry",
     ]
+    /// The style words of the columns; the empty ones name no style.
     public var styles = [
         "shaded colour", "cartoon", "flat colour", "outlined flat", "black and white ink", "pixel art", "",
     ]
+    /// How images are generated.
     public var settings = defaultSettings
 
+    /// A sheet of the default subjects and styles.
     public init(model: LatentDiffusionModel) {
         self.model = model
     }

@@ -8,7 +8,7 @@ public struct TrainingLog {
     private let lines: [[String: JSONValue]]
 
     /// Reads a log; a last line that was cut off is left out.
-    /// - Throws: ``UserError`` for a file that is missing or holds no line of a log.
+    /// - Throws: `UserError` for a file that is missing or holds no line of a log.
     public init(path: String) throws {
         guard let data = Files.contents(path) else {
             throw UserError(

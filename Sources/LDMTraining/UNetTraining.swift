@@ -8,13 +8,17 @@ import Torch
 
 /// Trains the U-Net and the text encoder of the embedded LDM on the latents of its VAE, and writes the whole model.
 public struct UNetTraining {
+    /// Sizes of the U-Net; those of the embedded model by default.
     public var unet: UNet2DConditionConfig
+    /// Sizes of the text encoder; those of the embedded model by default.
     public var text: CLIPTextConfig
+    /// The hyperparameters of the training.
     public var options = UNetTrainingOptions()
 
     /// Begins with the weights that the model folder holds; a checkpoint in the work folder comes first.
     public var warmStart = false
 
+    /// The training of the embedded model.
     public init() {
         unet = UNet2DConditionConfig()
         unet.sampleSize = 16
@@ -53,6 +57,7 @@ public struct UNetTraining {
         let vae: String
     }
 
+    /// Trains, from the last checkpoint on if there is one, and writes the model.
     /// - Parameters:
     ///   - vocabulary: CLIP's `bpe_simple_vocab_16e6.txt`.
     ///   - output: the model folder; its `vae/` must be there.

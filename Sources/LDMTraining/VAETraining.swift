@@ -5,7 +5,9 @@ import Torch
 
 /// Trains the VAE of the embedded LDM and writes it as the `vae/` of a model folder.
 public struct VAETraining {
+    /// Sizes of the autoencoder; those of the embedded model by default.
     public var config: AutoencoderKLConfig
+    /// The hyperparameters of the training.
     public var options = VAETrainingOptions()
 
     /// f = 4: images 64×64 become latents 4×16×16.
@@ -23,6 +25,7 @@ public struct VAETraining {
         let corpus: String
     }
 
+    /// Trains, from the last checkpoint on if there is one, and writes the autoencoder.
     /// - Parameters:
     ///   - output: the model folder; the training's own files go to `work`.
     /// - Throws: also `UserError` when `work` holds a training with other settings, its length apart.
@@ -80,6 +83,8 @@ public struct ReconstructionQuality {
     /// Mean absolute error of the opponent colours, in [0, 1]: low PSNR errors can hide a loss of colour.
     public let opponentColourError: Double
 
+    /// Measures how well images come back from their latents.
+    /// - Parameter images: uint8 [N, 3, H, W].
     public init(_ vae: any LatentAutoencoder, images: Tensor) {
         var decibels = 0.0
         var colour = 0.0

@@ -2,6 +2,7 @@ import Foundation
 
 /// How numbers of a chart fall on a length, and where its ticks are.
 public enum AxisScale: Sendable {
+    /// Evenly: equal differences are equal lengths.
     case linear
     /// Logarithmic; numbers that are not above 0 are left out.
     case logarithmic

@@ -8,14 +8,17 @@ public struct ContactSheet: Sendable {
     public struct Cell: Sendable {
         /// The image, or nil to leave the place empty.
         public var image: RGBImage?
+        /// A line below the image; empty for none.
         public var caption: String
 
+        /// A cell with an image and a line below it.
         public init(_ image: RGBImage?, caption: String = "") {
             self.image = image
             self.caption = caption
         }
     }
 
+    /// The line at the top; empty for none.
     public var title: String
     /// The cells row by row; rows may differ in length.
     public var rows: [[Cell]]
@@ -26,6 +29,7 @@ public struct ContactSheet: Sendable {
     /// The size in pixels to which small images are enlarged at least halfway.
     public var cellSize: Int
 
+    /// A sheet of these cells.
     public init(
         title: String = "", rows: [[Cell]], rowLabels: [String] = [], columnLabels: [String] = [], cellSize: Int = 128
     ) {

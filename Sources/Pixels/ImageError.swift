@@ -25,6 +25,7 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
     /// An SVG drawing cannot be understood.
     case drawing(String, reason: String)
 
+    /// The file, what is wrong and the remedy, in one line.
     public var description: String {
         switch self {
         case .missing(let name):
@@ -53,5 +54,6 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
         }
     }
 
+    /// The same text for Foundation's `localizedDescription`.
     public var errorDescription: String? { description }
 }

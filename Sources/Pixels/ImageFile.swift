@@ -24,9 +24,13 @@ public enum ImageFile {
 
     /// The formats that are read, by name.
     public enum Format: String, Sendable, CaseIterable {
+        /// JPEG, baseline and progressive; read by libjpeg-turbo, as Pillow does.
         case jpeg = "JPEG"
+        /// PNG of any bit depth and colour type, interlaced or not.
         case png = "PNG"
+        /// WebP, lossy and lossless.
         case webP = "WebP"
+        /// Windows bitmaps without compression.
         case bmp = "BMP"
     }
 

@@ -8,9 +8,12 @@ import Foundations
 /// pipeline.write(try ImageFile.decode("dog.jpg"), into: slice, using: &generator)
 /// ```
 public struct ImagePipeline: Sendable {
+    /// The steps, applied in this order.
     public var transforms: [any ImageTransform]
+    /// What turns the last image's samples into numbers.
     public var normalization: Normalization
 
+    /// A pipeline of these steps.
     public init(_ transforms: [any ImageTransform], normalization: Normalization = .imageNet) {
         self.transforms = transforms
         self.normalization = normalization

@@ -4,22 +4,27 @@ import Foundations
 /// A step between decoding an image and the network. A transform that draws random numbers takes them from the
 /// generator it is given, so that its result is a pure function of the image and the generator's seed.
 public protocol ImageTransform: Sendable {
+    /// Changes the image in place, drawing from `generator` what is random.
     func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator)
 }
 
 /// Scales to a fixed size, whatever the aspect ratio (torchvision's `Resize((height, width))`).
 public struct Resize: ImageTransform {
+    /// Width of the result in pixels.
     public var width: Int
+    /// Height of the result in pixels.
     public var height: Int
 
     /// Scales to `size × size` pixels.
     public init(_ size: Int) { self.init(width: size, height: size) }
 
+    /// Scales to `width × height` pixels.
     public init(width: Int, height: Int) {
         self.width = width
         self.height = height
     }
 
+    /// Scales the image; draws nothing.
     public func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator) {
         image = image.resized(width: width, height: height)
     }
@@ -28,18 +33,21 @@ public struct Resize: ImageTransform {
 /// Cuts out a rectangle of random area, aspect ratio and place, and scales it to a square (torchvision's
 /// `RandomResizedCrop`).
 public struct RandomResizedCrop: ImageTransform {
+    /// Side of the square result in pixels.
     public var size: Int
     /// The part of the image's area that the rectangle covers.
     public var scale: ClosedRange<Double>
     /// Width over height of the rectangle, drawn evenly in the logarithm.
     public var ratio: ClosedRange<Double>
 
+    /// Crops as torchvision does by default, but for DomainBed's range of areas, 0.7 to 1.
     public init(_ size: Int, scale: ClosedRange<Double> = 0.7...1, ratio: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3)) {
         self.size = size
         self.scale = scale
         self.ratio = ratio
     }
 
+    /// Draws a rectangle (``draw(width:height:using:)``), cuts it out and scales it.
     public func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator) {
         let box = draw(width: image.width, height: image.height, using: &generator)
         image = image.resizedCrop(box, width: size, height: size)
@@ -71,10 +79,13 @@ public struct RandomResizedCrop: ImageTransform {
 
 /// Swaps left and right with a probability.
 public struct RandomHorizontalFlip: ImageTransform {
+    /// Share of images that are mirrored, 0…1.
     public var probability: Double
 
+    /// Mirrors images with this probability.
     public init(_ probability: Double = 0.5) { self.probability = probability }
 
+    /// Draws one number, and mirrors the image if it is below ``probability``.
     public func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator) {
         if generator.uniform() < probability { image.flipHorizontally() }
     }
@@ -82,10 +93,13 @@ public struct RandomHorizontalFlip: ImageTransform {
 
 /// Replaces the colours by greys with a probability.
 public struct RandomGrayscale: ImageTransform {
+    /// Share of images that lose their colours, 0…1.
     public var probability: Double
 
+    /// Makes images grey with this probability; DomainBed's is 0.1.
     public init(_ probability: Double = 0.1) { self.probability = probability }
 
+    /// Draws one number, and greys the image if it is below ``probability``.
     public func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator) {
         if generator.uniform() < probability { image.makeGrayscale() }
     }
@@ -95,18 +109,26 @@ public struct RandomGrayscale: ImageTransform {
 public struct ColorJitter: ImageTransform {
     /// The four changes, in the order in which torchvision numbers them.
     public enum Change: Int, Sendable, CaseIterable {
-        case brightness, contrast, saturation, hue
+        /// Multiplies every sample by a factor: 0 is black.
+        case brightness
+        /// Mixes the image with its mean grey: a factor of 0 is that grey.
+        case contrast
+        /// Mixes the image with its greyscale version: a factor of 0 is that.
+        case saturation
+        /// Turns every colour around the colour circle.
+        case hue
     }
 
     /// What is done to one image.
     public struct Amounts: Sendable, Equatable {
         /// The order of the changes.
         public var order: [Change]
-        /// Factors about 1.
+        /// Factors about 1 of the change of the same name: 1 changes nothing.
         public var brightness, contrast, saturation: Double
         /// Turns of the colour circle about 0.
         public var hue: Double
 
+        /// The amounts of the four changes, and their order.
         public init(order: [Change], brightness: Double, contrast: Double, saturation: Double, hue: Double) {
             self.order = order
             self.brightness = brightness
@@ -121,6 +143,7 @@ public struct ColorJitter: ImageTransform {
     /// How far the hue may turn, 0…0.5.
     public var hue: Double
 
+    /// Draws factors from 1 ± these amounts and a turn of ± `hue`.
     public init(brightness: Double, contrast: Double, saturation: Double, hue: Double) {
         self.brightness = brightness
         self.contrast = contrast
@@ -128,6 +151,7 @@ public struct ColorJitter: ImageTransform {
         self.hue = hue
     }
 
+    /// Draws the amounts for this image and makes the changes.
     public func apply(_ image: inout RGBImage, using generator: inout some RandomNumberGenerator) {
         Self.apply(draw(using: &generator), to: &image)
     }

@@ -11,12 +11,14 @@ import Foundation
 public struct LineChart: Sendable {
     /// A named line.
     public struct Series: Sendable {
+        /// What the legend calls the line.
         public var name: String
         /// The points in drawing order; a number that is not finite leaves a gap.
         public var points: [(x: Double, y: Double)]
         /// The colour, or nil for the next of ``LineChart/palette``.
         public var colour: RGB?
 
+        /// A line through points, in a colour of its own or the next of the palette.
         public init(_ name: String, points: [(x: Double, y: Double)], colour: RGB? = nil) {
             self.name = name
             self.points = points
@@ -30,16 +32,24 @@ public struct LineChart: Sendable {
         RGB(0xE6, 0x9F, 0x00), RGB(0x56, 0xB4, 0xE9), RGB(0x55, 0x55, 0x55), RGB(0x8C, 0x56, 0x4B),
     ]
 
+    /// The line above the chart.
     public var title: String
+    /// What the horizontal axis counts, with its unit.
     public var xLabel: String
+    /// What the vertical axis counts, with its unit.
     public var yLabel: String
+    /// The lines in drawing order; the legend names them in this order.
     public var series: [Series]
+    /// How horizontal places are spaced.
     public var xScale: AxisScale
+    /// How vertical places are spaced.
     public var yScale: AxisScale
     /// The size in points; a PNG has twice as many pixels.
     public var width: Int
+    /// The height in points; a PNG has twice as many pixels.
     public var height: Int
 
+    /// A chart of these lines; both axes hold all their points.
     public init(
         title: String, xLabel: String, yLabel: String, series: [Series], xScale: AxisScale = .linear,
         yScale: AxisScale = .linear, width: Int = 720, height: Int = 440

@@ -7,6 +7,7 @@ public struct Normalization: Sendable, Equatable {
     /// The number of every sample: three tables of 256.
     private let table: [Float]
 
+    /// A normalisation by three means and three deviations.
     /// - Precondition: three means and three deviations above 0.
     public init(mean: [Float], deviation: [Float]) {
         precondition(
@@ -21,10 +22,10 @@ public struct Normalization: Sendable, Equatable {
 
     /// torchvision's, for networks trained on ImageNet.
     public static let imageNet = Normalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
-    /// OpenAI CLIP's.
+    /// OpenAI CLIP's means and deviations, which its own weights were trained with.
     public static let clip = Normalization(
         mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
-    /// 0…1.
+    /// Samples as numbers in 0…1: means of 0, deviations of 1.
     public static let none = Normalization(mean: [0, 0, 0], deviation: [1, 1, 1])
     /// -1…1, for the autoencoder of a latent diffusion model.
     public static let signed = Normalization(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])

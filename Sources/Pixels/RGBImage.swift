@@ -1,16 +1,22 @@
 /// An 8-bit colour, red, green and blue in 0…255.
 public struct RGB: Sendable, Hashable {
+    /// The red part, 0…255.
     public var red: UInt8
+    /// The green part, 0…255.
     public var green: UInt8
+    /// The blue part, 0…255.
     public var blue: UInt8
 
+    /// A colour of three parts: `RGB(255, 127, 14)` is an orange.
     public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
         self.red = red
         self.green = green
         self.blue = blue
     }
 
+    /// The brightest colour, the paper of charts.
     public static let white = RGB(255, 255, 255)
+    /// The darkest colour, the ink of charts.
     public static let black = RGB(0, 0, 0)
 
     /// The colour as an SVG or CSS value: `#1f77b4`.
@@ -22,7 +28,9 @@ public struct RGB: Sendable, Hashable {
 
 /// An image of 8-bit RGB pixels in rows from the top: `pixels[(y * width + x) * 3 + channel]`.
 public struct RGBImage: Sendable, Equatable, CustomStringConvertible {
+    /// Columns of the image, at least 1.
     public let width: Int
+    /// Rows of the image, at least 1.
     public let height: Int
     /// `height × width × 3` bytes, red first.
     public var pixels: [UInt8]
@@ -56,6 +64,7 @@ public struct RGBImage: Sendable, Equatable, CustomStringConvertible {
         self.pixels = pixels
     }
 
+    /// The size in words, as in `640×480 RGB image`.
     public var description: String { "\(width)×\(height) RGB image" }
 
     /// The colour at column `x` and row `y`.

@@ -42,11 +42,16 @@ extension RGBImage {
 
 /// A rectangle of whole pixels in an image.
 public struct CropBox: Sendable, Equatable {
+    /// Column of the left edge, from 0.
     public var x: Int
+    /// Row of the upper edge, from 0.
     public var y: Int
+    /// Columns of the rectangle, at least 1.
     public var width: Int
+    /// Rows of the rectangle, at least 1.
     public var height: Int
 
+    /// The rectangle of `width × height` pixels whose top left corner is (`x`, `y`).
     public init(x: Int, y: Int, width: Int, height: Int) {
         self.x = x
         self.y = y

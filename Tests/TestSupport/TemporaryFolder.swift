@@ -4,8 +4,10 @@ import Pixels
 
 /// A folder for one test, gone when the value is.
 public final class TemporaryFolder: Sendable {
+    /// The folder's path.
     public let path: String
 
+    /// Makes an empty folder under the system's temporary one.
     public init() throws {
         path = FilePath.join(FileManager.default.temporaryDirectory.path, "domainfusion-\(UUID().uuidString)")
         try AtomicFile.makeFolder(path)
@@ -15,6 +17,7 @@ public final class TemporaryFolder: Sendable {
 
     /// The path of a file in it.
     public func path(_ name: String) -> String { FilePath.join(path, name) }
+    /// The same as a URL.
     public func url(_ name: String) -> URL { URL(fileURLWithPath: path(name)) }
 
     /// Writes a file and the folders above it.

@@ -3,9 +3,12 @@ import Foundations
 
 /// A problem of a model folder: one line naming the file and the remedy.
 public struct ModelError: Error, CustomStringConvertible, LocalizedError {
+    /// The file, what is wrong with it and the remedy, in one line.
     public let description: String
+    /// The same text for Foundation's `localizedDescription`.
     public var errorDescription: String? { description }
 
+    /// An error about a model's file or folder; the problem is a phrase with its remedy.
     public init(path: String, _ problem: String) {
         description = "\(path): \(problem)"
     }
@@ -13,10 +16,12 @@ public struct ModelError: Error, CustomStringConvertible, LocalizedError {
 
 /// Reads a `config.json` key by key and refuses, by name, what was not read: no setting is ignored in silence.
 public struct ConfigReader {
+    /// The file that is read, for errors.
     public let path: String
     let values: [String: JSONValue]
     private var seen: Set<String> = []
 
+    /// Reads the file, of which no key counts as read yet.
     /// - Throws: ``ModelError`` when the file is missing, not a JSON object, or names a key twice.
     public init(path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else {
@@ -43,6 +48,8 @@ public struct ConfigReader {
         ModelError(path: path, "\(key) is \(values[key]?.text ?? "missing"); wanted \(wanted)")
     }
 
+    /// A whole number, or the fallback where the file has none; 3.0 is one, true is not.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func int(_ key: String, _ fallback: Int) throws -> Int {
         guard let found = value(key) else { return fallback }
         guard let number = found.double.flatMap(Int.init(exactly:)) else {
@@ -51,30 +58,40 @@ public struct ConfigReader {
         return number
     }
 
+    /// A number, or the fallback where the file has none.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func double(_ key: String, _ fallback: Double) throws -> Double {
         guard let found = value(key) else { return fallback }
         guard let number = found.double else { throw wrong(key, "a number") }
         return number
     }
 
+    /// A truth value, or the fallback where the file has none; 1 is none.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func bool(_ key: String, _ fallback: Bool) throws -> Bool {
         guard let found = value(key) else { return fallback }
         guard let flag = found.bool else { throw wrong(key, "true or false") }
         return flag
     }
 
+    /// A text, or the fallback where the file has none.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func string(_ key: String, _ fallback: String) throws -> String {
         guard let found = value(key) else { return fallback }
         guard let text = found.string else { throw wrong(key, "a string") }
         return text
     }
 
+    /// A list of texts, or the fallback where the file has none.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func strings(_ key: String, _ fallback: [String]) throws -> [String] {
         guard let found = value(key) else { return fallback }
         guard let list = found.strings else { throw wrong(key, "a list of strings") }
         return list
     }
 
+    /// A list of whole numbers, or the fallback where the file has none.
+    /// - Throws: ``ModelError`` naming the key, for any other value.
     public mutating func ints(_ key: String, _ fallback: [Int]) throws -> [Int] {
         guard let found = value(key) else { return fallback }
         guard let list = found.ints else { throw wrong(key, "a list of integers") }
@@ -118,6 +135,7 @@ public struct ConfigReader {
     /// Keys that do not change what a model computes.
     public mutating func ignore(_ keys: [String]) { seen.formUnion(keys) }
 
+    /// Ends the reading of a file, all of whose keys must have been read, required or ignored.
     /// - Throws: ``ModelError`` naming the keys that nobody read.
     public func finish() throws {
         let unknown = values.keys.filter { !seen.contains($0) && !$0.hasPrefix("_") }.sorted()

@@ -5,9 +5,10 @@ import Torch
 public struct CaptionedBatch: Sendable {
     /// [N, 3, H, W] in [0, 1], H and W multiples of the VAE's `downsampling`.
     public let images: Tensor
-    /// N prompts.
+    /// What the N images show: one prompt each.
     public let captions: [String]
 
+    /// Images [N, 3, H, W] in [0, 1] with their N prompts.
     public init(images: Tensor, captions: [String]) {
         self.images = images
         self.captions = captions
@@ -36,8 +37,11 @@ struct DenoisingBatch {
 /// try tuner.writeLoRA(to: "style.safetensors")
 /// ```
 public final class FineTuner: ModelTrainer {
+    /// The model that is trained in place.
     public let model: LatentDiffusionModel
+    /// The hyperparameters of the training.
     public let options: FineTuningOptions
+    /// Updates of the weights so far.
     public private(set) var step = 0
     /// Images of one update.
     public var batchSize: Int { options.batchSize * options.accumulation }
@@ -52,11 +56,12 @@ public final class FineTuner: ModelTrainer {
     static let unetTargets = ["to_q", "to_k", "to_v", "to_out.0"]
     static let textTargets = ["q_proj", "k_proj", "v_proj", "out_proj"]
 
+    /// A fine-tuning that begins with the model's weights, or with adapters that change nothing yet.
     /// - Parameters:
     ///   - model: loaded with the options' ``FineTuningOptions/weightType``; it is trained in place.
     ///   - batches: the images and captions of a pass, counted from 0 over the whole training; the same for the same
     ///     number.
-    /// - Throws: ``UserError`` for options that make no sense or do not fit the model.
+    /// - Throws: `UserError` for options that make no sense or do not fit the model.
     public init(
         _ model: LatentDiffusionModel, options: FineTuningOptions, batches: @escaping (Int) throws -> CaptionedBatch
     ) throws {
@@ -94,11 +99,11 @@ public final class FineTuner: ModelTrainer {
         average = options.averageDecay > 0 ? ParameterAverage(parameters, decay: options.averageDecay) : nil
     }
 
-    /// Trained scalars.
+    /// Number of scalars that are trained: of the adapters, or of the whole networks.
     public var parameterCount: Int { trained.reduce(0) { $0 + $1.store.parameterCount } }
 
     /// One update of the weights.
-    /// - Throws: ``UserError`` when the loss or the gradient is not finite, `TorchError` when memory runs out, and what reading the images
+    /// - Throws: `UserError` when the loss or the gradient is not finite, `TorchError` when memory runs out, and what reading the images
     ///   throws: the weights are then as they were.
     public func advance() throws -> TrainingReport {
         let generator = stepGenerator(seed: options.seed, step: step)
@@ -179,6 +184,8 @@ public final class FineTuner: ModelTrainer {
         try average?.whileSwapped(body) ?? body()
     }
 
+    /// Writes the whole state into one file, atomically: weights, averages, optimiser and step.
+    /// - Throws: `FileFormatError` where the file cannot be written.
     public func save(to path: String) throws {
         var checkpoint = TrainingCheckpoint(step: step)
         for part in trained { checkpoint.add(part.store.state, prefix: part.prefix) }
@@ -187,6 +194,9 @@ public final class FineTuner: ModelTrainer {
         try checkpoint.write(to: path)
     }
 
+    /// Takes up a state that ``save(to:)`` wrote; the training goes on to the same numbers.
+    /// - Throws: `FileFormatError`, ``ModelError`` or `UserError` naming the file, which is damaged or belongs to other
+    ///   options.
     public func restore(from path: String) throws {
         let checkpoint = try TrainingCheckpoint(path: path)
         for part in trained { try part.store.load(checkpoint.part(part.prefix), name: path) }

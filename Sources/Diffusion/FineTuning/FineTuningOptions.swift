@@ -5,7 +5,12 @@ import Torch
 public struct FineTuningOptions: Sendable, Codable, Equatable {
     /// How the learning rate goes on after its warm-up.
     public enum Schedule: String, Sendable, Codable, CaseIterable {
-        case constant, linear, cosine
+        /// The learning rate stays where it is after the warm-up.
+        case constant
+        /// Falls evenly to 0 at the last update.
+        case linear
+        /// Follows half a cosine to 0 at the last update.
+        case cosine
     }
 
     /// Updates of the weights.
@@ -14,13 +19,15 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     public var batchSize = 1
     /// Passes whose gradients make one update.
     public var accumulation = 1
+    /// The learning rate after its warm-up, of AdamW.
     public var learningRate = 1e-4
+    /// How the learning rate goes on after its warm-up.
     public var schedule = Schedule.constant
     /// Updates over which the learning rate rises from 0.
     public var warmup = 0
-    /// AdamW's.
+    /// AdamW's decoupled weight decay.
     public var weightDecay = 1e-2
-    /// Limit of the gradient's norm.
+    /// The gradient's norm above which it is scaled down to this.
     public var maximumNorm = 1.0
     /// γ of the min-SNR weighting (Hang et al. 2023; 5 is usual), or 0 for none.
     public var minSNR = 0.0
@@ -32,19 +39,23 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     public var loraRank = 0
     /// α of the adapters, whose output is multiplied by α/r.
     public var loraAlpha = 0.0
+    /// Whether the text encoder is trained, too.
     public var trainsTextEncoder = false
     /// Type of what is computed; weights that are trained stay in float32.
     public var precision = ModelPrecision.float32
     /// Whether layers are computed again for the gradient rather than kept: less memory, a third more time.
     public var recomputesLayers = false
+    /// The seed of adapters, noise, time steps and left-out captions.
     public var seed: UInt64 = 0
 
+    /// A thousand updates of the whole U-Net at a constant rate of 1e-4.
     public init() {}
 
     /// The type to load the model's weights in: frozen ones are kept in the type they are computed in.
     public var weightType: DType { loraRank > 0 ? precision.dtype : .float32 }
 
-    /// - Throws: ``UserError`` naming the first value that makes no sense.
+    /// Checks that every option is in its range.
+    /// - Throws: `UserError` naming the first value that makes no sense.
     public func validate() throws {
         func require(_ condition: Bool, _ message: String) throws {
             if !condition { throw UserError("fine-tuning: \(message)") }

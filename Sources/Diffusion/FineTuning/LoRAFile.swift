@@ -14,12 +14,15 @@ import Torch
 public struct LoRAFile {
     /// The part of the model that an adapter belongs to; its name in keys and of its folder.
     public enum Part: String, Sendable, CaseIterable {
+        /// The noise-prediction network.
         case unet
+        /// The encoder of prompts.
         case textEncoder = "text_encoder"
     }
 
     /// The adapter of one layer: W becomes W + α/r · up · down.
     public struct Layer {
+        /// The network that the layer is in.
         public let part: Part
         /// The layer's name in the file, without its part.
         public let name: String
@@ -33,7 +36,9 @@ public struct LoRAFile {
         public let scale: Double
     }
 
+    /// The file that was read.
     public let path: String
+    /// The adapters in the order of the file.
     public let layers: [Layer]
 
     /// The name that diffusers looks for in a folder.
@@ -41,6 +46,7 @@ public struct LoRAFile {
     /// Where diffusers keeps the adapters' settings among the file's metadata.
     private static let metadataKey = "lora_adapter_metadata"
 
+    /// Reads a file of adapters in any of the three forms.
     /// - Parameter path: a file, or a folder with ``fileName`` in it.
     /// - Throws: `FileFormatError` or ``ModelError``, one line naming the file and what is wrong.
     public init(path: String) throws {

@@ -9,8 +9,10 @@ import Torch
 ///     ROOT/models--ORG--NAME/snapshots/COMMIT/unet/config.json  links to blobs
 ///     ROOT/models--ORG--NAME/.no_exist/COMMIT/FILE              files that are known not to exist
 public struct HubCache: Sendable {
+    /// The cache's folder.
     public let root: String
 
+    /// The cache in a folder, which need not exist.
     public init(root: String) { self.root = root }
 
     /// The cache that the environment names: `HF_HUB_CACHE` (formerly `HUGGINGFACE_HUB_CACHE`), else `hub` in `HF_HOME`,
@@ -41,7 +43,9 @@ public struct HubCache: Sendable {
 
     /// A model on the hub: `ORG/NAME`, or `ORG/NAME@REVISION` with a branch, a tag or a commit of 40 hexadecimal digits.
     public struct ModelID: Sendable, Equatable, CustomStringConvertible {
+        /// The repository: `ORG/NAME`.
         public let name: String
+        /// The branch, tag or commit; `main` where none is named.
         public let revision: String
 
         /// Paths of the hub's own pages, which no user or organisation is called.
@@ -68,6 +72,7 @@ public struct HubCache: Sendable {
         /// Whether the revision is a commit, which never changes.
         public var isCommit: Bool { revision.wholeMatch(of: /[0-9a-f]{40}/) != nil }
 
+        /// The id as ``init(_:)`` reads it, without the revision where that is `main`.
         public var description: String { revision == "main" ? name : "\(name)@\(revision)" }
 
         /// The command that fetches the model.
@@ -76,8 +81,11 @@ public struct HubCache: Sendable {
 
     /// One commit's files.
     public struct Snapshot: Sendable, Equatable {
+        /// The model and the revision that was asked for.
         public let id: ModelID
+        /// The commit of 40 hexadecimal digits that the revision stands for.
         public let commit: String
+        /// The folder with the commit's files, in diffusers layout.
         public let folder: String
         /// Where files are noted that the repository is known not to have.
         let absent: String

@@ -52,6 +52,7 @@ public enum ModelFiles {
         /// Lists of shards, which name more files (``shards(_:folder:)``).
         public let indices: [String]
 
+        /// Chooses among a repository's files.
         /// - Parameters:
         ///   - names: all paths of the repository.
         ///   - needsVariant: whether at least one part must have weights of the 16-bit precision itself.

@@ -6,7 +6,7 @@ import Torch
 public enum ModelFolder {
     /// Copies the files in a folder: those that links point to, rather than the links (as in the Hugging Face cache).
     /// - Parameter wanted: which files to copy, by name; the others of the source's are removed from the target.
-    /// - Throws: ``FileFormatError``.
+    /// - Throws: `FileFormatError`.
     static func copy(_ source: String, to target: String, wanted: (String) -> Bool) throws {
         let files = FileManager.default
         var failing = source
@@ -32,7 +32,7 @@ public enum ModelFolder {
     /// - Parameters:
     ///   - vae: the autoencoder's class.
     ///   - scheduler: the sampler's class.
-    /// - Throws: ``FileFormatError``.
+    /// - Throws: `FileFormatError`.
     static func copyIndex(from source: String, to target: String, vae: String, scheduler: String) throws {
         let path = "\(source)/model_index.json"
         var index: [String: JSONValue] = [

@@ -4,8 +4,14 @@ import Torch
 ///
 /// The two of 16 bits halve the memory. On CPUs without instructions for them they are many times slower than float32.
 public enum ModelPrecision: String, Codable, Sendable, CaseIterable {
-    case float32, bfloat16, float16
+    /// Four bytes a number, the reference for all others.
+    case float32
+    /// Two bytes a number with float32's range and 8 bits of mantissa.
+    case bfloat16
+    /// Two bytes a number with 11 bits of mantissa; what most published models are stored in.
+    case float16
 
+    /// The tensors' type of the same name.
     public var dtype: DType {
         switch self {
         case .float32: .float32

@@ -4,22 +4,33 @@ import Torch
 
 /// Settings of ``AutoencoderKL``: diffusers' `vae/config.json`.
 public struct AutoencoderKLConfig: Sendable, Equatable {
+    /// Channels of an image, 3 for colours (`in_channels`).
     public var imageChannels = 3
+    /// Channels of a latent, 4 in Stable Diffusion (`latent_channels`).
     public var latentChannels = 4
+    /// Channels of each level, from the highest resolution down (`block_out_channels`).
     public var blockOutChannels = [64]
+    /// Residual blocks of each level of the encoder; the decoder has one more (`layers_per_block`).
     public var layersPerBlock = 1
+    /// Groups of the group norms, a divisor of all channels (`norm_num_groups`).
     public var normGroups = 32
+    /// Side in pixels of the images that it was trained on (`sample_size`).
     public var sampleSize = 32
     /// Factor from the posterior's values to latents of about unit variance.
     public var scalingFactor = 0.18215
+    /// Whether the lowest level attends from place to place (`mid_block_add_attention`).
     public var midBlockAttention = true
+    /// Whether a 1×1 convolution follows the encoder (`use_quant_conv`).
     public var useQuantConv = true
+    /// Whether a 1×1 convolution precedes the decoder (`use_post_quant_conv`).
     public var usePostQuantConv = true
     /// Whether float16 is too narrow for the activations, so that the weights are to be kept in float32.
     public var needsFloat32 = true
 
+    /// diffusers' defaults for what a file leaves out.
     public init() {}
 
+    /// Reads a `config.json`.
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
@@ -175,12 +186,13 @@ private struct Decoder {
 
 /// The encoder's distribution over latents: a diagonal Gaussian, before scaling.
 public struct LatentDistribution {
-    /// [N, latentChannels, h, w]
+    /// Mean of each number of a latent, [N, latentChannels, h, w].
     public let mean: Tensor
     /// Logarithm of the variance, in [−30, 20].
     public let logVariance: Tensor
 
-    /// `mean + deviation · noise`.
+    /// A latent drawn from the distribution: `mean + deviation · noise`, with standard normal noise of the mean's
+    /// shape.
     public func sample(noise: Tensor) -> Tensor { mean + (logVariance * 0.5).exp() * noise }
 
     /// Divergence from the standard normal distribution, summed over a latent: [N].
@@ -194,13 +206,16 @@ public struct LatentDistribution {
 /// Images are [N, 3, H, W] in [−1, 1]; latents [N, latentChannels, H / f, W / f]. Both may be of another floating-point
 /// type than the weights, and are converted; results have the weights' type.
 public final class AutoencoderKL {
+    /// The settings that the network was built by.
     public let config: AutoencoderKLConfig
+    /// The weights, under the keys of diffusers' `AutoencoderKL`.
     public let store: ParameterStore
     private let encoder: Encoder
     private let decoder: Decoder
     private let quantConv: Conv2d?
     private let postQuantConv: Conv2d?
 
+    /// Builds the network in a store: with fresh weights, or with a checkpoint's.
     public init(_ store: ParameterStore, _ config: AutoencoderKLConfig) {
         self.config = config
         self.store = store

@@ -2,20 +2,25 @@ import Torch
 
 /// Settings of ``AutoencoderTiny``: diffusers' `vae/config.json`.
 public struct AutoencoderTinyConfig: Sendable, Equatable {
+    /// Channels of an image, 3 for colours (`in_channels`).
     public var imageChannels = 3
+    /// Channels of a latent, 4 for Stable Diffusion's (`latent_channels`).
     public var latentChannels = 4
     /// Channels of every layer of the encoder.
     public var encoderChannels = 64
     /// Residual blocks of each level of the encoder, from the highest resolution down.
     public var encoderBlocks = [1, 3, 3, 3]
+    /// Channels of every layer of the decoder.
     public var decoderChannels = 64
     /// Residual blocks of each level of the decoder, from the lowest resolution up.
     public var decoderBlocks = [3, 3, 3, 1]
     /// Factor from what the encoder gives to the latents of the U-Net; 1 in the published models.
     public var scalingFactor = 1.0
 
+    /// The settings of TAESD for Stable Diffusion 1.x and 2.x.
     public init() {}
 
+    /// Reads a `config.json`.
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
@@ -76,13 +81,16 @@ private typealias TinyLevel = (blocks: [TinyBlock], convolution: Conv2d)
 /// Images are [N, 3, H, W] in [−1, 1]; latents [N, latentChannels, H / f, W / f]. Both may be of another floating-point
 /// type than the weights, and are converted; results have the weights' type.
 public final class AutoencoderTiny: LatentAutoencoder {
+    /// The settings that the network was built by.
     public let config: AutoencoderTinyConfig
+    /// The weights, under the keys of diffusers' `AutoencoderTiny`.
     public let store: ParameterStore
     private let encoder: [TinyLevel]
     private let encoderOut: Conv2d
     private let decoderIn: Conv2d
     private let decoder: [TinyLevel]
 
+    /// Builds the network in a store: with fresh weights, or with a checkpoint's.
     public init(_ store: ParameterStore, _ config: AutoencoderTinyConfig) {
         self.config = config
         self.store = store
@@ -120,10 +128,14 @@ public final class AutoencoderTiny: LatentAutoencoder {
         }
     }
 
+    /// Channels of an image, as the settings say.
     public var imageChannels: Int { config.imageChannels }
+    /// Channels of a latent, as the settings say.
     public var latentChannels: Int { config.latentChannels }
+    /// Image pixels along one side of a latent, 8 in the published models.
     public var downsampling: Int { config.downsampling }
 
+    /// The one latent of each image: [N, 3, H, W] in [−1, 1] → [N, latentChannels, H / f, W / f], scaled.
     public func encode(_ images: Tensor) -> Tensor {
         store.verifyBeforeUse()
         var hidden = (images.to(dtype: store.dtype) + 1) / 2
@@ -134,8 +146,10 @@ public final class AutoencoderTiny: LatentAutoencoder {
         return encoderOut(hidden) * config.scalingFactor
     }
 
+    /// As ``encode(_:)``: an image has one latent, and no noise is drawn.
     public func encode(_ images: Tensor, noise: () -> Tensor) -> Tensor { encode(images) }
 
+    /// The images, about in [−1, 1], of scaled latents: [N, latentChannels, h, w] → [N, 3, f h, f w].
     public func decode(_ latents: Tensor) -> Tensor {
         store.verifyBeforeUse()
         // Outliers are squeezed into −3 … 3.

@@ -3,18 +3,27 @@ import Torch
 
 /// Settings of ``CLIPTextModel``: transformers' `text_encoder/config.json`.
 public struct CLIPTextConfig: Sendable, Equatable {
+    /// Number of tokens that there are (`vocab_size`).
     public var vocabularySize = 49408
+    /// Width of the states (`hidden_size`).
     public var width = 512
+    /// Width of the layers between the states (`intermediate_size`).
     public var feedForwardWidth = 2048
+    /// Number of transformer layers (`num_hidden_layers`).
     public var layers = 12
+    /// Attention heads of each layer, a divisor of the width (`num_attention_heads`).
     public var heads = 8
-    /// Tokens of a prompt.
+    /// Tokens of a prompt, padding among them (`max_position_embeddings`).
     public var length = 77
+    /// The activation by its name in the file: `quick_gelu` or `gelu` (`hidden_act`).
     public var activation = "quick_gelu"
+    /// What layer norms add to the variance (`layer_norm_eps`).
     public var epsilon = 1e-5
 
+    /// transformers' defaults for what a file leaves out.
     public init() {}
 
+    /// Reads a `config.json`.
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)
@@ -92,12 +101,15 @@ private struct EncoderLayer {
 /// the last layer's states after the final norm [N, length, width], what Stable Diffusion attends to. (Stable Diffusion
 /// 2.x attends to the last layer but one of OpenCLIP's 24: its file has 23 layers.)
 public final class CLIPTextModel {
+    /// The settings that the network was built by.
     public let config: CLIPTextConfig
+    /// The weights, under the keys of transformers' `CLIPTextModel`.
     public let store: ParameterStore
     private let tokens, positions: Embedding
     private let layers: [EncoderLayer]
     private let finalNorm: LayerNorm
 
+    /// Builds the network in a store: with fresh weights, or with a checkpoint's.
     public init(_ store: ParameterStore, _ config: CLIPTextConfig) {
         self.config = config
         self.store = store
@@ -115,6 +127,7 @@ public final class CLIPTextModel {
     /// Keys of old checkpoints that carry no weights.
     static func isIgnorable(_ key: String) -> Bool { key.hasSuffix("position_ids") }
 
+    /// States of prompts: token ids [N, length] (int64) → [N, length, width].
     public func callAsFunction(_ ids: Tensor) -> Tensor {
         store.verifyBeforeUse()
         var hidden = tokens(ids) + positions.weight[0..<ids.size(1)]

@@ -5,8 +5,11 @@ import Torch
 /// Images are [N, imageChannels, H, W], about in [−1, 1]; latents [N, latentChannels, H / f, W / f], scaled as the U-Net
 /// takes them, with f = ``downsampling``.
 public protocol LatentAutoencoder: AnyObject {
+    /// The weights, with their device and type.
     var store: ParameterStore { get }
+    /// Channels of an image, 3 for colours.
     var imageChannels: Int { get }
+    /// Channels of a latent, 4 in Stable Diffusion.
     var latentChannels: Int { get }
     /// Image pixels along one side of a latent.
     var downsampling: Int { get }
@@ -23,10 +26,15 @@ public protocol LatentAutoencoder: AnyObject {
 }
 
 extension AutoencoderKL: LatentAutoencoder {
+    /// Channels of an image, as the settings say.
     public var imageChannels: Int { config.imageChannels }
+    /// Channels of a latent, as the settings say.
     public var latentChannels: Int { config.latentChannels }
+    /// Image pixels along one side of a latent, 8 in Stable Diffusion.
     public var downsampling: Int { config.downsampling }
 
+    /// Scaled latents drawn from the posterior of images in [−1, 1].
+    /// - Parameter noise: returns standard normal noise of the latents' shape.
     public func encode(_ images: Tensor, noise: () -> Tensor) -> Tensor {
         posterior(images).sample(noise: noise()) * config.scalingFactor
     }

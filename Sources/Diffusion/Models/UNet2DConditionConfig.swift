@@ -3,22 +3,36 @@ import Torch
 
 /// Settings of ``UNet2DConditionModel``: diffusers' `unet/config.json`.
 public struct UNet2DConditionConfig: Sendable, Equatable {
+    /// Side of the latents that it was trained on (`sample_size`): 64 for images of 512 pixels.
     public var sampleSize = 64
+    /// Channels of the latents (`in_channels`).
     public var inChannels = 4
+    /// Channels of the prediction (`out_channels`).
     public var outChannels = 4
+    /// Channels of each level, from the highest resolution down (`block_out_channels`).
     public var blockOutChannels = [320, 640, 1280, 1280]
     /// Whether each level attends to the prompt, from the highest resolution down.
     public var downAttention = [true, true, true, false]
+    /// The same for the way up, from the lowest resolution (`up_block_types`).
     public var upAttention = [false, true, true, true]
+    /// Residual blocks of each level on the way down; one more on the way up (`layers_per_block`).
     public var layersPerBlock = [2, 2, 2, 2]
+    /// Transformer layers of each attention, by level (`transformer_layers_per_block`).
     public var transformerLayers = [1, 1, 1, 1]
+    /// Width of the prompt states that it attends to (`cross_attention_dim`).
     public var crossAttentionWidth = 768
     /// Attention heads of each level. (In the file the key is `attention_head_dim`, a misnomer that diffusers keeps.)
     public var heads = [8, 8, 8, 8]
+    /// Groups of the group norms, a divisor of all channels (`norm_num_groups`).
     public var normGroups = 32
+    /// What group norms add to the variance (`norm_eps`).
     public var normEpsilon = 1e-5
+    /// Whether transformers begin and end with linear layers, not 1×1 convolutions, as in Stable Diffusion 2
+    /// (`use_linear_projection`).
     public var useLinearProjection = false
+    /// Whether cosines stand before sines in the time embedding (`flip_sin_to_cos`).
     public var flipSinToCos = true
+    /// How the time embedding's frequencies are spaced (`freq_shift`).
     public var frequencyShift = 0.0
     /// Width of the embedding of the guidance scale that a model distilled with guidance takes (latent consistency
     /// models; `time_cond_proj_dim` in the file), or nil.
@@ -27,8 +41,10 @@ public struct UNet2DConditionConfig: Sendable, Equatable {
     /// the file, as in DeepFloyd IF), or nil for a prompt that only cross-attention sees.
     public var textEmbeddingHeads: Int?
 
+    /// The sizes of Stable Diffusion 1.
     public init() {}
 
+    /// Reads a `config.json`.
     /// - Throws: ``ModelError`` for a setting that is unknown or not supported, by name.
     public init(path: String) throws {
         var reader = try ConfigReader(path: path)

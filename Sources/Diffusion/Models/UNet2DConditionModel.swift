@@ -92,7 +92,9 @@ extension Transformer2D {
 /// prediction [N, outChannels, h, w], which the scheduler's `prediction_type` interprets. Latents and states may be of
 /// another floating-point type than the weights: they are converted.
 public final class UNet2DConditionModel {
+    /// The settings that the network was built by.
     public let config: UNet2DConditionConfig
+    /// The weights, under the keys of diffusers' `UNet2DConditionModel`.
     public let store: ParameterStore
     private let convIn, convOut: Conv2d
     private let time1, time2: Linear
@@ -104,6 +106,7 @@ public final class UNet2DConditionModel {
     private let up: [UpBlock]
     private let norm: GroupNorm
 
+    /// Builds the network in a store: with fresh weights, or with a checkpoint's.
     public init(_ store: ParameterStore, _ config: UNet2DConditionConfig) {
         self.config = config
         self.store = store
@@ -160,6 +163,7 @@ public final class UNet2DConditionModel {
         return .concatenated([angles.sin(), angles.cos()], dimension: 1)
     }
 
+    /// The prediction [N, outChannels, h, w] for noisy latents [N, inChannels, h, w].
     /// - Parameter guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance
     ///   that it is to imitate in its one evaluation; others do not look at it.
     public func callAsFunction(

@@ -15,9 +15,9 @@ import Torch
 public struct Denoising: Sequence, IteratorProtocol {
     /// Where the walk is after one evaluation.
     public struct Step {
-        /// 0 ..< count
+        /// The evaluation's number in the whole walk: 0 ..< ``count``.
         public let index: Int
-        /// Evaluations of the whole walk.
+        /// Evaluations of the whole walk, from noise to an image.
         public let count: Int
         /// The time step that the U-Net was evaluated at.
         public let timestep: Double
@@ -31,10 +31,13 @@ public struct Denoising: Sequence, IteratorProtocol {
     public struct Guidance {
         /// States of the negative prompts [N, tokens, width].
         public let negative: Tensor
+        /// Weight of the difference between prompt and negative prompt; 1 is no guidance.
         public let scale: Double
-        /// See ``GenerationSettings/guidanceRescale``.
+        /// How far guided predictions are brought back to the spread of unguided ones, 0…1; see
+        /// ``GenerationSettings/guidanceRescale``.
         public let rescale: Double
 
+        /// Guidance away from negative prompts, whose states are [N, tokens, width].
         public init(negative: Tensor, scale: Double, rescale: Double = 0) {
             self.negative = negative
             self.scale = scale
@@ -65,6 +68,7 @@ public struct Denoising: Sequence, IteratorProtocol {
     private var index: Int
     private var latents: Tensor
 
+    /// A walk from noise, or from anywhere on the way.
     /// - Parameters:
     ///   - latents: [N, C, h, w] at the noise level that `scheduler` has at the first of `range`.
     ///   - context: prompt states [N, tokens, width].
@@ -88,6 +92,7 @@ public struct Denoising: Sequence, IteratorProtocol {
         index = self.range.lowerBound
     }
 
+    /// Evaluates the U-Net once and takes the step; nil at the end.
     public mutating func next() -> Step? {
         guard index < range.upperBound else { return nil }
         let timestep = scheduler.timesteps[index]
@@ -131,7 +136,7 @@ public struct Denoising: Sequence, IteratorProtocol {
     }
 
     /// Goes on from a ``state`` of a walk that was made like this one.
-    /// - Throws: ``UserError`` for the state of another walk.
+    /// - Throws: `UserError` for the state of another walk.
     public mutating func restore(_ state: StateDict) throws {
         guard let place = state["index"].map({ Int($0.item()) }), let kept = state["latents"],
             (range.lowerBound...range.upperBound).contains(place), kept.shape == latents.shape,
@@ -156,11 +161,11 @@ public struct Denoising: Sequence, IteratorProtocol {
 extension LatentDiffusionModel {
     /// Denoising as a sequence of steps.
     /// - Parameters:
-    ///   - latents: [N, C, h, w]: ``startLatents(_:settings:)``, or latents at the level of the first step walked.
+    ///   - latents: ``startLatents(_:settings:)``, or latents at the level of the first step walked; [N, C, h, w].
     ///   - prompts: N texts.
     ///   - lastSteps: walks only this many of `settings.steps`, the last ones; all by default.
     ///   - generators: N sources of noise, for the schedulers that draw some in every step.
-    /// - Throws: ``UserError`` where a setting or the number of prompts or generators is wrong.
+    /// - Throws: `UserError` where a setting or the number of prompts or generators is wrong.
     public func denoising(
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
         generators: [Generator] = []
@@ -189,7 +194,7 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
-    /// - Throws: ``UserError`` for one that there is not, or that cannot take so many steps.
+    /// - Throws: `UserError` for one that there is not, or that cannot take so many steps.
     public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
         try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
     }
@@ -222,7 +227,7 @@ extension LatentDiffusionModel {
 }
 
 extension GenerationSettings {
-    /// - Throws: ``UserError`` naming the setting that is out of range.
+    /// - Throws: `UserError` naming the setting that is out of range.
     func check() throws {
         guard guidanceScale.isFinite else { throw UserError("guidance \(guidanceScale) is no number") }
         guard (0...1).contains(guidanceRescale) else {

@@ -24,6 +24,7 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     /// How much of the noise ``DDIMScheduler`` draws anew in each step: 0 none, 1 as much as DDPM.
     public var eta: Double
 
+    /// Settings; those of Stable Diffusion's first demonstrations by default, with 20 steps.
     public init(
         steps: Int = 20, guidanceScale: Double = 7.5, strength: Double = 0.6, negativePrompt: String = "",
         guidanceRescale: Double = 0, scheduler: String? = nil, eta: Double = 0
@@ -38,7 +39,7 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
     }
 
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
-    /// - Throws: ``UserError`` for a strength out of range, steps out of range, or a strength that leaves no step.
+    /// - Throws: `UserError` for a strength out of range, steps out of range, or a strength that leaves no step.
     public func imageToImageSteps() throws -> Int {
         guard strength > 0, strength <= 1 else {
             throw UserError("strength \(strength): choose one above 0, up to 1")

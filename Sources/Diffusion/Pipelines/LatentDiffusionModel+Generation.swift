@@ -9,7 +9,7 @@ extension LatentDiffusionModel {
     ///   - latents: standard normal noise [N, C, h, w] to begin with in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
-    /// - Throws: ``UserError`` for settings or sizes that the model cannot meet, `TorchError` for a lack of memory.
+    /// - Throws: `UserError` for settings or sizes that the model cannot meet, `TorchError` for a lack of memory.
     public func textToImage(
         _ prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
         size: (height: Int, width: Int)? = nil, latents: Tensor? = nil,
@@ -33,7 +33,7 @@ extension LatentDiffusionModel {
     ///   - noise: standard normal noise [N, C, h, w] that is added in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
-    /// - Throws: ``UserError`` for settings or sizes that the model cannot meet (a strength that leaves no step), or a
+    /// - Throws: `UserError` for settings or sizes that the model cannot meet (a strength that leaves no step), or a
     ///   lack of memory.
     public func imageToImage(
         _ images: Tensor, prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
@@ -50,7 +50,7 @@ extension LatentDiffusionModel {
     // MARK: The parts of the two
 
     /// The noise that ``textToImage(_:settings:seeds:size:latents:onStep:)`` begins with, [N, C, h, w].
-    /// - Throws: ``UserError`` for a size that is not a multiple of the VAE's downsampling.
+    /// - Throws: `UserError` for a size that is not a multiple of the VAE's downsampling.
     public func startNoise(seeds: [UInt64], size: (height: Int, width: Int)? = nil) throws -> Tensor {
         try startNoise(seeds.map { Generator(seed: $0) }, size: size)
     }
@@ -127,7 +127,7 @@ extension LatentDiffusionModel {
         }
     }
 
-    /// - Throws: ``UserError`` for latents that are not [count, C, h, w].
+    /// - Throws: `UserError` for latents that are not [count, C, h, w].
     func check(_ latents: Tensor, count: Int) throws {
         guard count > 0 else { throw UserError("no prompts: give one for each image") }
         guard latents.rank == 4, latents.size(0) == count, latents.size(1) == unet.config.inChannels,

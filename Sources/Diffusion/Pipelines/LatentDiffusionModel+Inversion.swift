@@ -10,7 +10,7 @@ extension LatentDiffusionModel {
     ///   - firstSteps: walks only this many of them; all by default.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: latents [N, C, h, w].
-    /// - Throws: ``UserError`` for sizes or settings that the model cannot meet, `TorchError` for a lack of memory.
+    /// - Throws: `UserError` for sizes or settings that the model cannot meet, `TorchError` for a lack of memory.
     public func invert(
         _ images: Tensor, prompts: [String], steps: Int, firstSteps: Int? = nil,
         onStep: (Denoising.Step) throws -> Void = { _ in }
@@ -49,7 +49,7 @@ extension LatentDiffusionModel {
     ///   - sources: N texts that describe the images.
     ///   - targets: N texts that describe the results.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
-    /// - Throws: ``UserError`` for sizes or settings that the model cannot meet, `TorchError` for a lack of memory.
+    /// - Throws: `UserError` for sizes or settings that the model cannot meet, `TorchError` for a lack of memory.
     public func editAfterInversion(
         _ images: Tensor, from sources: [String], to targets: [String], settings: GenerationSettings = .init(),
         onStep: (Denoising.Step) throws -> Void = { _ in }

@@ -20,7 +20,7 @@ extension LatentDiffusionModel {
     /// Latents of images in [0, 1], on the model's device; the images' sizes are checked.
     /// - Parameter noise: standard normal noise to draw from the VAE's posterior with, called if it has one; its mean by
     ///   default.
-    /// - Throws: ``UserError`` for images of a shape that the VAE does not take.
+    /// - Throws: `UserError` for images of a shape that the VAE does not take.
     func latents(of images: Tensor, noise: (() -> Tensor)? = nil) throws -> Tensor {
         let factor = vae.downsampling
         guard images.rank == 4, images.size(0) > 0, images.size(1) == vae.imageChannels,

@@ -5,16 +5,21 @@ import Torch
 ///
 /// The model is evaluated at `timesteps[index]` on a sample whose noise level is that of the timestep before.
 public struct DDIMInverseScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "DDIMInverseScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
-    /// In ascending order.
+    /// Training timesteps in ascending order; one evaluation a step.
     public var timesteps: [Double] { levels.map(Double.init) }
 
     private let levels: [Int]
     private let stride: Int
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["thresholding", "trained_betas"], by: className)
         guard config.timestepSpacing != .linspace else {
@@ -22,6 +27,8 @@ public struct DDIMInverseScheduler: Scheduler {
         }
     }
 
+    /// An inversion of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         self.config = config
@@ -30,6 +37,7 @@ public struct DDIMInverseScheduler: Scheduler {
         stride = config.trainTimesteps / steps
     }
 
+    /// Goes from an earlier level to `timesteps[index]`, towards noise; draws none.
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let alphas = schedule.alphasCumprod
         let current = levels[index] - stride

@@ -2,20 +2,29 @@ import Torch
 
 /// Ancestral sampling of denoising diffusion probabilistic models (Ho et al. 2020).
 public struct DDPMScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "DDPMScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In descending order; one evaluation a step.
     public var timesteps: [Double] { levels.map(Double.init) }
+    /// Always: but for the last step, noise is drawn.
     public var isStochastic: Bool { true }
 
     /// Of the training, falling.
     private let levels: [Int]
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["thresholding", "trained_betas"], by: className)
     }
 
+    /// A walk of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         self.config = config
@@ -23,6 +32,7 @@ public struct DDPMScheduler: Scheduler {
         levels = try (config.timestepSpacing ?? .leading).timesteps(config, steps: steps).reversed()
     }
 
+    /// Goes from `timesteps[index]` to the next level (equation 7 of the paper) and adds noise.
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let alphas = schedule.alphasCumprod
         let alpha = alphas[levels[index]]

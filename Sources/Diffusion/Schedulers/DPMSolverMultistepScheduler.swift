@@ -4,11 +4,16 @@ import Torch
 
 /// DPM-Solver++ (Lu et al. 2022), multistep, of order 1 or 2 ("DPM++ 2M"), and its stochastic variant.
 public struct DPMSolverMultistepScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "DPMSolverMultistepScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In descending order; one evaluation a step.
     public var timesteps: [Double] { levels.timesteps }
+    /// Whether noise is drawn: by the variant `sde-dpmsolver++`.
     public var isStochastic: Bool { config.algorithmType == Self.stochastic }
 
     private static let stochastic = "sde-dpmsolver++"
@@ -16,6 +21,8 @@ public struct DPMSolverMultistepScheduler: Scheduler {
     /// x₀ as the model took it at the step before.
     private var earlier: Tensor?
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(
             [
@@ -31,6 +38,8 @@ public struct DPMSolverMultistepScheduler: Scheduler {
         }
     }
 
+    /// A walk of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         self.config = config
@@ -38,11 +47,13 @@ public struct DPMSolverMultistepScheduler: Scheduler {
         levels = try SolverSchedule(config, schedule: schedule, steps: steps, endsAtSigmaMin: false)
     }
 
+    /// The x₀ of the step before, under `original`; nothing at the beginning.
     public var memory: [String: Tensor] {
         get { earlier.map { ["original": $0] } ?? [:] }
         set { earlier = newValue["original"] }
     }
 
+    /// Goes from `timesteps[index]` to the next level by a step of order 1 or 2.
     public mutating func step(
         _ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor
     ) -> SchedulerStep {
@@ -77,6 +88,7 @@ public struct DPMSolverMultistepScheduler: Scheduler {
         return result
     }
 
+    /// Clean samples [N, …] brought to the level of `timesteps[index]` with noise of the same shape.
     public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
         levels.addNoise(to: original, noise: noise, at: index)
     }
@@ -84,7 +96,7 @@ public struct DPMSolverMultistepScheduler: Scheduler {
 
 /// What both solvers ask of their settings.
 /// - Parameter types: the solver's variants and, since a model may be sampled with either, the other solver's.
-/// - Throws: ``UserError`` naming the setting that is not supported.
+/// - Throws: `UserError` naming the setting that is not supported.
 func checkSolver(_ config: SchedulerConfig, types: [String], by name: String) throws {
     guard (1...2).contains(config.solverOrder) else {
         throw UserError("solver_order is \(config.solverOrder), which is not supported; \(name) takes 1 and 2")

@@ -2,21 +2,29 @@ import Torch
 
 /// Euler's method over the noise levels σ (Karras et al. 2022, Algorithm 2, without churn).
 public struct EulerDiscreteScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "EulerDiscreteScheduler"
 
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In descending order, fractions among them; one evaluation a step.
     public let timesteps: [Double]
+    /// The standard deviation that a walk's first noise is to have: about 14.6 for Stable Diffusion.
     public let initNoiseSigma: Double
 
     /// σ at each timestep, then the last one.
     private let sigmas: [Float]
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(
             ["interpolation_type", "timestep_type", "trained_betas", "use_beta_sigmas", "use_exponential_sigmas"],
             by: className)
     }
 
+    /// A walk of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         schedule = NoiseSchedule(config)
@@ -49,10 +57,12 @@ public struct EulerDiscreteScheduler: Scheduler {
         return Double(config.timestepSpacing == .leading ? (highest * highest + 1).squareRoot() : highest)
     }
 
+    /// The sample divided by √(σ² + 1), so that it has about unit variance.
     public func scaleModelInput(_ sample: Tensor, at index: Int) -> Tensor {
         sample / Double((sigmas[index] * sigmas[index] + 1).squareRoot())
     }
 
+    /// Goes from `timesteps[index]` to the next level along the derivative; draws no noise.
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let sigma = sigmas[index]
         let original = schedule.original(modelOutput, sample: sample, sigma: sigma)
@@ -61,6 +71,7 @@ public struct EulerDiscreteScheduler: Scheduler {
             sample: sample + derivative * Double(sigmas[index + 1] - sigma), predictedOriginal: original)
     }
 
+    /// Clean samples [N, …] plus σ of `timesteps[index]` times noise of the same shape.
     public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
         original + noise * Double(sigmas[index])
     }

@@ -3,20 +3,29 @@ import Torch
 
 /// Sampling of latent consistency models (Luo et al. 2023): each step jumps to a finished sample, which is noised again.
 public struct LCMScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "LCMScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In descending order, some of those that the model was distilled at; one evaluation a step.
     public var timesteps: [Double] { levels.map(Double.init) }
+    /// Whether noise is drawn: in every walk of more than one step.
     public var isStochastic: Bool { levels.count > 1 }
 
     /// Of the training, falling.
     private let levels: [Int]
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["thresholding", "trained_betas"], by: className)
     }
 
+    /// A walk of so many steps, from 1 on.
+    /// - Throws: `UserError` for settings that are not supported, or more steps than the distillation had.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         let distilled = config.originalInferenceSteps
@@ -31,6 +40,7 @@ public struct LCMScheduler: Scheduler {
         levels = (0..<steps).map { falling[Int((Double($0) * distance).rounded(.down))] }
     }
 
+    /// Jumps from `timesteps[index]` to a finished sample and noises it to the next level.
     public func step(_ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor) -> SchedulerStep {
         let alphas = schedule.alphasCumprod
         let original = config.clipped(

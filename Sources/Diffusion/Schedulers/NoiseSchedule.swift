@@ -11,6 +11,7 @@ public struct NoiseSchedule: Equatable, Sendable {
     /// What the model predicts.
     public let predictionType: PredictionType
 
+    /// The levels that settings describe, which a sampler has checked.
     public init(_ config: SchedulerConfig) {
         let count = config.trainTimesteps
         let isLCM = config.className == LCMScheduler.className

@@ -7,10 +7,14 @@ import Torch
 /// The beginning evaluates the model several times a step: ``timesteps`` has one entry more than there are steps, nine
 /// more with Runge-Kutta steps.
 public struct PNDMScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "PNDMScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In the order of evaluation; some levels are evaluated more than once.
     public var timesteps: [Double] { levels.map(Double.init) }
 
     /// Of the training, in the order of evaluation.
@@ -28,6 +32,8 @@ public struct PNDMScheduler: Scheduler {
     /// The weighted outputs of the Runge-Kutta step in progress.
     private var sum: Tensor?
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(["trained_betas"], by: className)
         guard config.predictionType != .sample else {
@@ -35,6 +41,8 @@ public struct PNDMScheduler: Scheduler {
         }
     }
 
+    /// A walk of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         guard config.skipPRKSteps || steps >= 4 else {
@@ -61,6 +69,7 @@ public struct PNDMScheduler: Scheduler {
         }
     }
 
+    /// The number of evaluations, up to four outputs of the model, and the Runge-Kutta step in progress.
     public var memory: [String: Tensor] {
         get {
             var memory = ["counter": Tensor([Int64(counter)])]
@@ -77,6 +86,7 @@ public struct PNDMScheduler: Scheduler {
         }
     }
 
+    /// Uses the model's output for `timesteps[index]`; draws no noise.
     public mutating func step(
         _ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor
     ) -> SchedulerStep {

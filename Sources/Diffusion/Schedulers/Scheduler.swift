@@ -27,11 +27,12 @@ public protocol Scheduler: Sendable {
     static var className: String { get }
 
     /// Whether the settings are ones that this sampler can be made of.
-    /// - Throws: ``UserError`` naming the setting that is not supported.
+    /// - Throws: `UserError` naming the setting that is not supported.
     static func check(_ config: SchedulerConfig) throws
 
+    /// A sampler for one walk.
     /// - Parameter steps: number of steps of a whole walk, 1 ... `config.trainTimesteps`.
-    /// - Throws: ``UserError`` if there cannot be so many steps, or what ``check(_:)`` throws.
+    /// - Throws: `UserError` if there cannot be so many steps, or what ``check(_:)`` throws.
     init(_ config: SchedulerConfig, steps: Int) throws
 
     /// The noise levels that the model was trained at.
@@ -60,17 +61,23 @@ public protocol Scheduler: Sendable {
 }
 
 extension Scheduler {
+    /// 1: the sample of a walk's beginning is standard normal noise.
     public var initNoiseSigma: Double { 1 }
 
+    /// Whether noise is drawn; samplers that draw none need not say so.
     public var isStochastic: Bool { false }
 
+    /// Nothing: samplers of one step remember nothing of those before.
     public var memory: [String: Tensor] {
         get { [:] }
         set {}
     }
 
+    /// The sample as it is; samplers over σ scale it.
     public func scaleModelInput(_ sample: Tensor, at index: Int) -> Tensor { sample }
 
+    /// Clean samples mixed with noise as the training did at `timesteps[index]`
+    /// (``NoiseSchedule/addNoise(to:noise:timesteps:)``).
     public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
         schedule.addNoise(to: original, noise: noise, timesteps: [Int(timesteps[index])])
     }
@@ -95,7 +102,7 @@ private let samplers: [any Scheduler.Type] = [
 /// The names of all samplers, those of their classes in diffusers.
 public let schedulerNames = samplers.map { $0.className }
 
-/// - Throws: ``UserError`` naming the samplers there are.
+/// - Throws: `UserError` naming the samplers there are.
 func samplerType(_ name: String) throws -> any Scheduler.Type {
     guard let type = samplers.first(where: { $0.className == name }) else {
         throw UserError.unknown("scheduler", name, among: schedulerNames)
@@ -110,7 +117,7 @@ func samplerType(_ name: String) throws -> any Scheduler.Type {
 ///   - name: the sampler's class in diffusers; the one that `config` names by default.
 ///   - steps: number of steps of a whole walk.
 ///   - eta: of ``DDIMScheduler``: how much of the noise is drawn anew in each step.
-/// - Throws: ``UserError`` if there is no such sampler, or it cannot be made of these settings or make so many steps.
+/// - Throws: `UserError` if there is no such sampler, or it cannot be made of these settings or make so many steps.
 public func makeScheduler(
     _ config: SchedulerConfig, name: String? = nil, steps: Int, eta: Double = 0
 ) throws -> any Scheduler {

@@ -87,7 +87,7 @@ extension SchedulerConfig {
     ]
 
     /// - Parameter keys: settings that a sampler uses, and that are supported at one value only.
-    /// - Throws: ``UserError`` naming the setting of the file with another value.
+    /// - Throws: `UserError` naming the setting of the file with another value.
     func refuse(_ keys: [String], by name: String) throws {
         for key in keys.sorted() {
             if let value = unsupported[key] {

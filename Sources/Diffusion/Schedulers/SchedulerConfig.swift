@@ -3,9 +3,9 @@ import Torch
 
 /// What a diffusion model learns to predict from a noisy sample.
 public enum PredictionType: String, Codable, Sendable {
-    /// The noise ε.
+    /// The noise ε in the sample, as Stable Diffusion 1.x predicts it.
     case epsilon
-    /// The clean sample x₀.
+    /// The clean sample x₀ itself.
     case sample
     /// The velocity √ᾱ ε − √(1−ᾱ) x₀ (Salimans and Ho 2022).
     case velocity = "v_prediction"
@@ -13,10 +13,11 @@ public enum PredictionType: String, Codable, Sendable {
 
 /// How the noise variance β grows over the training timesteps.
 public enum BetaSchedule: String, Codable, Sendable {
+    /// Evenly from the first to the last timestep.
     case linear
-    /// Linear in √β: Stable Diffusion's.
+    /// β grows linearly in its root, as in Stable Diffusion (`scaled_linear`).
     case scaledLinear = "scaled_linear"
-    /// Nichol and Dhariwal's cosine schedule.
+    /// ᾱ falls as a squared cosine (Nichol & Dhariwal 2021; `squaredcos_cap_v2`).
     case squaredCosine = "squaredcos_cap_v2"
 }
 
@@ -34,13 +35,13 @@ public enum TimestepSpacing: String, Codable, Sendable {
 public enum VarianceType: String, Codable, Sendable {
     /// The posterior's variance for a data point.
     case fixedSmall = "fixed_small"
-    /// β itself.
+    /// β itself: the larger of the two variances of Ho et al. 2020.
     case fixedLarge = "fixed_large"
 }
 
 /// The noise level that the last step of a sampler over σ leads to.
 public enum FinalSigma: String, Codable, Sendable {
-    /// A noise-free sample.
+    /// The last step leads to a noise-free sample.
     case zero
     /// The lowest level that the model was trained at.
     case lowest = "sigma_min"
@@ -56,27 +57,30 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     public var className = "DDIMScheduler"
     /// Number of noise levels that the model was trained at.
     public var trainTimesteps = 1000
-    /// 0.0001 by default, 0.00085 of ``LCMScheduler``.
+    /// β of the first training timestep; nil is 0.0001, for ``LCMScheduler`` 0.00085.
     public var betaStart: Double?
-    /// 0.02 by default, 0.012 of ``LCMScheduler``.
+    /// β of the last training timestep; nil is 0.02, for ``LCMScheduler`` 0.012.
     public var betaEnd: Double?
-    /// Linear by default, `scaled_linear` of ``LCMScheduler``.
+    /// How β grows from first to last; nil is linear, for ``LCMScheduler`` `scaled_linear`.
     public var betaSchedule: BetaSchedule?
+    /// What the model learned to predict.
     public var predictionType = PredictionType.epsilon
+    /// How inference timesteps are chosen; nil for the sampler's own default.
     public var timestepSpacing: TimestepSpacing?
     /// Added to every timestep of `leading` spacing.
     public var stepsOffset = 0
     /// Whether the predicted x₀ is clamped to ±``clipSampleRange`` (for pixels, not for latents).
     public var clipSample: Bool?
+    /// What a predicted x₀ is clamped to, if ``clipSample`` says so.
     public var clipSampleRange = 1.0
     /// Whether the last step goes to a noise-free sample, rather than to the level of timestep 0.
     public var setAlphaToOne: Bool?
     /// Whether the schedule is rescaled so that the last timestep is pure noise (Lin et al. 2023).
     public var rescaleBetasZeroSNR = false
-    /// Of ``DDPMScheduler`` only.
+    /// The variance of the noise that ``DDPMScheduler`` adds; other samplers do not look at it.
     public var varianceType: VarianceType?
 
-    /// Of ``PNDMScheduler`` only: no Runge-Kutta steps at the beginning.
+    /// Whether ``PNDMScheduler`` begins without Runge-Kutta steps, as Stable Diffusion's files say.
     public var skipPRKSteps = false
 
     /// Whether the noise levels are spaced as Karras et al. 2022 do (ρ = 7), between ``sigmaMin`` and ``sigmaMax``.
@@ -85,13 +89,14 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     public var sigmaMin: Double?
     /// The highest noise level σ; that of the first timestep by default.
     public var sigmaMax: Double?
+    /// The noise level that the last step over σ leads to.
     public var finalSigma = FinalSigma.zero
 
     /// Order of ``DPMSolverMultistepScheduler`` and ``UniPCMultistepScheduler``: 1 or 2.
     public var solverOrder = 2
     /// The variant of a solver: `midpoint` or `heun`, `bh1` or `bh2`; a name of the other solver means the default.
     public var solverType: String?
-    /// `dpmsolver++` or `sde-dpmsolver++`, of ``DPMSolverMultistepScheduler`` only.
+    /// The variant of ``DPMSolverMultistepScheduler``: `dpmsolver++`, or `sde-dpmsolver++`, which draws noise.
     public var algorithmType: String?
     /// Whether the last steps of a short walk are of order 1.
     public var lowerOrderFinal = true
@@ -100,14 +105,15 @@ public struct SchedulerConfig: Encodable, Equatable, Sendable {
     /// Steps after which ``UniPCMultistepScheduler`` does not correct.
     public var disableCorrector: [Int] = []
 
-    /// Of ``LCMScheduler``: the timesteps that the model was distilled at.
+    /// Number of timesteps that a latent consistency model was distilled at (``LCMScheduler``).
     public var originalInferenceSteps = 50
-    /// Of ``LCMScheduler``: factor of the timesteps in the boundary condition.
+    /// Factor of the timesteps in the boundary condition of ``LCMScheduler``.
     public var timestepScaling = 10.0
 
     /// Settings of the file with values that are not supported, by key: refused by the samplers that would use them.
     var unsupported: [String: String] = [:]
 
+    /// diffusers' defaults for what a file leaves out.
     public init() {}
 
     /// The settings that Stable Diffusion 1.x and 2.x were trained with, for sampling by DDIM.

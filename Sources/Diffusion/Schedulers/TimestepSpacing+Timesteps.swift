@@ -4,7 +4,7 @@ import Torch
 extension TimestepSpacing {
     /// `steps` timesteps in ascending order.
     ///
-    /// - Throws: ``UserError`` if there are not so many timesteps.
+    /// - Throws: `UserError` if there are not so many timesteps.
     func timesteps(_ config: SchedulerConfig, steps: Int) throws -> [Int] {
         let total = config.trainTimesteps
         try Self.check(steps, total)
@@ -21,7 +21,7 @@ extension TimestepSpacing {
 
     /// `steps` timesteps in ascending order, without the lowest of `steps + 1`: of the solvers of higher order.
     ///
-    /// - Throws: ``UserError`` if there are not so many different timesteps.
+    /// - Throws: `UserError` if there are not so many different timesteps.
     func solverTimesteps(_ config: SchedulerConfig, steps: Int) throws -> [Int] {
         let total = config.trainTimesteps
         try Self.check(steps, total)

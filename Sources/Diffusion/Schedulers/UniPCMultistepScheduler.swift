@@ -5,10 +5,14 @@ import Torch
 /// UniPC (Zhao et al. 2023): a predictor and a corrector of order 1 or 2; the corrector uses the model's output that the
 /// next step needs anyway.
 public struct UniPCMultistepScheduler: Scheduler {
+    /// The class of the same name in diffusers, whose numbers it has.
     public static let className = "UniPCMultistepScheduler"
 
+    /// The settings that it was made of.
     public let config: SchedulerConfig
+    /// The noise levels that the model was trained at.
     public let schedule: NoiseSchedule
+    /// In descending order; one evaluation a step.
     public var timesteps: [Double] { levels.timesteps }
 
     private let levels: SolverSchedule
@@ -17,6 +21,8 @@ public struct UniPCMultistepScheduler: Scheduler {
     /// The sample that the last step began with, corrected, and the step's order.
     private var last: (sample: Tensor, order: Int)?
 
+    /// Refuses settings that the sampler does not know how to follow.
+    /// - Throws: `UserError` naming the setting.
     public static func check(_ config: SchedulerConfig) throws {
         try config.refuse(
             [
@@ -31,6 +37,8 @@ public struct UniPCMultistepScheduler: Scheduler {
         }
     }
 
+    /// A walk of so many steps.
+    /// - Throws: `UserError` for settings that are not supported, or a number of steps that cannot be.
     public init(_ config: SchedulerConfig, steps: Int) throws {
         try Self.check(config)
         self.config = config
@@ -38,6 +46,7 @@ public struct UniPCMultistepScheduler: Scheduler {
         levels = try SolverSchedule(config, schedule: schedule, steps: steps, endsAtSigmaMin: true)
     }
 
+    /// The x₀ of the last steps, and the sample and order that the last step began with.
     public var memory: [String: Tensor] {
         get {
             var memory: [String: Tensor] = [:]
@@ -53,6 +62,7 @@ public struct UniPCMultistepScheduler: Scheduler {
         }
     }
 
+    /// Corrects the last step by the model's new output, then predicts the next.
     public mutating func step(
         _ modelOutput: Tensor, at index: Int, sample: Tensor, noise: () -> Tensor
     ) -> SchedulerStep {
@@ -119,6 +129,7 @@ public struct UniPCMultistepScheduler: Scheduler {
         return result - (slope * Double(rho) + change * Double(b1 - rho)) * Double(scale)
     }
 
+    /// Clean samples [N, …] brought to the level of `timesteps[index]` with noise of the same shape.
     public func addNoise(to original: Tensor, noise: Tensor, at index: Int) -> Tensor {
         levels.addNoise(to: original, noise: noise, at: index)
     }

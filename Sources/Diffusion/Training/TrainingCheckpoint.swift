@@ -10,7 +10,7 @@ struct TrainingCheckpoint {
         self.step = step
     }
 
-    /// - Throws: ``FileFormatError`` or ``ModelError`` naming the file.
+    /// - Throws: `FileFormatError` or ``ModelError`` naming the file.
     init(path: String) throws {
         state = try StateDict(safetensors: path)
         guard let saved = state["step"], saved.count == 1, saved.dtype == .int64,
@@ -50,6 +50,7 @@ struct TrainingCheckpoint {
 
 /// What a training reports of one step.
 public struct TrainingReport: Sendable {
+    /// Number of steps done, the reported one among them.
     public let step: Int
     /// Named scalars: losses, gradient norm.
     public let values: [(name: String, value: Double)]
@@ -58,14 +59,18 @@ public struct TrainingReport: Sendable {
 /// A training that a loop can drive, save and resume. Random draws are a function of seed and step, so that a resumed
 /// training goes on to the same numbers.
 public protocol ModelTrainer: AnyObject {
-    /// Steps done.
+    /// Steps done so far.
     var step: Int { get }
     /// Images in a batch.
     var batchSize: Int { get }
     /// One optimisation step.
-    /// - Throws: ``UserError`` when the loss is not finite: the parameters are then as they were.
+    /// - Throws: `UserError` when the loss is not finite: the parameters are then as they were.
     func advance() throws -> TrainingReport
+    /// Writes the whole state into one file, atomically.
+    /// - Throws: `FileFormatError` where the file cannot be written.
     func save(to path: String) throws
+    /// Takes up a state that ``save(to:)`` wrote.
+    /// - Throws: a one-line error naming the file, which is damaged or belongs to another training.
     func restore(from path: String) throws
 }
 

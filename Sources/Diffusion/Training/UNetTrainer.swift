@@ -3,9 +3,13 @@ import Torch
 
 /// Hyperparameters of ``UNetTrainer``.
 public struct UNetTrainingOptions: Sendable, Codable, Equatable {
+    /// Steps of the whole training.
     public var steps = 80_000
+    /// Images in one step.
     public var batchSize = 16
+    /// The highest learning rate, after the warm-up.
     public var learningRate = 4e-4
+    /// Steps over which the learning rate rises from 0.
     public var warmup = 500
     /// Share of captions that are empty: what classifier-free guidance needs (Ho & Salimans 2021).
     public var emptyCaptions = 0.1
@@ -25,9 +29,12 @@ public struct UNetTrainingOptions: Sendable, Codable, Equatable {
     /// What a class looks like is decided at the noisiest steps: of a wrong class's excess error in the embedded model
     /// 97 % lay at t > 540 of 1000.
     public var timestepBias = 1.0
+    /// Decay of the moving average of the weights, which is the result.
     public var averageDecay = 0.9995
+    /// The seed of fresh weights and of all draws.
     public var seed: UInt64 = 0
 
+    /// The settings of the embedded model.
     public init() {}
 }
 
@@ -42,6 +49,8 @@ public struct CaptionedLatents {
     /// All different captions; the first is the empty one.
     public let captions: [String]
 
+    /// Latents with the captions that each may have.
+    /// - Precondition: as many kinds and choices as latents; the first caption is empty.
     public init(latents: Tensor, kinds: [Int64], choices: [[Int32]], captions: [String]) {
         precondition(latents.size(0) == choices.count && kinds.count == choices.count && captions.first == "")
         self.latents = latents
@@ -56,10 +65,15 @@ private let ignoredLabel: Int64 = -100
 
 /// Trains a ``UNet2DConditionModel`` and its text encoder together, on latents that are computed once.
 public final class UNetTrainer: ModelTrainer {
+    /// The network that is trained.
     public let unet: UNet2DConditionModel
+    /// The prompt encoder that is trained with it.
     public let textEncoder: CLIPTextModel
+    /// The hyperparameters of the training.
     public let options: UNetTrainingOptions
+    /// Steps done so far.
     public private(set) var step = 0
+    /// Images in one step.
     public var batchSize: Int { options.batchSize }
     private let data: CaptionedLatents
     private let tokens: Tensor
@@ -71,6 +85,7 @@ public final class UNetTrainer: ModelTrainer {
     private let average: ParameterAverage
     private let schedule: LearningRateSchedule
 
+    /// A training from the networks' present weights on.
     /// - Parameters:
     ///   - tokens: token ids of `data.captions`, int64 [captions, length].
     ///   - alphasCumprod: ᾱ of each time step.
@@ -100,6 +115,8 @@ public final class UNetTrainer: ModelTrainer {
         schedule = .trapezoid(warmup: options.warmup, total: options.steps, decay: 0.2, floor: 0.02)
     }
 
+    /// One step: draws latents, captions, noise and time steps, and updates both networks.
+    /// - Throws: `UserError` when the loss or the gradient is not finite: the parameters are then as they were.
     public func advance() throws -> TrainingReport {
         let generator = stepGenerator(seed: options.seed, step: step)
         let count = options.batchSize
@@ -198,6 +215,8 @@ public final class UNetTrainer: ModelTrainer {
         try average.whileSwapped(body)
     }
 
+    /// Writes networks, averages, optimiser and step into one file, atomically.
+    /// - Throws: `FileFormatError` where the file cannot be written.
     public func save(to path: String) throws {
         var checkpoint = TrainingCheckpoint(step: step)
         checkpoint.add(unet.store.state, prefix: "unet.")
@@ -208,6 +227,8 @@ public final class UNetTrainer: ModelTrainer {
         try checkpoint.write(to: path)
     }
 
+    /// Takes up a state that ``save(to:)`` wrote; the training goes on to the same numbers.
+    /// - Throws: a one-line error naming the file, which is damaged or belongs to another training.
     public func restore(from path: String) throws {
         let checkpoint = try TrainingCheckpoint(path: path)
         try unet.store.load(checkpoint.part("unet."), name: path)

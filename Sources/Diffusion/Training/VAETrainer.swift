@@ -3,9 +3,13 @@ import Torch
 
 /// Hyperparameters of ``VAETrainer``.
 public struct VAETrainingOptions: Sendable, Codable, Equatable {
+    /// Steps of the whole training.
     public var steps = 12_000
+    /// Images in one step.
     public var batchSize = 16
+    /// The highest learning rate, after the warm-up.
     public var learningRate = 1e-3
+    /// Steps over which the learning rate rises from 0.
     public var warmup = 200
     /// Weight of the divergence from the standard normal distribution, per latent number.
     public var klWeight = 5e-3
@@ -17,17 +21,24 @@ public struct VAETrainingOptions: Sendable, Codable, Equatable {
     public var colourWeight = 2.0
     /// Weight of a linear read-out of the pooled colours from the latents.
     public var probeWeight = 0.5
+    /// Decay of the moving average of the weights, which is the result.
     public var averageDecay = 0.999
+    /// The seed of fresh weights and of all draws.
     public var seed: UInt64 = 0
 
+    /// The settings of the embedded model.
     public init() {}
 }
 
 /// Trains an ``AutoencoderKL`` to reconstruct images; no adversary, no perceptual network.
 public final class VAETrainer: ModelTrainer {
+    /// The autoencoder that is trained.
     public let vae: AutoencoderKL
+    /// The hyperparameters of the training.
     public let options: VAETrainingOptions
+    /// Steps done so far.
     public private(set) var step = 0
+    /// Images in one step.
     public var batchSize: Int { options.batchSize }
     private let images: Tensor
     private let probe: Conv2d
@@ -36,6 +47,7 @@ public final class VAETrainer: ModelTrainer {
     private let average: ParameterAverage
     private let schedule: LearningRateSchedule
 
+    /// A training from the autoencoder's present weights on.
     /// - Parameter images: the corpus, uint8 [N, 3, H, W].
     public init(_ vae: AutoencoderKL, images: Tensor, options: VAETrainingOptions) {
         self.vae = vae
@@ -54,6 +66,8 @@ public final class VAETrainer: ModelTrainer {
         schedule = .trapezoid(warmup: options.warmup, total: options.steps, decay: 0.4, floor: 0.02)
     }
 
+    /// One step on images that are drawn, half of them mirrored together.
+    /// - Throws: `UserError` when the loss or the gradient is not finite: the parameters are then as they were.
     public func advance() throws -> TrainingReport {
         let generator = stepGenerator(seed: options.seed, step: step)
         let indices = Tensor.randint(0..<images.size(0), [options.batchSize], generator: generator)
@@ -106,6 +120,8 @@ public final class VAETrainer: ModelTrainer {
         try average.whileSwapped(body)
     }
 
+    /// Writes autoencoder, averages, optimiser and step into one file, atomically.
+    /// - Throws: `FileFormatError` where the file cannot be written.
     public func save(to path: String) throws {
         var checkpoint = TrainingCheckpoint(step: step)
         checkpoint.add(vae.store.state, prefix: "model.")
@@ -115,6 +131,8 @@ public final class VAETrainer: ModelTrainer {
         try checkpoint.write(to: path)
     }
 
+    /// Takes up a state that ``save(to:)`` wrote; the training goes on to the same numbers.
+    /// - Throws: a one-line error naming the file, which is damaged or belongs to another training.
     public func restore(from path: String) throws {
         let checkpoint = try TrainingCheckpoint(path: path)
         try vae.store.load(checkpoint.part("model."), name: path)

@@ -3,6 +3,7 @@ import Foundations
 
 /// What a run can add to any algorithm, by its name: a term of the loss (`--term ld`), or images (`--images ola`).
 public struct Addition<Part>: Sendable {
+    /// The name by which it is added: `ld`, `posterior`, `ola`.
     public let name: String
     /// One sentence, with the source.
     public let abstract: String
@@ -40,17 +41,18 @@ public struct Addition<Part>: Sendable {
 
     /// All settings, those of `changes` in the place of the defaults.
     /// - Parameter path: what errors call them: `terms.ld`.
-    /// - Throws: ``UserError`` for an unknown name or an impossible value.
+    /// - Throws: `UserError` for an unknown name or an impossible value.
     public func resolved(_ changes: JSONValue, path: String) throws -> JSONValue { try check(changes, path) }
 
-    /// - Throws: ``UserError`` for an unknown name or an impossible value; what the part throws that is made.
+    /// Makes the part of a run with the settings of `changes` in the place of the defaults.
+    /// - Throws: `UserError` for an unknown name or an impossible value; what the part throws that is made.
     public func make(_ changes: JSONValue, path: String, _ diffusion: RunDiffusionModel) throws -> Part {
         try build(changes, path, diffusion)
     }
 }
 
 extension Addition where Part == any LossTerm {
-    /// Latent distillation.
+    /// The term `ld`: ``LatentDistillationTerm`` with its settings.
     public static let latentDistillation = Addition(
         "ld", "Latent distillation: the diffusion model's noise-prediction error, through the confidence (ECCV 2024).",
         LatentDistillationSettings(),
@@ -58,7 +60,7 @@ extension Addition where Part == any LossTerm {
             $0.mode == .off ? "off would add nothing; choose another, or leave the term out" : nil
         }, make: { try LatentDistillationTerm($0, $1) })
 
-    /// Posterior distillation.
+    /// The term `posterior`: ``PosteriorDistillationTerm`` with its settings and weight 1.
     public static let posteriorDistillation = Addition(
         "posterior", "Distillation of the diffusion model's own class probabilities (Li and others 2023).",
         {
@@ -67,12 +69,12 @@ extension Addition where Part == any LossTerm {
             return settings
         }(), make: { try PosteriorDistillationTerm($0, $1) })
 
-    /// The terms there are.
+    /// The terms that `--term` knows.
     public static let all = [latentDistillation, posteriorDistillation]
 }
 
 extension Addition where Part == any MinibatchSource {
-    /// Online lightweight augmentation.
+    /// The images `ola`: ``SyntheticMinibatches`` with the settings of online augmentation.
     /// - Parameter judge: makes the judge of the candidates that the settings ask for.
     public static func onlineAugmentation(judge: @escaping CandidateJudge.Loader) -> Addition {
         Addition(

@@ -6,14 +6,17 @@ import Foundations
 public struct DiffusionModelSettings: Hyperparameters {
     /// A folder in diffusers layout, a file of Stable Diffusion, or `ORG/NAME`.
     public var ldm = DomainFusionAlgorithm.Settings().ldm
+    /// Precision of the latent diffusion model.
     public var ldmDtype = ModelPrecision.float32
     /// Side of the images that it is given and makes, in pixels; 0 is what it was trained on.
     public var ldmImageSize = 0
     /// Domains and the words for their styles, for prompts with `{style}` or `{a style}` in them.
     public var styles: [String: String] = [:]
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields = modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles)
 
     /// The fields of settings that name a diffusion model.

@@ -8,7 +8,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public enum Start: String, SettingChoice {
         /// The image of the round before: autoregressive, as in the paper.
         case previous
-        /// The source image.
+        /// The source image itself, in every round.
         case raw
     }
 
@@ -22,6 +22,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
 
     /// Whose contents can be chosen.
     public enum ContentPool: String, SettingChoice {
+        /// The candidates' alone, as in the paper.
         case candidates
         /// The source image's, too: it keeps the object where the diffusion model smears it.
         case candidatesAndSource = "candidates+source"
@@ -41,6 +42,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var candidates = 4
     /// Share of the noise that a candidate starts from.
     public var strength = 0.6
+    /// Weight of the prompt in the candidates' generation (classifier-free guidance); 1 is none.
     public var guidanceScale = 7.5
     /// Denoising steps from pure noise; a candidate takes a share of them, as strength says.
     public var steps = 20
@@ -50,6 +52,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     /// `{style}` and `{a style}` stand for the style of each source domain in turn, as
     /// ``DomainFusionAlgorithm/Settings/styles`` says.
     public var prompts = ["a photo of {a class}"]
+    /// What a round starts from.
     public var start = Start.previous
     /// Fourier's exchange of whole spectra rings; validation tells the two not apart (Evidence/embedded/ola-settings).
     public var composition = Composition.latent
@@ -57,6 +60,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var fourierRadius = 1.0
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
+    /// Whose contents can be chosen.
     public var contentPool = ContentPool.candidatesAndSource
     /// The folder of a finished run that held out the same domains: its classifier is the candidates' judge; none where
     /// it is empty.
@@ -68,8 +72,10 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     /// Seeds the budget's draw and the candidates' noise: runs with the same one share candidates.
     public var seed = 0
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("weight", \.weight, "factor of the synthetic images' loss; 0 is off", .atLeast(0)),
         Setting("share", \.share, "share of synthetic images in a step's images", .above(0, atMost: 0.99)),
@@ -101,6 +107,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting("seed", \.seed, "seeds the set's draw and the noise; runs with the same one share candidates"),
     ]
 
+    /// What settings that are right each by itself must not be together.
     public static let rules: [SettingRule<Self>] = [
         SettingRule("steps") {
             Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"

@@ -7,15 +7,16 @@ import Pixels
 public struct AugmentationSource: Sendable {
     /// Its path in the data set, `<domain>/<class>/<file>`: what it is known by.
     public let name: String
-    /// Class index.
+    /// The image's class, an index into the data set's classes.
     public let label: Int
     /// The class's name, for the prompt.
     public let className: String
-    /// Index of its domain.
+    /// The image's domain, an index into the data set's domains.
     public let environment: Int
-    /// Decodes it.
+    /// Decodes the image file.
     public let image: @Sendable () throws -> RGBImage
 
+    /// An image that may be augmented; `image` decodes it when it is needed.
     public init(
         name: String, label: Int, className: String, environment: Int, image: @escaping @Sendable () throws -> RGBImage
     ) {

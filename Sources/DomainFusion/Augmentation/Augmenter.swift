@@ -12,12 +12,14 @@ public struct Augmenter {
         public let start: RGBImage
         /// The source image that it goes back to, of the same size.
         public let source: RGBImage
+        /// Index of the class that the candidates are to show.
         public let label: Int
         /// One prompt for each candidate.
         public let prompts: [String]
         /// One seed for each candidate.
         public let seeds: [UInt64]
 
+        /// A request for one candidate a prompt.
         /// - Precondition: as many prompts as seeds.
         public init(start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64]) {
             precondition(prompts.count == seeds.count)
@@ -31,7 +33,9 @@ public struct Augmenter {
 
     /// What became of an image.
     public struct Outcome: Sendable {
+        /// What was asked for.
         public let request: Request
+        /// The images that the generator made, one a prompt.
         public let candidates: [RGBImage]
         /// The candidates that the judge recognises: indices into ``candidates``.
         public let kept: [Int]
@@ -42,14 +46,18 @@ public struct Augmenter {
         public var image: RGBImage { composition?.image ?? request.start }
     }
 
+    /// What makes candidates.
     public let generator: any CandidateGenerator
+    /// What chooses style and content among them.
     public let composer: Composer
+    /// Where candidates and composed images are kept.
     public let store: ContentStore
     /// Images in one call of the generator, all of which it works on together.
     public let batchSize: Int
     /// Drops candidates whose class it gives a probability under the threshold.
     public let judge: (threshold: Double, ClassJudge)?
 
+    /// An augmenter without a judge by default.
     public init(
         generator: any CandidateGenerator, composer: Composer, store: ContentStore, batchSize: Int = 16,
         judge: (threshold: Double, ClassJudge)? = nil
@@ -61,6 +69,7 @@ public struct Augmenter {
         self.judge = judge
     }
 
+    /// Generates what is missing, judges the candidates, and composes.
     /// Augments images.
     /// - Parameters:
     ///   - ledger: counts the work that is done.

@@ -9,8 +9,10 @@ public typealias ClassJudge = (_ images: Tensor, _ labels: [Int]) throws -> [Dou
 public struct CandidateJudge {
     /// A hash of its weights: synthetic sets depend on it.
     public let fingerprint: String
+    /// The probability that each image shows its class.
     public let probabilities: ClassJudge
 
+    /// A judge of this function.
     public init(fingerprint: String, probabilities: @escaping ClassJudge) {
         self.fingerprint = fingerprint
         self.probabilities = probabilities
@@ -20,7 +22,7 @@ public struct CandidateJudge {
     public typealias Loader = @Sendable (_ setting: String, _ context: AlgorithmContext) throws -> CandidateJudge
 
     /// For programs that have no runs to take a judge from.
-    /// - Throws: ``UserError`` for every setting.
+    /// - Throws: `UserError` for every setting.
     public static let none: Loader = { setting, _ in
         throw UserError("augmentation.judge: no run can be asked here (\(setting)); leave it empty")
     }

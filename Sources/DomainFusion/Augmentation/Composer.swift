@@ -5,6 +5,7 @@ import Torch
 
 /// A new image of one candidate's style and another's content, and why these two.
 public struct Composition: Sendable {
+    /// The composed image.
     public let image: RGBImage
     /// The candidate whose style was taken, the least like the image's own.
     public let style: Int
@@ -20,11 +21,14 @@ public struct Composition: Sendable {
 
 /// Chooses style and content among candidates and composes them.
 public struct Composer {
+    /// How images are taken apart and put together.
     public let space: any StyleContentSpace
+    /// How styles are compared.
     public let styleSimilarity: StyleSimilarity
     /// Whether the source image's content can be chosen, too.
     public let includesSource: Bool
 
+    /// A composer that chooses among candidates alone by default.
     public init(
         _ space: any StyleContentSpace, styleSimilarity: StyleSimilarity = .logarithmic, includesSource: Bool = false
     ) {

@@ -5,13 +5,16 @@ import Torch
 
 /// Candidates by image to image with a latent diffusion model.
 public struct ImageToImageGenerator: CandidateGenerator {
+    /// A hash of the model and of all settings that candidates depend on.
     public let fingerprint: String
+    /// Passes through the U-Net that one candidate takes.
     public let unetEvaluationsPerImage: Int
     private let model: LatentDiffusionModel
     private let settings: GenerationSettings
 
+    /// A generator of a model with given settings.
     /// - Parameter modelHash: a hash of the model's files.
-    /// - Throws: ``UserError`` for a strength that leaves no step.
+    /// - Throws: `UserError` for a strength that leaves no step.
     public init(_ model: LatentDiffusionModel, modelHash: String, settings: GenerationSettings) throws {
         self.model = model
         self.settings = settings
@@ -19,12 +22,17 @@ public struct ImageToImageGenerator: CandidateGenerator {
         unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: settings.imageToImageSteps())
     }
 
+    /// Side of the images in pixels, the model's own.
     public var imageSize: Int { model.imageSize }
 
+    /// The most images that the model works on together.
     public var largestBatch: Int { model.batchLimit }
 
+    /// Two: an image is encoded and a candidate decoded.
     public var vaePassesPerImage: Int { 2 }
 
+    /// Candidates [N, 3, H, W] in 0…1 of images [N, 3, H, W] in 0…1, under N prompts with N seeds.
+    /// - Throws: a one-line error, `TorchError` for a lack of memory.
     public func generate(_ images: Tensor, prompts: [String], seeds: [UInt64]) throws -> Tensor {
         try model.imageToImage(images, prompts: prompts, settings: settings, seeds: seeds)
     }

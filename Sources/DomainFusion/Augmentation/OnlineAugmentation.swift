@@ -9,12 +9,16 @@ import Pixels
 /// What a round gives is a function of the settings, the models and the source images: a run that is resumed, or finds
 /// its candidates in the store, comes to the same set.
 public final class OnlineAugmentation {
+    /// The settings of all rounds.
     public let settings: AugmentationSettings
+    /// The images that rounds start from.
     public let sources: [AugmentationSource]
+    /// What is done with each of them in a round.
     public let augmenter: Augmenter
     /// A hash of what the sets depend on beside the source images' pixels: settings, models, judge, names.
     public let recipe: String
 
+    /// Augmentation of source images by a generator.
     /// - Parameters:
     ///   - sources: the images to draw from, at least one.
     ///   - generator: the diffusion model with the settings' strength, guidance and steps.
@@ -78,7 +82,7 @@ public final class OnlineAugmentation {
         try augmenter.outcomes(try exampleSources(count).map { try request($0, start: nil, round: 1) }, ledger: &ledger)
     }
 
-    /// A picture of ``examples(_:ledger:)``.
+    /// A picture of ``examples(_:ledger:)``: source, candidates, chosen style and content, composed.
     public func gallery(_ count: Int, ledger: inout Ledger) throws -> ContactSheet {
         let names = exampleSources(count).map {
             sources[$0].name.split(separator: "/").dropLast().joined(separator: " ")

@@ -13,9 +13,11 @@ public final class SyntheticMinibatches: MinibatchSource {
         public let labels: Tensor
         /// Where each image comes from.
         public let records: [SyntheticSet.Record]
+        /// What is logged of the step: seconds and images of a round that was due.
         public let metrics: [Metric]
     }
 
+    /// What makes the rounds' sets.
     public let augmentation: OnlineAugmentation
     private let context: AlgorithmContext
     private let ledger: RunLedger
@@ -26,6 +28,7 @@ public final class SyntheticMinibatches: MinibatchSource {
             (String(context.dataset.items[item].path.dropFirst(context.dataset.root.count + 1)), item)
         })
 
+    /// The synthetic images of a run, made as the settings say.
     /// - Parameter judge: makes the judge of the candidates that the settings ask for.
     /// - Throws: `UserError` where a step would come to more than one round; what the judge throws.
     public convenience init(

@@ -14,14 +14,19 @@ public struct SyntheticSet: Sendable {
         public let sha256: String
         /// The source image's path in the data set.
         public let source: String
+        /// The image's class, an index into the data set's classes.
         public let label: Int
+        /// The class's name, as prompts have it.
         public let className: String
+        /// Index of the source image's domain.
         public let environment: Int
+        /// The round that the image was made in, counted from 1.
         public let round: Int
         /// The prompt of each candidate.
         public let prompts: [String]
         /// The seed of each candidate.
         public let seeds: [UInt64]
+        /// Share of the noise that the candidates started from.
         public let strength: Double
         /// The candidate whose style was taken; nil when none was kept and the image stayed as it was.
         public let style: Int?
@@ -29,6 +34,7 @@ public struct SyntheticSet: Sendable {
         public let content: Int?
         /// How alike each candidate's style and content are to those of the image it replaced; nil for dropped ones.
         public let styleSimilarities: [Double?]?
+        /// How alike each candidate's content is to that of the image it replaced; nil for dropped ones.
         public let contentSimilarities: [Double?]?
         /// What the set depends on: ``OnlineAugmentation/recipe``.
         public let recipe: String
@@ -41,11 +47,14 @@ public struct SyntheticSet: Sendable {
         }
     }
 
+    /// The round, counted from 1.
     public let round: Int
+    /// Where each image comes from.
     public let records: [Record]
     /// The images of the records, in order.
     public let images: [RGBImage]
 
+    /// Number of images.
     public var count: Int { images.count }
 
     init(round: Int, records: [Record], images: [RGBImage]) {

@@ -4,10 +4,11 @@ import Torch
 /// Chebyshev nodes of the second kind on [0, 1], both ends among them, with barycentric interpolation
 /// (Berrut & Trefethen 2004): exact for polynomials of a degree below the number of nodes, and stable.
 public struct ChebyshevGrid: Sendable {
-    /// In ascending order.
+    /// The nodes in (0, 1), in ascending order.
     public let nodes: [Double]
     private let weights: [Double]
 
+    /// The grid of so many nodes.
     /// - Precondition: `count` is at least 2.
     public init(_ count: Int) {
         precondition(count >= 2, "interpolation needs two nodes")

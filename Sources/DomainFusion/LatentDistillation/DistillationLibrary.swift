@@ -8,10 +8,12 @@ import Torch
 
 /// Computes LD curves and LDM posteriors of images once and keeps them in the store.
 public final class DistillationLibrary {
+    /// What curves and posteriors are computed with.
     public let distillation: LatentDistillation
     private let store: ContentStore
     private let fingerprint: String
 
+    /// A library that keeps its results in a store.
     /// - Throws: `UserError` for a model in a precision that does not do; what reading the model's files for their hash throws.
     public init(_ distillation: LatentDistillation, store: ContentStore) throws {
         try LatentDistillation.check(distillation.denoiser.model, distillation.settings)

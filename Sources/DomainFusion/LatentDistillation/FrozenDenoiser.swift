@@ -3,10 +3,12 @@ import Torch
 
 /// A latent diffusion model as latent distillation uses it: confidence-scaled views, noising, noise prediction.
 public struct FrozenDenoiser {
+    /// The model, whose weights do not change.
     public let model: LatentDiffusionModel
     private let signal, noise: Tensor
     private let prediction: PredictionType
 
+    /// Latent distillation's view of a model and its noise schedule.
     public init(_ model: LatentDiffusionModel) {
         self.model = model
         let schedule = NoiseSchedule(model.schedulerConfig)
@@ -77,9 +79,12 @@ public struct FrozenDenoiser {
 
 /// Time steps [N] (int64) and noise [N, C, h, w] of one evaluation of the loss for N images.
 public struct NoiseDraw {
+    /// Time steps, int64 [N].
     public let times: Tensor
+    /// Standard normal noise, [N, C, h, w].
     public let noise: Tensor
 
+    /// Given time steps with their noise.
     public init(times: Tensor, noise: Tensor) {
         self.times = times
         self.noise = noise

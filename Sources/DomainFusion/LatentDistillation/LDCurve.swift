@@ -5,11 +5,12 @@ import Torch
 ///
 /// It depends on the image, the prompt, the LDM and LD's settings, but on no classifier: it is computed once.
 public struct LDCurve: Sendable {
-    /// G at the nodes.
+    /// The curve's values G(p) at the nodes.
     public let values: [Float]
     /// Standard deviation of a single draw at each node.
     public let deviations: [Float]
 
+    /// A curve of values at its nodes.
     public init(values: [Float], deviations: [Float]) {
         self.values = values
         self.deviations = deviations

@@ -8,6 +8,7 @@ public struct LDMPosterior: Sendable {
     /// `E_{t,ε}[w(t)·‖ε_φ(z_t; c(y), t) − ε‖² / dim(z)]` of each class.
     public let errors: [Float]
 
+    /// What these errors say of the class.
     public init(errors: [Float]) {
         self.errors = errors
     }

@@ -8,14 +8,18 @@ import Torch
 /// The classifier's parameters enter LD through one scalar an image, p, so the whole of it is
 /// `g = w(t)·⟨ε̂ − ε, ∂z/∂p⟩ / dim(z)`: minimising `Σ g·p` with g held constant is LD (DomainFusion, ECCV 2024).
 public struct LatentDistillation {
+    /// The frozen diffusion model.
     public let denoiser: FrozenDenoiser
+    /// The settings of the loss.
     public let settings: LatentDistillationSettings
 
+    /// Latent distillation by a frozen model.
     public init(_ denoiser: FrozenDenoiser, _ settings: LatentDistillationSettings) {
         self.denoiser = denoiser
         self.settings = settings
     }
 
+    /// Checks that a model's precision does for these settings.
     /// - Throws: `UserError` for a model whose rounding drowns the differences in p: of ∂z/∂p a third to nine tenths are
     ///   rounding with the embedded model's VAE in bfloat16, a tenth in float16.
     public static func check(_ model: LatentDiffusionModel, _ settings: LatentDistillationSettings) throws {

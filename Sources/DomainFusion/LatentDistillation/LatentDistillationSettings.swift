@@ -6,6 +6,7 @@ import Foundations
 public struct LatentDistillationSettings: Hyperparameters, Equatable {
     /// Where the gradient comes from; see ``LatentDistillationTerm``.
     public enum Mode: String, SettingChoice {
+        /// No latent distillation.
         case off
         /// Autograd through the VAE encoder: the paper's formulation, the reference of the others.
         case autograd
@@ -19,8 +20,11 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
 
     /// w(t), the weight of a time step.
     public enum TimeWeight: String, SettingChoice {
+        /// The same for all time steps.
         case one = "1"
+        /// 1 − ᾱ: noisy steps count most, as in score distillation.
         case noise = "1-alpha"
+        /// √ᾱ: steps with little noise count most.
         case signal = "sqrt-alpha"
     }
 
@@ -32,7 +36,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         case grey
     }
 
-    /// What is differentiated.
+    /// What is differentiated by the latents.
     public enum Objective: String, SettingChoice {
         /// Score distillation: the U-Net's Jacobian is dropped.
         case distillation
@@ -42,6 +46,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
 
     /// A replacement of g that keeps its size but not its meaning.
     public enum Control: String, SettingChoice {
+        /// g as it is.
         case none
         /// The batch's mean for every image: LD becomes a mean-absolute-error loss of the same size.
         case constant
@@ -49,16 +54,23 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         case shuffled
     }
 
+    /// Where the gradient comes from.
     public var mode = Mode.curve
     /// λ, the factor of the term in the loss.
     public var weight = 1.0
+    /// Weight of the prompt in the noise prediction (classifier-free guidance); 1 is none.
     public var guidanceScale = 7.5
     /// Range of the time steps as shares of the schedule.
     public var lowestTime = 0.02
+    /// The highest time step, as a share of the schedule.
     public var highestTime = 0.98
+    /// w(t), the weight of a time step.
     public var timeWeight = TimeWeight.noise
+    /// How the confidence changes the image.
     public var scaling = Scaling.black
+    /// What is differentiated.
     public var objective = Objective.distillation
+    /// A replacement of g that keeps its size but not its meaning; none by default.
     public var control = Control.none
     /// `{a class}` stands for the label with its article, `{a style}` for the style of the image's own domain.
     public var prompt = "a photo of {a class}"
@@ -67,10 +79,13 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
     public var nodes = 13
     /// Stratified draws of (t, ε), the same at every node of a curve.
     public var draws = 4
+    /// Seeds the draws of time steps and noise.
     public var seed = 0
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("mode", \.mode, "where the gradient comes from"),
         Setting("weight", \.weight, "factor of the term in the loss", .atLeast(0)),
@@ -87,6 +102,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         Setting("seed", \.seed, "seeds the draws"),
     ]
 
+    /// What settings that are right each by itself must not be together.
     public static let rules: [SettingRule<Self>] = [
         SettingRule("lowestTime") { $0.lowestTime < $0.highestTime ? nil : "must be below highestTime" },
         SettingRule("control") {

@@ -5,6 +5,7 @@ import Torch
 
 /// Latent distillation as a term of any algorithm's loss.
 public final class LatentDistillationTerm: LossTerm {
+    /// The settings of the term.
     public let settings: LatentDistillationSettings
     private let distillation: LatentDistillation
     private let source: Source
@@ -23,6 +24,7 @@ public final class LatentDistillationTerm: LossTerm {
         case curve(LDCurveTable)
     }
 
+    /// The term of a run; the curve modes' tables are worked out or found in the store.
     /// - Parameter diffusion: its ledger counts what the tables of the curve modes take.
     /// - Throws: `UserError` for a model in a precision that does not do; what reading images or the store throws;
     ///   `Interruption` where a signal ends the work on the tables.

@@ -6,7 +6,7 @@ import Torch
 
 /// Settings of posterior distillation: the classifier is drawn to the class probabilities of the LDM itself.
 public struct PosteriorDistillationSettings: Hyperparameters, Equatable {
-    /// λ; 0 is off.
+    /// λ, the factor of the term in the loss; 0 is off.
     public var weight = 0.0
     /// β of `p_φ(y|x) ∝ exp(−β·error)`.
     public var sharpness = 200.0
@@ -16,11 +16,15 @@ public struct PosteriorDistillationSettings: Hyperparameters, Equatable {
     public var prompt = "a photo of {a class}"
     /// Stratified draws of (t, ε), the same for all classes.
     public var draws = 8
+    /// w(t), the weight of a time step in the errors.
     public var timeWeight = LatentDistillationSettings.TimeWeight.one
+    /// Seeds the draws of time steps and noise.
     public var seed = 0
 
+    /// Every setting at its default: off.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("weight", \.weight, "factor of the term in the loss; 0 is off", .atLeast(0)),
         Setting(
@@ -54,6 +58,7 @@ public final class PosteriorDistillationTerm: LossTerm {
     /// Share of the training items that the LDM classifies rightly.
     public let accuracy: Double
 
+    /// The term of a run; the posteriors are worked out or found in the store.
     /// - Parameter diffusion: its ledger counts what the posteriors take.
     /// - Throws: what reading images or the store throws; `Interruption` where a signal ends the work.
     public init(_ settings: PosteriorDistillationSettings, _ diffusion: RunDiffusionModel) throws {

@@ -9,15 +9,18 @@ import Torch
 public struct PromptSample: Sendable, Equatable {
     /// The image's path in the data set.
     public let image: String
+    /// The image's class.
     public let label: String
     /// The class of the wrong prompt.
     public let wrongLabel: String
     /// g without guidance, by confidence and draw: at the probe's points, then at a curve's nodes.
     public let empty: [[Double]]
+    /// g without guidance under the prompt of the image's class, by confidence and draw: as ``empty``.
     public let right: [[Double]]
     /// g without guidance under the wrong prompt, at the probe's points.
     public let wrong: [[Double]]
 
+    /// What was measured of one image.
     public init(
         image: String, label: String, wrongLabel: String, empty: [[Double]], right: [[Double]], wrong: [[Double]]
     ) {
@@ -42,6 +45,7 @@ public struct PromptProbe {
     private let contexts: Tensor
     private let empty: Tensor
 
+    /// A probe of a model with the names that prompts need.
     /// - Parameters:
     ///   - classes: names for the prompts, in the order of labels; at least two.
     ///   - settings: prompt, draws (an even number), nodes, time range, weight and scaling.

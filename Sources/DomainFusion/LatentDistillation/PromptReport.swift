@@ -4,8 +4,9 @@ import Torch
 /// How much of latent distillation is about the class and how much about brightness alone: G(p) under the right and
 /// under a wrong class's prompt, what of it is the image's own and not noise, and what it costs.
 public struct PromptReport: Codable, Sendable, Equatable {
-    /// At one confidence.
+    /// What was found at one confidence, over all images.
     public struct Row: Codable, Sendable, Equatable {
+        /// The confidence p, in 0…1.
         public let confidence: Double
         /// Mean over images of G(p) under the prompt of the image's class.
         public let right: Double
@@ -24,35 +25,49 @@ public struct PromptReport: Codable, Sendable, Equatable {
         public let meanVariance: Double
     }
 
-    /// At one guidance.
+    /// What was found at one guidance, over all images.
     public struct Guidance: Codable, Sendable, Equatable {
+        /// The guidance scale; 1 is none.
         public let scale: Double
         /// U-Net evaluations of one draw.
         public let evaluationsPerDraw: Int
+        /// One row a confidence.
         public let rows: [Row]
         /// Root mean square of what interpolation between the nodes misses, as a share of that of the direct values.
         public let interpolationError: Double?
         /// Variance of g times the U-Net evaluations it takes, mean over confidences: for single draws, and for the mean
         /// of all draws, which are stratified in time. The less, the better an evaluation is used.
         public let drawVarianceByEvaluation: Double
+        /// The same for the mean of all draws.
         public let meanVarianceByEvaluation: Double
     }
 
     /// One image: means over draws without guidance, at the rows' confidences.
     public struct Image: Codable, Sendable, Equatable {
+        /// The image's path in the data set.
         public let image: String
+        /// The image's class.
         public let label: String
+        /// The class of the wrong prompt.
         public let wrongLabel: String
+        /// g under no prompt, at each confidence.
         public let empty: [Double]
+        /// g under the prompt of the image's class.
         public let right: [Double]
+        /// g under the wrong class's prompt.
         public let wrong: [Double]
     }
 
+    /// Draws of time step and noise for each image, prompt and confidence.
     public let draws: Int
+    /// Nodes of the curves whose interpolation is judged.
     public let nodes: Int
+    /// The statistics at each guidance.
     public let guidance: [Guidance]
+    /// What was measured of each image.
     public let images: [Image]
 
+    /// Works the statistics out.
     /// The statistics of samples.
     /// - Parameters:
     ///   - points: the confidences of the samples' first rows; their other rows are at Chebyshev nodes.

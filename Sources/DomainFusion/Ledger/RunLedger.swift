@@ -2,10 +2,12 @@ import DomainGeneralization
 
 /// The ledger of a run in progress, shared by all that use the diffusion model, and its file.
 public final class RunLedger {
+    /// What was used and made so far.
     public var counts: Ledger
     private let path: String
     private let steps: Int
 
+    /// The ledger of a run, with what an earlier process of it counted.
     /// Goes on with the ledger in the run's folder.
     /// - Throws: `UserError` for a file that is no ledger.
     public init(_ context: AlgorithmContext) throws {
@@ -41,6 +43,9 @@ public final class RunLedger {
 
     /// What a ledger calls the work before the first step; a run's totals have it under `…_seconds`.
     public enum Preparation: String, CaseIterable {
-        case curves, posteriors
+        /// Tables of LD curves, for latent distillation in a curve mode.
+        case curves
+        /// The diffusion model's class probabilities, for posterior distillation.
+        case posteriors
     }
 }

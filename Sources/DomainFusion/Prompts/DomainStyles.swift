@@ -9,6 +9,7 @@ public struct DomainStyles: Sendable {
     public let domains: [String]
     private let words: [String: String]
 
+    /// The words for the styles of a run's source domains.
     /// - Parameter words: by domain, of all domains or more than the sources.
     public init(_ words: [String: String], context: AlgorithmContext) {
         self.init(

@@ -4,11 +4,13 @@ import Foundations
 
 /// One value in a ``ContentStore``.
 public struct StoreEntry: Sendable {
+    /// What kind of value it is.
     public let kind: StoreKey.Kind
+    /// The value's address, 64 hexadecimal digits.
     public let hash: String
     /// The file with the description, `<hash>.json`.
     public let path: String
-    /// Size of its files.
+    /// Size of the entry's files in bytes.
     public let bytes: Int
     /// When it was last written or read.
     public let lastUse: Date
@@ -22,9 +24,12 @@ public struct StoreEntry: Sendable {
 
 /// An entry of a ``ContentStore`` that is damaged.
 public struct StoreProblem: Sendable, CustomStringConvertible {
+    /// The file of the entry.
     public let path: String
+    /// What is wrong with it.
     public let reason: String
 
+    /// The file and what is wrong with it, in one line.
     public var description: String { "\(path): \(reason)" }
 }
 
@@ -55,7 +60,7 @@ extension ContentStore {
     ///   - remove: deletes what is damaged.
     ///   - progress: called after each entry with the number done.
     /// - Returns: what is damaged.
-    /// - Throws: ``UserError`` when something is to be removed and the store cannot be written.
+    /// - Throws: `UserError` when something is to be removed and the store cannot be written.
     public func verify(remove: Bool = false, progress: (Int) -> Void = { _ in }) throws -> [StoreProblem] {
         var problems: [StoreProblem] = []
         var done = 0
@@ -77,7 +82,7 @@ extension ContentStore {
     ///   - date: entries last used before it go.
     ///   - maxBytes: what the rest may take.
     /// - Returns: the entries that were deleted.
-    /// - Throws: ``UserError`` when the store cannot be written.
+    /// - Throws: `UserError` when the store cannot be written.
     @discardableResult
     public func prune(usedBefore date: Date? = nil, maxBytes: Int? = nil) throws -> [StoreEntry] {
         let entries = entries().sorted { $0.lastUse < $1.lastUse }

@@ -15,7 +15,9 @@ import Torch
 public struct ContentStore: Sendable {
     /// An image with what was noted when it was made.
     public struct StoredImage: Sendable {
+        /// The stored image.
         public let image: RGBImage
+        /// What was noted when it was made; null for nothing.
         public let notes: JSONValue
     }
 
@@ -28,9 +30,11 @@ public struct ContentStore: Sendable {
         let sha256: String
     }
 
+    /// The folder of the store.
     public let folder: String
     private let logger: Logger
 
+    /// A store in a folder, which need not exist yet.
     /// - Parameters:
     ///   - folder: made when the first value is written.
     ///   - logger: told of damaged entries.
@@ -47,6 +51,7 @@ public struct ContentStore: Sendable {
         return try? StateDict(safetensors: found.path)
     }
 
+    /// Keeps tensors under their address.
     /// Stores tensors.
     /// - Returns: what the store now holds for the key: another process's, if that came first.
     /// - Throws: a one-line error when the store cannot be written.

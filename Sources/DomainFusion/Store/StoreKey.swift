@@ -25,12 +25,14 @@ public struct StoreKey: Sendable, Equatable {
         }
     }
 
+    /// What kind of value is stored.
     public let kind: Kind
     /// An object with everything that the value depends on; it is kept beside the value.
     public let description: JSONValue
-    /// 64 hexadecimal digits.
+    /// The address: 64 hexadecimal digits of the description's SHA-256.
     public let hash: String
 
+    /// The address of a value of these parts.
     /// - Parameter parts: everything that the value depends on, by name.
     public init(_ kind: Kind, _ parts: [String: JSONValue]) {
         self.init(kind, description: .object(parts))

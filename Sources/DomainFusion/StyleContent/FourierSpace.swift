@@ -15,15 +15,19 @@ public struct FourierSpace: StyleContentSpace, Sendable {
     /// keeps its own, which rings less. 1 takes the whole spectrum.
     public let radius: Double
 
+    /// The space of spectra up to a share of the highest frequency.
     /// - Precondition: `radius` is in 0…1.
     public init(radius: Double = 1) {
         precondition((0...1).contains(radius), "the radius is a share of the highest frequency, 0…1, not \(radius)")
         self.radius = radius
     }
 
+    /// The space's name and all that composed images depend on.
     public var fingerprint: JSONValue { .object(["space": .string("fourier"), "radius": .double(radius)]) }
+    /// No autoencoder is asked.
     public var vaePasses: (decompose: Int, compose: Int) { (0, 0) }
 
+    /// Amplitudes and spectra of images [N, 3, H, W] in 0…1.
     /// - Precondition: the images' width is even.
     public func decompose(_ images: Tensor) -> StyleContent {
         precondition(images.size(3) % 2 == 0, "images have an even width, not \(images.size(3))")
@@ -31,6 +35,7 @@ public struct FourierSpace: StyleContentSpace, Sendable {
         return StyleContent(style: spectrum.abs(), content: spectrum)
     }
 
+    /// Images [N, 3, H, W] in 0…1 with row i's amplitudes and row i's phases.
     public func compose(style: Tensor, content: Tensor) -> Tensor {
         let (height, width) = Self.size(content)
         var amplitude = style
@@ -40,6 +45,7 @@ public struct FourierSpace: StyleContentSpace, Sendable {
         return amplitude.polar(phase: content.angle()).irfft2(height, width).clamp(min: 0, max: 1)
     }
 
+    /// How alike the phases `b` are to `a`, weighted by the amplitudes of `a`: [N], at most 1.
     public func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor {
         let weights = a.abs()
         weights.narrowed(2, start: 0, length: 1).narrowed(3, start: 0, length: 1).zero_()

@@ -31,23 +31,29 @@ public struct LatentAdaINSpace: StyleContentSpace {
     private let vae: any LatentAutoencoder
     private let model: String
 
+    /// The latent space of an autoencoder.
     /// - Parameter model: a hash of the autoencoder's weights.
     public init(_ vae: any LatentAutoencoder, model: String) {
         self.vae = vae
         self.model = model
     }
 
+    /// The space's name and all that composed images depend on.
     public var fingerprint: JSONValue { .object(["space": .string("latent"), "model": .string(model)]) }
+    /// One image to take apart, one to compose.
     public var vaePasses: (decompose: Int, compose: Int) { (1, 1) }
 
+    /// Statistics and normalised latents of images [N, 3, H, W] in 0…1.
     public func decompose(_ images: Tensor) -> StyleContent {
         AdaIN.decompose(vae.encode(images.to(device: vae.store.device, dtype: vae.store.dtype) * 2 - 1))
     }
 
+    /// Images [N, 3, H, W] in 0…1 with row i's statistics and row i's map.
     public func compose(style: Tensor, content: Tensor) -> Tensor {
         (vae.decode(AdaIN.compose(style: style, content: content)) * 0.5 + 0.5).clamp(min: 0, max: 1)
     }
 
+    /// The cosine of the two maps, row by row: [N].
     public func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor {
         cosineSimilarity(a.flattened(from: 1), b.flattened(from: 1))
     }

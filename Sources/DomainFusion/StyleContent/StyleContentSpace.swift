@@ -4,11 +4,12 @@ import Torch
 
 /// Images taken apart: row i of both tensors belongs to image i.
 public struct StyleContent: Sendable {
-    /// [N, …], real numbers.
+    /// How they show it: [N, …], real numbers.
     public let style: Tensor
-    /// [N, …]
+    /// What the images show: [N, …], real or complex numbers.
     public let content: Tensor
 
+    /// Styles and contents of N images.
     public init(style: Tensor, content: Tensor) {
         self.style = style
         self.content = content
@@ -38,7 +39,7 @@ public protocol StyleContentSpace {
 public enum StyleSimilarity: String, SettingChoice {
     /// The cosine of the angle between the two.
     case cosine
-    /// Minus their Euclidean distance.
+    /// Minus the Euclidean distance of the two.
     case euclidean
     /// Minus the Euclidean distance of their `sign(s)·log(1 + |s|)`.
     ///

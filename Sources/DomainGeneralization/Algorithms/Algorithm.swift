@@ -29,7 +29,7 @@ public protocol Algorithm: AnyObject {
     ///
     /// The classifier's parameters are moved by ``training``, or put back. What moves them otherwise must not while `training` is
     /// held (``TrainingStep/isHeld``): an averaged model's batch-norm statistics come from such steps.
-    /// - Throws: ``NonFiniteError``, when the loss is no longer finite; ``Interruption``, but only before anything has
+    /// - Throws: ``NonFiniteError``, when the loss is no longer finite; `Interruption`, but only before anything has
     ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 
@@ -45,8 +45,13 @@ public protocol Algorithm: AnyObject {
 }
 
 extension Algorithm {
+    /// The classifier's logits [N, classes] for normalised images [N, 3, H, W].
     public func predict(_ images: Tensor) -> Tensor { classifier(images) }
+    /// The optimiser's state alone.
     public var state: AlgorithmState { training.state }
+    /// Takes up the optimiser's state alone.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when it belongs to another model.
     public func load(_ state: AlgorithmState, name: String) throws { try training.load(state, name: name) }
 }
 
@@ -57,6 +62,7 @@ public struct AlgorithmState: Sendable {
     /// Saved in the checkpoint's `state.json`.
     public var json: [String: JSONValue]
 
+    /// A state of tensors and of values that JSON holds; none by default.
     public init(tensors: StateDict = StateDict(), json: [String: JSONValue] = [:]) {
         self.tensors = tensors
         self.json = json

@@ -5,6 +5,7 @@ import Torch
 
 /// What an algorithm is built from: the data, the run's settings, and a way to make the classifier.
 public struct AlgorithmContext {
+    /// The data set, with all its environments.
     public let dataset: ImageFolder
     /// Which items train, validate, and are unseen.
     public let split: Split
@@ -24,16 +25,22 @@ public struct AlgorithmContext {
     public let batchSize: Int
     /// Steps of the whole run.
     public let steps: Int
+    /// How the run's optimiser steps.
     public let optimizer: OptimizerSettings
+    /// Where the classifier computes.
     public let device: Device
+    /// The run's seed, of which every draw is a function.
     public let seed: Int
     /// The run's folder, for what an algorithm writes beside checkpoints.
     public let runDirectory: String
     /// The folder of the content-addressed store that runs share.
     public let storeDirectory: String
+    /// Where an algorithm says what people should know of its work.
     public let logger: Logger
     private let classifier: @Sendable () throws -> Classifier
 
+    /// What a run gives its algorithm; the properties have the parameters' names.
+    /// - Parameter makeClassifier: makes a classifier with the run's network, weights and device.
     public init(
         dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
         trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int, steps: Int,
@@ -59,7 +66,9 @@ public struct AlgorithmContext {
         self.classifier = classifier
     }
 
+    /// The classes' names, in the order of the logits.
     public var classes: [String] { dataset.classes }
+    /// How the pixels that the classifier sees are normalised.
     public var normalization: Normalization { evaluationPipeline.normalization }
 
     /// The training items of the source environments, in ascending order.

@@ -20,6 +20,7 @@ public struct AlgorithmDescription: Sendable {
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
     private let network: @Sendable (Classifier, Int) -> (Tensor) -> Tensor
 
+    /// An entry of the registry: how an algorithm is named, explained, set and made.
     /// - Parameters:
     ///   - paper: the address of the paper that it comes from.
     ///   - domainBedName: DomainBed's name, where it differs.
@@ -59,7 +60,7 @@ public struct AlgorithmDescription: Sendable {
     }
 
     /// All settings, those of `changes` in the place of the defaults.
-    /// - Throws: ``UserError`` for an unknown name or an impossible value.
+    /// - Throws: `UserError` for an unknown name or an impossible value.
     public func resolved(_ changes: JSONValue) throws -> JSONValue { try check(changes) }
 
     /// What never begins in a run of so many steps, one line each.

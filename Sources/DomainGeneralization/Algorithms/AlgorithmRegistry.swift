@@ -2,8 +2,10 @@ import Foundations
 
 /// The algorithms that a program knows. A higher layer adds its own: `AlgorithmRegistry.standard + [.domainFusion]`.
 public struct AlgorithmRegistry: Sendable {
+    /// The algorithms, in the order in which `domainfusion info` lists them.
     public let algorithms: [AlgorithmDescription]
 
+    /// A registry of these algorithms; no two may have the same name.
     public init(_ algorithms: [AlgorithmDescription]) {
         self.algorithms = algorithms
     }
@@ -37,11 +39,13 @@ public struct AlgorithmRegistry: Sendable {
         MIRO.description,
     ])
 
+    /// This registry with more algorithms behind its own.
     public static func + (registry: AlgorithmRegistry, more: [AlgorithmDescription]) -> AlgorithmRegistry {
         AlgorithmRegistry(registry.algorithms + more)
     }
 
-    /// - Throws: ``UserError`` with near misses.
+    /// The algorithm of a name; case, `-` and `_` do not matter.
+    /// - Throws: `UserError` with near misses.
     public func algorithm(named name: String) throws -> AlgorithmDescription {
         guard let found = algorithms.first(where: { $0.name.lowercased() == name.lowercased() }) else {
             throw UserError("no algorithm '\(name)'" + suggestion(for: name, among: algorithms.map(\.name)))

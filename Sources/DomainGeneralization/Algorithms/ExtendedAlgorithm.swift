@@ -11,16 +11,22 @@ public final class ExtendedAlgorithm: Algorithm {
     private let terms: [any LossTerm]
     private let sources: [any MinibatchSource]
 
+    /// Adds terms and images to an algorithm, whose own steps it takes.
     public init(_ base: any Algorithm, terms: [any LossTerm], sources: [any MinibatchSource]) {
         self.base = base
         self.terms = terms
         self.sources = sources
     }
 
+    /// The network of the algorithm.
     public var classifier: Classifier { base.classifier }
+    /// The optimiser of the algorithm, which adds the terms to the loss.
     public var training: TrainingStep { base.training }
+    /// The state of the algorithm; terms and images keep none.
     public var state: AlgorithmState { base.state }
 
+    /// One step of the algorithm on the joined minibatches, with the terms in its loss; logs theirs, too.
+    /// - Throws: what the algorithm, a term or a source of images throws; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         var metrics: [Metric] = []
         var more: [Minibatch] = []
@@ -39,8 +45,12 @@ public final class ExtendedAlgorithm: Algorithm {
         return try base.update(joined, step: step) + metrics + added.metrics
     }
 
+    /// The algorithm's logits [N, classes] for normalised images [N, 3, H, W].
     public func predict(_ images: Tensor) -> Tensor { base.predict(images) }
 
+    /// Takes up the algorithm's state.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws { try base.load(state, name: name) }
 }
 

@@ -12,21 +12,22 @@ import Torch
 /// A term draws no random numbers but those that are a function of the seed and the step, as an algorithm does.
 public protocol LossTerm: AnyObject {
     /// The term of a step, a scalar with its weight in it, and what is logged of it.
-    /// - Throws: ``Interruption``, but only before anything has changed; a one-line error.
+    /// - Throws: `Interruption`, but only before anything has changed; a one-line error.
     func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric])
 }
 
 /// The source images of a step, as they were drawn, with what the classifier says of them.
 public struct ClassifiedImages {
-    /// Augmented and normalised, [N, 3, H, W].
+    /// Augmented and normalised images, [N, 3, H, W].
     public let images: Tensor
     /// Class indices, int64 [N].
     public let labels: Tensor
-    /// Indices into ``ImageFolder/items`` [N].
+    /// Where the images come from: N indices into ``ImageFolder/items``.
     public let items: [Int]
-    /// [N, classes], part of the classifier's graph.
+    /// What the classifier says of them: [N, classes], part of its graph.
     public let logits: Tensor
 
+    /// N images with their labels, items and logits.
     public init(images: Tensor, labels: Tensor, items: [Int], logits: Tensor) {
         self.images = images
         self.labels = labels

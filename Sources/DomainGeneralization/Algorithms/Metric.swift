@@ -10,9 +10,12 @@ public struct Metric: Sendable, Equatable {
 
     /// Lower case with underscores, as DomainBed's rows: `loss`, `ld_seconds`.
     public let name: String
+    /// The number of this step.
     public let value: Double
+    /// What becomes of the values of many steps.
     public let kind: Kind
 
+    /// A number under a name, by default one whose mean is logged.
     public init(_ name: String, _ value: Double, _ kind: Kind = .mean) {
         self.name = name
         self.value = value
@@ -27,8 +30,10 @@ public struct MetricSums: Sendable, Equatable, Codable {
     /// Sums over the whole run.
     public private(set) var totals: [String: Double] = [:]
 
+    /// Sums of nothing so far.
     public init() {}
 
+    /// Adds the metrics of one step.
     public mutating func add(_ metrics: [Metric]) {
         for metric in metrics {
             switch metric.kind {

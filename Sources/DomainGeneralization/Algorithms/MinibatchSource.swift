@@ -4,6 +4,6 @@
 public protocol MinibatchSource: AnyObject {
     /// More images for a step, on the run's device, in minibatches of the source environments that they count to.
     /// - Parameter raw: the step's minibatches of source images.
-    /// - Throws: ``Interruption``, but only before anything has changed; a one-line error.
+    /// - Throws: `Interruption`, but only before anything has changed; a one-line error.
     func minibatches(step: Int, beside raw: [Minibatch]) throws -> (minibatches: [Minibatch], metrics: [Metric])
 }

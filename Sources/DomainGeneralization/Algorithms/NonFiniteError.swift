@@ -4,16 +4,19 @@ public struct NonFiniteError: Error, CustomStringConvertible, Equatable, Sendabl
     public let quantity: String
     /// Its value as text: NaN equals nothing.
     public let value: String
+    /// The step that was not taken, counted from 0.
     public let step: Int
     /// The step's items, indices into ``ImageFolder/items``; the trainer adds them.
     public internal(set) var items: [Int] = []
 
+    /// An error for a value that is infinite or NaN.
     public init(_ quantity: String, _ value: Double, step: Int) {
         self.quantity = quantity
         self.value = "\(value)"
         self.step = step
     }
 
+    /// What was not finite, when, and the remedy, in one line.
     public var description: String {
         "\(quantity) is \(value) at step \(step), which changed nothing; lower --learning-rate, or look at the data with "
             + "'domainfusion data check'"

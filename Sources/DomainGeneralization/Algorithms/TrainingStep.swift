@@ -3,9 +3,12 @@ import Torch
 
 /// How the optimiser of a run steps.
 public struct OptimizerSettings: Sendable, Codable, Equatable {
+    /// Adam's learning rate.
     public var learningRate: Double
+    /// Adam's weight decay, added to the gradient; 0 is none.
     public var weightDecay: Double
 
+    /// DomainBed's defaults for images that are photographs: 5e-5 and none.
     public init(learningRate: Double = 5e-5, weightDecay: Double = 0) {
         self.learningRate = learningRate
         self.weightDecay = weightDecay
@@ -14,6 +17,7 @@ public struct OptimizerSettings: Sendable, Codable, Equatable {
 
 /// The common part of every algorithm's update: zero the gradients, check the loss, go back through it, step Adam.
 public final class TrainingStep {
+    /// The optimiser that steps; its learning rate can be changed between steps.
     public let optimizer: Optimizer
     /// Whether a step stops before the gradient: then an update leaves the parameters as they are, and changes only what a
     /// forward pass changes.
@@ -22,6 +26,7 @@ public final class TrainingStep {
     /// What is added to the next loss; ``ExtendedAlgorithm`` sets it for the time of an update.
     var addedLoss: AddedLoss?
 
+    /// An optimiser of several groups of parameters.
     /// - Parameters:
     ///   - groups: trainable leaves; recording of their gradients is turned on.
     ///   - rule: how the optimiser steps.
@@ -33,12 +38,13 @@ public final class TrainingStep {
             rule, groups: groups, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     }
 
+    /// An optimiser of one group of parameters.
     /// - Parameter parameters: trainable leaves; recording of their gradients is turned on.
     public convenience init(_ parameters: [Tensor], settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
         self.init(groups: [ParameterGroup(parameters)], settings: settings, rule: rule)
     }
 
-    /// For a whole classifier: its groups of layers, each at its own rate (``Classifier/parameterGroups``).
+    /// For a whole classifier: its groups of layers, each at its own rate (`Classifier.parameterGroups`).
     public convenience init(_ classifier: Classifier, settings: OptimizerSettings, rule: OptimizerRule = .adam()) {
         self.init(groups: classifier.parameterGroups, settings: settings, rule: rule)
     }
@@ -98,7 +104,8 @@ public final class TrainingStep {
         AlgorithmState().adding("optimizer", optimizer.state)
     }
 
-    /// - Throws: ``UserError`` when the state belongs to another model.
+    /// Takes up the optimiser's state.
+    /// - Throws: `UserError` when the state belongs to another model.
     public func load(_ state: AlgorithmState, name: String) throws {
         try optimizer.load(state.part("optimizer"), name: name)
     }

@@ -5,7 +5,9 @@ import Torch
 ///
 /// The average changes nothing in the run itself: its parameters, rows and checkpoints are those of a run without one.
 public struct AveragingSettings: Hyperparameters, Equatable {
+    /// How parameters are averaged.
     public enum Method: String, SettingChoice {
+        /// No second model is made.
         case none
         /// Stochastic weight averaging densely (Cha and others, NeurIPS 2021): every step of the valley of the validation
         /// loss. See ``LossValley``.
@@ -16,6 +18,7 @@ public struct AveragingSettings: Hyperparameters, Equatable {
         case ema
     }
 
+    /// How parameters are averaged; not at all by default.
     public var method = Method.none
     /// SWAD: steps between two looks at the sources' validation loss; 0 takes the run's `evaluateEvery`. The published
     /// runs look 50 times.
@@ -34,12 +37,15 @@ public struct AveragingSettings: Hyperparameters, Equatable {
     /// batch norm is frozen.
     public var batchNormBatches = 500
 
+    /// No average; SWAD's published settings, should it be chosen.
     public init() {}
 
+    /// An average of this kind with the other settings at their defaults.
     public init(_ method: Method) {
         self.method = method
     }
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("method", \.method, "a second model, averaged over the run's steps"),
         Setting(

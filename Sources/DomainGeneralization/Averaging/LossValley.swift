@@ -38,6 +38,7 @@ public final class LossValley: WeightAverage {
     /// Whether the valley has ended.
     public private(set) var isDead = false
 
+    /// An average that looks for the valley, with SWAD's published settings by default.
     /// - Parameters:
     ///   - convergence: N_s.
     ///   - tolerance: N_e.
@@ -50,10 +51,12 @@ public final class LossValley: WeightAverage {
         segment = WeightMean(parameters)
     }
 
+    /// Adds the parameters, as they are after a step, to the segment.
     public func update(step: Int) {
         if !isDead { segment.add(parameters, start: step, end: step) }
     }
 
+    /// Ends the segment with its loss, and looks whether the valley begins, goes on or ends.
     public func validated(loss: Double, step: Int) {
         guard !isDead else { return }
         recent.append(Segment(mean: segment, loss: loss))
@@ -93,6 +96,7 @@ public final class LossValley: WeightAverage {
         }
     }
 
+    /// The mean of the valley's segments; of the last ones, with a warning, where no valley was found.
     public func result() -> AveragedWeights {
         guard var valley = valley?.copied() else {
             let last = recent.last?.mean ?? segment
@@ -116,6 +120,7 @@ public final class LossValley: WeightAverage {
         mean.start.flatMap { start in mean.end.map { start...$0 } }
     }
 
+    /// The segments and the valley so far.
     public var state: AlgorithmState {
         var state = AlgorithmState()
         segment.save(in: &state, as: "segment")
@@ -129,6 +134,9 @@ public final class LossValley: WeightAverage {
         return state
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         func mean(_ key: String) throws -> WeightMean {
             try WeightMean(state, key, parameters: parameters, name: name)

@@ -25,13 +25,14 @@ public protocol WeightAverage: AnyObject {
 
 /// Parameters averaged over some steps.
 public struct AveragedWeights {
-    /// In the parameters' order.
+    /// The averaged values in the parameters' order.
     public let weights: [Tensor]
     /// The steps that are in the average; nil where the method does not say.
     public let steps: ClosedRange<Int>?
     /// What the user should know: that a valley was not found.
     public let warning: String?
 
+    /// Averaged parameters, with what is to be said of them.
     public init(weights: [Tensor], steps: ClosedRange<Int>?, warning: String? = nil) {
         self.weights = weights
         self.steps = steps
@@ -75,7 +76,7 @@ struct WeightMean {
     }
 
     /// A mean as it was saved; see ``save(in:as:)``.
-    /// - Throws: ``UserError`` when tensors are missing or differ in shape from `parameters`.
+    /// - Throws: `UserError` when tensors are missing or differ in shape from `parameters`.
     init(_ state: AlgorithmState, _ key: String, parameters: [Tensor], name: String) throws {
         weights = try parameters.enumerated().map { index, parameter in
             guard let found = state.tensors["average.\(key).\(index)"], found.shape == parameter.shape else {
@@ -105,6 +106,7 @@ public final class StochasticWeightAverage: WeightAverage {
     private let first: Int
     private var mean: WeightMean
 
+    /// An average of the parameters after each step of the run's later part.
     /// - Parameter first: the first step whose parameters are averaged, counted from 0.
     public init(_ parameters: [Tensor], from first: Int) {
         self.parameters = parameters
@@ -112,22 +114,29 @@ public final class StochasticWeightAverage: WeightAverage {
         mean = WeightMean(parameters)
     }
 
+    /// Takes up the parameters as they are after a step.
     public func update(step: Int) {
         if step >= first { mean.add(parameters, start: step, end: step) }
     }
 
+    /// Takes no notice: this average does not depend on the validation loss.
     public func validated(loss: Double, step: Int) {}
 
+    /// The mean of the parameters so far; as they are where none was added.
     public func result() -> AveragedWeights {
         AveragedWeights(weights: mean.weights, steps: mean.start.flatMap { start in mean.end.map { start...$0 } })
     }
 
+    /// The mean so far and the steps in it.
     public var state: AlgorithmState {
         var state = AlgorithmState()
         if mean.count > 0 { mean.save(in: &state, as: "mean") }
         return state
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         guard state.json["average.mean"] != nil else { return }
         mean = try WeightMean(state, "mean", parameters: parameters, name: name)
@@ -139,22 +148,31 @@ public final class StochasticWeightAverage: WeightAverage {
 public final class ExponentialAverage: WeightAverage {
     private let average: ParameterAverage
 
+    /// An average that begins at the parameters' present values.
+    /// - Parameter decay: the most that it keeps of itself in a step, 0…1.
     public init(_ parameters: [Tensor], decay: Double) {
         average = ParameterAverage(parameters, decay: decay)
     }
 
+    /// Takes up the parameters as they are after a step.
     public func update(step: Int) { average.update(step: step) }
 
+    /// Takes no notice: this average does not depend on the validation loss.
     public func validated(loss: Double, step: Int) {}
 
+    /// The average as it is now.
     public func result() -> AveragedWeights { AveragedWeights(weights: average.averages, steps: nil) }
 
+    /// The average as it is now, for a checkpoint.
     public var state: AlgorithmState {
         var state = AlgorithmState()
         for (index, tensor) in average.averages.enumerated() { state.tensors["average.ema.\(index)"] = tensor }
         return state
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         let saved = try WeightMean(state, "ema", parameters: average.averages, name: name)
         noGrad { for (tensor, value) in zip(average.averages, saved.weights) { tensor.copy_(value) } }

@@ -10,7 +10,7 @@ struct DuplicateList {
     private let paths: Set<Substring>
 
     /// - Parameter root: the data set's folder.
-    /// - Throws: ``UserError`` for a list that cannot be read, or names something outside the folder.
+    /// - Throws: `UserError` for a list that cannot be read, or names something outside the folder.
     init(root: String) throws {
         let file = "\(root)/\(Self.name)"
         guard Files.exists(file) else {

@@ -7,7 +7,7 @@ import Torch
 public final class ImageCache: Sendable {
     /// An image that cannot be read.
     public struct Failure: Sendable {
-        /// Index into ``ImageFolder/items``.
+        /// The image that failed, an index into ``ImageFolder/items``.
         public let item: Int
         /// One line that names the file.
         public let reason: String

@@ -7,13 +7,13 @@ import Foundations
 /// domains; a class may be missing in a domain. A `manifest.jsonl` at the root, one object a line with `path`, may give
 /// an image a `name` and mark it as `"unseen": true`: such an image is in no split and is evaluated apart.
 public struct ImageFolder: Sendable {
-    /// One image.
+    /// One image of the data set, with its class and its domain.
     public struct Item: Sendable, Hashable {
-        /// The file.
+        /// The path of the image file.
         public let path: String
-        /// Index into ``ImageFolder/classes``.
+        /// The class, an index into ``ImageFolder/classes``.
         public let label: Int
-        /// Index into ``ImageFolder/environments``.
+        /// The domain, an index into ``ImageFolder/environments``.
         public let environment: Int
         /// What is shown: the manifest's name, or the file's without its extension.
         public let name: String
@@ -44,14 +44,14 @@ public struct ImageFolder: Sendable {
     /// Images that a list of duplicates in the folder names (`domain_net_duplicates.txt`): in no split.
     public let leftOut: [String]
 
-    /// The folder's own name.
+    /// The data set's name: that of its folder.
     public var name: String { FilePath.name(of: URL(fileURLWithPath: root).path) }
 
     /// The name that tables and records call it: a known data set's, or the folder's.
     public var datasetName: String { KnownDataset.named(name)?.name ?? name }
 
     /// Lists the data set in a folder; no image is opened.
-    /// - Throws: ``UserError`` for a folder that is missing or unreadable, has fewer than two domains, an empty domain,
+    /// - Throws: `UserError` for a folder that is missing or unreadable, has fewer than two domains, an empty domain,
     ///   an empty class folder, two names that look the same, a loop of symbolic links or a broken manifest.
     public init(_ root: String) throws {
         var scan = FolderScan(root: root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root)
@@ -94,7 +94,7 @@ public struct ImageFolder: Sendable {
     }
 
     /// The index of a domain.
-    /// - Throws: ``UserError`` with near misses.
+    /// - Throws: `UserError` with near misses.
     public func environment(named name: String) throws -> Int {
         guard let index = environments.firstIndex(of: name) else {
             let isList = name.contains(",") && environments.contains { $0.contains(",") }

@@ -5,11 +5,11 @@ import Foundations
 public struct KnownDataset: Sendable {
     /// DomainBed's name, or ours.
     public let name: String
-    /// The folder's name.
+    /// The name of its folder, as DomainBed lays it.
     public let folder: String
     /// Its domains' folders, sorted; some copies write one otherwise.
     public let domains: [String]
-    /// How to get it.
+    /// Where and how to get it, in one line.
     public let source: String
     /// Steps of a run in DomainBed and in SWAD.
     public let steps: (domainBed: Int, swad: Int)
@@ -31,6 +31,7 @@ public struct KnownDataset: Sendable {
 
     private static let drive = "https://drive.google.com/uc?id="
 
+    /// The public data sets that are known, DomainBed's and a few more.
     public static let all: [KnownDataset] =
         [
             KnownDataset(
@@ -87,7 +88,7 @@ public struct KnownDataset: Sendable {
     }
 
     /// The folder of a data set that must be there.
-    /// - Throws: ``UserError`` with how to get a known one that is missing, or with near misses.
+    /// - Throws: `UserError` with how to get a known one that is missing, or with near misses.
     public static func resolve(_ text: String, directory: String) throws -> String {
         let path = locate(text, directory: directory)
         guard !Files.exists(path) else { return path }

@@ -8,9 +8,10 @@ public struct Minibatch: Sendable {
     public let labels: Tensor
     /// Where each image comes from: indices into ``ImageFolder/items``.
     public let items: [Int]
-    /// Index into ``ImageFolder/environments``.
+    /// The images' domain, an index into ``ImageFolder/environments``.
     public let environment: Int
 
+    /// Images with their labels and where they come from.
     public init(images: Tensor, labels: Tensor, items: [Int], environment: Int) {
         self.images = images
         self.labels = labels
@@ -18,6 +19,7 @@ public struct Minibatch: Sendable {
         self.environment = environment
     }
 
+    /// Number of images, N.
     public var count: Int { items.count }
 
     /// Minibatches of one environment as one.

@@ -4,22 +4,22 @@ import Foundations
 /// How a random search draws a value, with the arithmetic of numpy's legacy `RandomState`, so that a draw equals
 /// DomainBed's for the same seed.
 public enum Draw: Sendable, Equatable {
-    /// Always this value.
+    /// Always this value; nothing is drawn.
     case constant(JSONValue)
-    /// `r.uniform(low, high)`.
+    /// A number from low to high, evenly: `r.uniform(low, high)`.
     case uniform(Double, Double)
     /// `base ** r.uniform(low, high)`: `power(10, -5, -3.5)` is a learning rate of 1e-5…3e-4.
     case power(Double, Double, Double)
-    /// `int(r.uniform(low, high))`.
+    /// A number from low to high, evenly, without its fraction: `int(r.uniform(low, high))`.
     case wholeUniform(Double, Double)
     /// `int(base ** r.uniform(low, high))`: `wholePower(2, 3, 5.5)` is a batch size of 8…45.
     case wholePower(Double, Double, Double)
-    /// `r.choice(values)`.
+    /// One of these values: `r.choice(values)`.
     case choice([JSONValue])
 
-    /// `r.choice(values)` of numbers.
+    /// One of these numbers: `r.choice(values)`.
     public static func choice(_ values: [Double]) -> Draw { .choice(values.map(JSONValue.double)) }
-    /// `r.choice(values)` of whole numbers.
+    /// One of these whole numbers: `r.choice(values)`.
     public static func choice(_ values: [Int]) -> Draw { .choice(values.map(JSONValue.int)) }
 
     /// The value that `RandomState(seed)` draws.

@@ -3,6 +3,7 @@ public struct MersenneTwister: Sendable {
     private var state: [UInt32]
     private var position = 624
 
+    /// The generator of `numpy.random.RandomState(seed)`.
     public init(seed: UInt32) {
         state = [seed]
         state.reserveCapacity(624)

@@ -14,9 +14,11 @@ public struct SearchRange: Sendable, Equatable {
 
     /// Data sets that DomainBed gives ranges of their own.
     public enum Family: Sendable, Equatable, CaseIterable {
+        /// Everything else: photographs and drawings.
         case standard
         /// 28×28 pixels: RotatedMNIST, ColoredMNIST and those built alike.
         case smallImages
+        /// DomainNet, whose runs are longer.
         case domainNet
 
         /// The family of a data set by its name.
@@ -34,11 +36,13 @@ public struct SearchRange: Sendable, Equatable {
 
     /// The setting's name, with dots in groups.
     public private(set) var setting: String
+    /// Whether the setting is the run's or the algorithm's.
     public let place: Place
     /// DomainBed's name, which seeds the draw and names the value in a record.
     public let key: String
     private var variants: [Family: Variant]
 
+    /// A range of a setting, the same on all data sets until ``on(_:default:_:)`` says otherwise.
     /// - Parameters:
     ///   - setting: the setting's name.
     ///   - key: DomainBed's name of it; by default the same.

@@ -3,12 +3,18 @@ import Foundation
 
 /// An argument of ``seedHash(_:)``, written as Python's `repr` writes it.
 public enum SeedPart: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral {
+    /// A whole number: `3`.
     case int(Int)
+    /// A text in quotation marks: `'lr'`.
     case string(String)
+    /// A list in brackets: `[0, 1]`.
     case list([SeedPart])
 
+    /// A whole number, as Python's `repr` writes it: `seedHash(0, 2)`.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// A text, in Python's quotation marks.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A list of parts, in Python's brackets.
     public init(arrayLiteral elements: SeedPart...) { self = .list(elements) }
 
     var repr: String {

@@ -2,12 +2,15 @@ import Foundations
 
 /// The result of one checkpoint: a line of `results.jsonl` with DomainBed's keys and ours.
 public struct CheckpointRow: Sendable, Equatable {
+    /// Everything in the row, by its keys.
     public let values: [String: JSONValue]
 
+    /// A row of these values.
     public init(_ values: [String: JSONValue]) {
         self.values = values
     }
 
+    /// The step that was evaluated after, 0 where the row has none.
     public var step: Int { values["step"]?.int ?? 0 }
 
     /// A number of the row.

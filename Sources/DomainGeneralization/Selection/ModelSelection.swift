@@ -9,7 +9,7 @@ public enum ModelSelection: String, Sendable, CaseIterable {
     /// The last checkpoint, chosen on the held-out environment itself: not a fair figure, reported beside the others.
     case oracle = "test-domain validation (oracle)"
 
-    /// DomainBed's name.
+    /// The name in DomainBed's tables.
     public var domainBedName: String {
         switch self {
         case .trainingDomain: "training-domain validation set"
@@ -34,7 +34,7 @@ public enum ModelSelection: String, Sendable, CaseIterable {
     /// The accuracy on a held-out environment by the model that is chosen among all draws of a trial.
     /// - Parameter records: those of all runs of the trial in which `environment` is held out.
     /// - Returns: DomainBed's figure, the accuracy on the environment's *in* part; nil when runs are missing.
-    /// - Throws: ``UserError`` for a record that lacks a number.
+    /// - Throws: `UserError` for a record that lacks a number.
     public func accuracy(_ records: [ResultRecord], environment: Int) throws -> Double? {
         var best: Outcome?
         for draw in Set(records.map(\.draw)).sorted() {

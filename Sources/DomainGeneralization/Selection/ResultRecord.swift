@@ -5,14 +5,17 @@ import Foundations
 public struct ResultRecord: Sendable {
     /// The algorithm's name.
     public let algorithm: String
+    /// The data set's name, as DomainBed calls it where it knows it.
     public let dataset: String
-    /// The held-out environments.
+    /// The held-out environments, counted from 0.
     public let testEnvironments: [Int]
     /// Seeds the splits; accuracies are averaged over trials.
     public let trial: Int
     /// The number of the draw of hyperparameters; 0 for the defaults.
     public let draw: Int
+    /// The step of the checkpoint.
     public let step: Int
+    /// The checkpoint's scores.
     public let row: CheckpointRow
     /// Whether the held-out environments' *in* parts were trained on, too.
     public let isOracle: Bool
@@ -21,7 +24,9 @@ public struct ResultRecord: Sendable {
     /// Where it stands: file and line.
     public let source: String
 
-    /// - Throws: ``UserError`` for a record that lacks what a table needs.
+    /// A record of the values of a line.
+    /// - Parameter source: file and line, for errors.
+    /// - Throws: `UserError` for a record that lacks what a table needs.
     public init(_ values: [String: JSONValue], source: String) throws {
         let row = CheckpointRow(values)
         func required<Value>(_ key: String, _ value: Value?) throws -> Value {
@@ -65,11 +70,11 @@ public struct ResultRecord: Sendable {
 
     /// Accuracy on a held-out environment: on its *in* part, as DomainBed has it; of an oracle on its *out* part, which it was
     /// not trained on.
-    /// - Throws: ``UserError`` where the record has none.
+    /// - Throws: `UserError` where the record has none.
     func heldOut(_ environment: Int) throws -> Double {
         try number(ScoreKey(environment: environment, isOracle ? .validation : .training, .accuracy))
     }
-    /// Accuracy on an environment's *out* part. - Throws: ``UserError`` where the record has none.
+    /// Accuracy on an environment's *out* part. - Throws: `UserError` where the record has none.
     func validation(_ environment: Int) throws -> Double {
         try number(ScoreKey(environment: environment, .validation, .accuracy))
     }
@@ -82,7 +87,7 @@ public struct ResultRecord: Sendable {
     /// The records of a file.
     ///
     /// A last line that was cut off, as a crash leaves it, ends the file with a warning.
-    /// - Throws: ``UserError`` for a file that cannot be read, another line that is no JSON object, or a record that
+    /// - Throws: `UserError` for a file that cannot be read, another line that is no JSON object, or a record that
     ///   lacks what a table needs.
     public static func read(_ path: String, warn: (String) -> Void) throws -> [ResultRecord] {
         try RunSeal.check(FilePath.name(of: path), in: FilePath.folder(of: path))
@@ -127,7 +132,7 @@ public struct ResultRecord: Sendable {
     ///   - nested: also of runs deeper in the folder, of a run in the folder itself, and of averaged models, as our own
     ///     runs have them.
     ///   - warn: told of what was passed over.
-    /// - Throws: ``UserError`` for a folder without a record, and what ``read(_:warn:)`` throws.
+    /// - Throws: `UserError` for a folder without a record, and what ``read(_:warn:)`` throws.
     public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
         var files: [String] = []
         func look(_ path: String, depth: Int) throws {

@@ -1,5 +1,6 @@
 /// Mean and standard error of an accuracy over trials, in percent.
 public struct ResultCell: Sendable, Equatable {
+    /// The mean over trials, in percent.
     public let mean: Double
     /// The standard error: the population's standard deviation by the root of the number of trials, as DomainBed's.
     public let error: Double
@@ -18,9 +19,11 @@ public struct ResultCell: Sendable, Equatable {
 
 /// Algorithms in rows, environments (or data sets) in columns.
 public struct ResultTable: Sendable, Equatable {
+    /// One algorithm in a table.
     public struct Row: Sendable, Equatable {
+        /// The algorithm, or the variant's name.
         public let algorithm: String
-        /// By column; nil where runs are missing.
+        /// Accuracies by column; nil where runs are missing.
         public let cells: [ResultCell?]
 
         /// The mean of the cells; nil when one is missing.
@@ -32,14 +35,17 @@ public struct ResultTable: Sendable, Equatable {
 
     /// The data set, or nil for the averages over data sets.
     public let dataset: String?
+    /// The environments' or data sets' names.
     public let columns: [String]
+    /// The algorithms, DomainBed's first and in its order.
     public let rows: [Row]
 }
 
 /// All tables of a sweep by one way of choosing the model.
 public struct ResultSection: Sendable, Equatable {
+    /// The way of choosing the model.
     public let selection: ModelSelection
-    /// One a data set.
+    /// The tables, one for each data set.
     public let tables: [ResultTable]
     /// Data sets in columns; errors are over the trials' means.
     public let averages: ResultTable
@@ -47,14 +53,15 @@ public struct ResultSection: Sendable, Equatable {
 
 /// The tables of a sweep: what DomainBed's `collect_results` computes.
 public struct ResultReport: Sendable, Equatable {
-    /// Records that were read.
+    /// Number of records that were read.
     public let recordCount: Int
     /// One a way of choosing the model.
     public let sections: [ResultSection]
 
+    /// Makes all tables of some records.
     /// - Parameters:
     ///   - knownOnly: leaves out data sets that DomainBed does not know, as its own script does.
-    /// - Throws: ``UserError`` for a record that lacks a number.
+    /// - Throws: `UserError` for a record that lacks a number.
     public init(
         _ records: [ResultRecord], selections: [ModelSelection] = ModelSelection.allCases, knownOnly: Bool = false
     ) throws {

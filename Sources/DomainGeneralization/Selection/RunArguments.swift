@@ -17,6 +17,7 @@ public struct RunArguments: Sendable {
 
     private let members: [(Key, JSONValue)]
 
+    /// What a row says of the run that it belongs to.
     /// - Parameters:
     ///   - draw: the number of the draw of hyperparameters; 0 for the defaults.
     ///   - average: the method that makes a second, averaged model: `none`, `ema`, `swa`, `swad`.
@@ -37,7 +38,7 @@ public struct RunArguments: Sendable {
         ]
     }
 
-    /// `args` of a row.
+    /// The arguments as the member `args` of a row.
     public var json: JSONValue {
         .object(Dictionary(uniqueKeysWithValues: members.map { ($0.0.rawValue, $0.1) }))
     }

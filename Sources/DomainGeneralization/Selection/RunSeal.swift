@@ -26,7 +26,7 @@ public enum RunSeal {
 
     /// Makes sure that files of a run are as they were at its end; does nothing for one that has not finished.
     /// - Parameter chosen: nil for all that were recorded.
-    /// - Throws: ``UserError`` naming the file that is missing or differs.
+    /// - Throws: `UserError` naming the file that is missing or differs.
     public static func check(_ chosen: String? = nil, in folder: String) throws {
         guard let data = Files.contents("\(folder)/\(file)") else { return }
         // DomainBed's, and what we wrote before runs were sealed.

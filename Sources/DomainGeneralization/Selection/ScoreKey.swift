@@ -12,16 +12,20 @@ public struct ScoreKey: Sendable {
         case unseen
     }
 
-    /// What was measured.
+    /// What was measured on a part's items.
     public enum Measure: String, Sendable {
+        /// The share of items that are classified rightly.
         case accuracy = "acc"
         /// The mean over classes of their accuracies.
         case meanClassAccuracy = "class_acc"
+        /// The mean cross-entropy of the labels.
         case loss
     }
 
+    /// The key in a row: `env0_in_acc`.
     public let name: String
 
+    /// The key of a score of an environment, counted from 0.
     public init(environment: Int, _ part: Part, _ measure: Measure) {
         name = "env\(environment)_\(part.rawValue)_\(measure.rawValue)"
     }

@@ -8,10 +8,12 @@ public struct Score: Sendable, Equatable, Codable {
     public let accuracy: Double?
     /// Mean over the classes that occur of the share classified rightly.
     public let meanClassAccuracy: Double?
-    /// Mean cross-entropy.
+    /// Cross-entropy of the item's label.
     public let loss: Double?
+    /// Number of items.
     public let count: Int
 
+    /// Sums predictions up; of none, everything but ``count`` is nil.
     public init(predictions: [Prediction]) {
         count = predictions.count
         guard count > 0 else {
@@ -33,13 +35,16 @@ public struct Score: Sendable, Equatable, Codable {
 
 /// What a classifier says of one item.
 public struct Prediction: Sendable, Equatable, Codable {
-    /// Index into ``ImageFolder/items``.
+    /// The image, an index into ``ImageFolder/items``.
     public let item: Int
+    /// The item's class index.
     public let label: Int
+    /// The class index of the largest logit.
     public let predicted: Int
     /// Cross-entropy of the label.
     public let loss: Double
 
+    /// Whether the class was found.
     public var isRight: Bool { label == predicted }
 }
 
@@ -52,6 +57,8 @@ public struct Evaluator: Sendable {
     private let batchSize: Int
     private let device: Device
 
+    /// Evaluates with given data and transforms.
+    /// - Parameter batchSize: images in one pass.
     public init(
         dataset: ImageFolder, images: ImageCache, pipeline: ImagePipeline, imageSize: Int, device: Device,
         batchSize: Int = 64
@@ -64,6 +71,7 @@ public struct Evaluator: Sendable {
         self.batchSize = batchSize
     }
 
+    /// Evaluates with a run's data and transforms.
     public init(_ context: AlgorithmContext) {
         self.init(
             dataset: context.dataset, images: context.images, pipeline: context.evaluationPipeline,

@@ -16,6 +16,7 @@ public struct MinibatchLoader: Sendable {
     private let batchSize: Int
     private let seed: UInt64
 
+    /// A loader of a run's data, transforms, batch size and seed.
     public init(_ context: AlgorithmContext) {
         dataset = context.dataset
         split = context.split

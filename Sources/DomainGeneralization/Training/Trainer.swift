@@ -4,13 +4,16 @@ import Torch
 
 /// Drives an algorithm over the steps of a run and evaluates it on every environment. Keeps no files.
 public final class Trainer {
+    /// What is trained.
     public let algorithm: any Algorithm
+    /// The data and settings of the run.
     public let context: AlgorithmContext
-    /// Threads that prepare images.
+    /// Threads that prepare images ahead of their use.
     public let loaderThreads: Int
     private let loader: MinibatchLoader
     private let evaluator: Evaluator
 
+    /// Drives an algorithm that was made of this context.
     public init(_ algorithm: any Algorithm, context: AlgorithmContext, loaderThreads: Int = 1) {
         self.algorithm = algorithm
         self.context = context

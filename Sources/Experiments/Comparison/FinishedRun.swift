@@ -17,7 +17,7 @@ struct FinishedRun {
     let unseenImages: Set<String>
 
     /// A run in a folder, or nil for a folder without one, or with one that has not ended.
-    /// - Throws: ``UserError`` for a file of the run that cannot be read.
+    /// - Throws: `UserError` for a file of the run that cannot be read.
     init?(folder: String) throws {
         guard RunSeal.exists(in: folder) else { return nil }
         for name in ["config.yaml", "predictions.jsonl"] { try RunSeal.check(name, in: folder) }
@@ -52,7 +52,7 @@ struct FinishedRun {
     }
 
     /// All runs that have ended in a folder: in `<folder>/<run>`.
-    /// - Throws: ``UserError`` for a folder that is missing or holds none.
+    /// - Throws: `UserError` for a folder that is missing or holds none.
     static func all(in folder: String) throws -> [FinishedRun] {
         guard let names = Files.names(in: folder) else {
             throw UserError("\(folder): no such folder; give the one that holds the runs' folders")

@@ -9,13 +9,17 @@ import Foundation
 /// degrees of freedom (Searle, Casella and McCulloch, *Variance Components*, 1992). One seed tells nothing of other
 /// trainings: its interval is for other images alone.
 public struct PairedGain: Codable, Sendable, Equatable {
+    /// The gain, in fractions of 1; above 0 where the method is better.
     public let value: Double
     /// Half the 95 % interval.
     public let margin: Double
+    /// The standard error of the gain.
     public let standardError: Double
+    /// Degrees of freedom of the interval's Student distribution.
     public let degreesOfFreedom: Double
     /// Images and seeds that both have.
     public let images: Int
+    /// Number of seeds that both have.
     public let seeds: Int
 
     /// - Parameter pairs: for each seed, whether the class of each image was found: by the method and by the other.

@@ -8,6 +8,7 @@ import Foundations
 public struct RunComparison: Codable, Sendable, Equatable {
     /// A mean over seeds, fractions of 1.
     public struct Mean: Codable, Sendable, Equatable {
+        /// The mean over seeds, in fractions of 1.
         public let value: Double
         /// Standard error over seeds, as DomainBed's: deviation/√n. 0 for one seed.
         public let error: Double
@@ -24,34 +25,45 @@ public struct RunComparison: Codable, Sendable, Equatable {
 
     /// A method on a held-out domain, its models chosen by validation on the training domains.
     public struct Row: Codable, Sendable, Equatable {
+        /// The method, or the variant's name.
         public let method: String
+        /// The seeds of its runs.
         public let seeds: [Int]
+        /// Accuracy on the source domains' validation images.
         public let sourceValidation: Mean?
         /// On all images of the held-out domain but its unseen items; of an oracle, those that it was not trained on.
         public let unseenDomain: Mean?
+        /// Mean over classes of the share classified rightly, on the held-out domain.
         public let meanClassAccuracy: Mean?
+        /// Accuracy on the held-out domain's unseen items.
         public let unseenItems: Mean?
         /// Against ``RunComparison/baseline``; nil for itself and for an oracle.
         public let gain: PairedGain?
+        /// Against ``RunComparison/baseline`` on the unseen items; nil for itself and for an oracle.
         public let gainOnUnseenItems: PairedGain?
     }
 
     /// A held-out domain, or several together.
     public struct Target: Codable, Sendable, Equatable {
+        /// The held-out domains' names.
         public let domains: String
+        /// The methods, the baseline first.
         public let rows: [Row]
     }
 
+    /// The method that gains are measured against.
     public let baseline: String
+    /// Each held-out domain by itself.
     public let targets: [Target]
     /// The mean over the held-out domains, where there are several; without the methods that lack a run on one of them.
     public let average: Target?
 
+    /// Compares the finished runs in a folder.
     /// - Parameters:
     ///   - folder: that of a sweep.
     ///   - baseline: the method that gains are measured against.
     ///   - warn: told of runs that differ in nothing that the tables show.
-    /// - Throws: ``UserError`` for a folder without finished runs, or without one of the baseline.
+    /// - Throws: `UserError` for a folder without finished runs, or without one of the baseline.
     public init(folder: String, baseline: String, warn: (String) -> Void = { _ in }) throws {
         let all = try FinishedRun.all(in: folder)
         let twins = Dictionary(grouping: all, by: \.identity).values.filter { $0.count > 1 }

@@ -9,7 +9,7 @@ public enum Augmentation: String, SettingChoice {
     case domainbed
     /// Random crop and flip alone: colours stay.
     case cropFlip = "crop-flip"
-    /// The evaluation view.
+    /// Training images are only resized, as in evaluation.
     case none
 
     /// The transforms of training, and the backbone's normalisation.

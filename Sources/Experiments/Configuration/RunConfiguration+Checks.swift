@@ -3,7 +3,7 @@ import Foundations
 
 extension RunConfiguration {
     /// The data set and the domains that are held out, before anything is read of the images.
-    /// - Throws: ``UserError`` for settings that are out of range, a folder that is no data set, a domain that it has not, or
+    /// - Throws: `UserError` for settings that are out of range, a folder that is no data set, a domain that it has not, or
     ///   no domain left to train on.
     func openedData() throws -> (folder: ImageFolder, heldOut: [Int]) {
         try validate()
@@ -17,10 +17,10 @@ extension RunConfiguration {
     }
 
     /// Looks at the data before a diffusion model is fetched for them, which may take long.
-    /// - Throws: ``UserError``, as ``TrainingRun`` would.
+    /// - Throws: `UserError`, as ``TrainingRun`` would.
     public func checkData() throws { _ = try openedData() }
 
-    /// - Throws: ``UserError`` where the algorithm, or what is added to it, needs a diffusion model and the settings name none; it
+    /// - Throws: `UserError` where the algorithm, or what is added to it, needs a diffusion model and the settings name none; it
     ///   says what to fetch or train.
     public func requireModel(registry: AlgorithmRegistry = .all) throws {
         let found = try registry.algorithm(named: algorithm.name)

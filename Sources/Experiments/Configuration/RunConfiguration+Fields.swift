@@ -2,6 +2,7 @@ import DomainGeneralization
 import Foundations
 
 extension RunConfiguration {
+    /// The settings of a run one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("preset", \.preset, "the preset that the settings started from; recorded"),
         Setting("variant", \.variant, "what tables call the run; empty takes the algorithm's name"),
@@ -38,6 +39,7 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration.Algorithm {
+    /// The algorithm's name and its settings.
     public static let fields: [Setting<Self>] = [
         Setting("name", \.name, "an algorithm of the list below"),
         Setting("hyperparameters", \.hyperparameters, "its own settings; the others are at their defaults"),
@@ -45,6 +47,7 @@ extension RunConfiguration.Algorithm {
 }
 
 extension RunConfiguration.Backbone {
+    /// The backbone's settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("name", \.name, "a network of the list above"),
         Setting("weights", \.weights, "a file, auto for ImageNet weights that are installed, or none"),

@@ -5,7 +5,7 @@ import Foundations
 extension RunConfiguration {
     /// These settings with the hyperparameters of a random draw, which depends on the algorithm, the data set and the
     /// seed. Draw 0 gives DomainBed's defaults under a preset that follows DomainBed, and changes nothing otherwise.
-    /// - Throws: ``UserError`` for an unknown algorithm.
+    /// - Throws: `UserError` for an unknown algorithm.
     public func drawing(_ draw: Int, registry: AlgorithmRegistry) throws -> RunConfiguration {
         var result = self
         result.draw = draw

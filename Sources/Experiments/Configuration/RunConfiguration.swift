@@ -16,21 +16,27 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var testDomains: [String] = []
     /// Trains on the held-out domains, too: an upper bound, not a result.
     public var oracle = false
+    /// How the classifier is trained.
     public var algorithm = Algorithm()
     /// Terms that are added to the algorithm's loss, by name, each with its settings: `terms: {ld: {weight: 0.5}}`.
     public var terms: [String: JSONValue]?
     /// What makes images that the algorithm trains on beside the source images, by name, each with its settings.
     public var images: [String: JSONValue]?
-    /// The diffusion model that terms and images ask: ``DiffusionModelSettings``.
+    /// The diffusion model that terms and images ask: `DiffusionModelSettings`.
     public var diffusion: [String: JSONValue]?
+    /// The network that is trained.
     public var backbone = Backbone()
+    /// Optimisation steps of the run.
     public var steps = 300
     /// Images of each source domain in a step.
     public var batchSize = 16
+    /// Adam's learning rate.
     public var learningRate = 3e-4
+    /// Adam's weight decay; 0 is none.
     public var weightDecay = 0.0
     /// Side of the square images, in pixels.
     public var imageSize = 64
+    /// What happens to training images.
     public var augmentation = Augmentation.domainbed
     /// Share of every domain that is kept for validation.
     public var holdoutFraction = 0.2
@@ -50,32 +56,42 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var averaging = AveragingSettings()
     /// Steps between two checkpoints.
     public var saveEvery = 100
+    /// Where the classifier computes: `auto`, `cpu`, `cuda`, `cuda:INDEX` or `mps`.
     public var device = "auto"
     /// Leaves out images that cannot be read instead of stopping.
     public var skipCorrupt = false
     /// The folder of results of diffusion models that runs share.
     public var store = "store"
 
+    /// The algorithm of a run and its settings.
     public struct Algorithm: Hyperparameters, Equatable {
+        /// The algorithm's name in the registry.
         public var name = "ERM"
+        /// The algorithm's own settings by name; the others are at their defaults.
         public var hyperparameters = JSONValue.object([:])
 
+        /// ERM, which has no settings.
         public init() {}
 
+        /// An algorithm with all settings at their defaults.
         public init(name: String) {
             self.name = name
         }
     }
 
+    /// The network of a run, its weights, and how it is trained.
     public struct Backbone: Hyperparameters, Equatable {
+        /// The network's name, as `domainfusion info` lists it.
         public var name = "tf_efficientnet_lite0"
         /// A file, `auto` for ImageNet weights that are installed, or `none`.
         public var weights = "auto"
+        /// Weight of a batch in batch norm's running statistics, 0…1.
         public var batchNormMomentum = 0.1
         /// Keeps the pretrained batch-norm statistics.
         public var freezeBatchNorm = false
-        /// Stochastic depth.
+        /// Probability that an image skips the last residual branch (stochastic depth); 0 is off.
         public var dropConnect = 0.0
+        /// Probability that a feature is zeroed in training.
         public var dropout = 0.0
         /// Trains the linear layer over the features alone.
         public var linearProbe = false
@@ -85,9 +101,11 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         /// the same numbers.
         public var gradientCheckpointing = false
 
+        /// EfficientNet-Lite0 with ImageNet weights, trained as a whole.
         public init() {}
     }
 
+    /// The small preset: minutes on a laptop.
     public init() {}
 
     /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
@@ -98,7 +116,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     }
 
     /// These settings with `changes` put over them: a configuration file's content.
-    /// - Throws: ``UserError`` for an unknown setting (with near misses) or a wrong kind of value.
+    /// - Throws: `UserError` for an unknown setting (with near misses) or a wrong kind of value.
     public func changed(by changes: JSONValue, source: String) throws -> RunConfiguration {
         guard var members = changes.object else {
             throw UserError("\(source): no settings in it, but \(changes.kindName)")
@@ -149,7 +167,8 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         return try changed(by: JSONValue(value, at: String(text[..<equals])), source: "--set")
     }
 
-    /// - Throws: ``UserError`` naming a value that is out of range.
+    /// Checks every setting and every rule.
+    /// - Throws: `UserError` naming a value that is out of range.
     public func validate() throws {
         guard !testDomains.isEmpty else { throw UserError("no domain is held out; name one with --test-domain") }
         try validate(path: "")
@@ -158,7 +177,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
 
     /// The data set that the run was made of.
     /// - Parameter moved: the folder that it lies in now, where the user says so.
-    /// - Throws: ``UserError``; for a folder that is no more, with the option that names another.
+    /// - Throws: `UserError`; for a folder that is no more, with the option that names another.
     public func dataset(movedTo moved: String? = nil) throws -> ImageFolder {
         guard moved != nil || Files.isFolder(data) else {
             throw UserError(
@@ -169,7 +188,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     }
 
     /// Refuses a weights file where nobody named the network that it is of, and it does not say that itself.
-    /// - Throws: ``UserError`` naming the networks of the same keys, or an error for a file that cannot be read.
+    /// - Throws: `UserError` naming the networks of the same keys, or an error for a file that cannot be read.
     public func refuseUnnamedWeights() throws {
         let file = backbone.weights
         let description = try Backbones.named(backbone.name)

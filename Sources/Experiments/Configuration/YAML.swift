@@ -14,7 +14,7 @@ public enum YAML {
 
     /// The value of a YAML document; a group of settings without members for an empty one.
     /// - Parameter name: what errors call the text, its path.
-    /// - Throws: ``UserError`` with the line of a mistake.
+    /// - Throws: `UserError` with the line of a mistake.
     public static func parse(_ text: String, name: String) throws -> JSONValue {
         guard text.utf8.count <= longest else {
             throw UserError("\(name): \(text.utf8.count) bytes are too long for settings; name a file of settings")
@@ -43,7 +43,7 @@ public enum YAML {
     }
 
     /// The value in a file.
-    /// - Throws: ``UserError`` for a file that cannot be read or is no YAML.
+    /// - Throws: `UserError` for a file that cannot be read or is no YAML.
     public static func read(_ path: String) throws -> JSONValue {
         guard let data = Files.contents(path) else {
             throw UserError("\(path): no such file, or it cannot be read; check the path")

@@ -11,32 +11,49 @@ import Torch
 public struct Demo: Sendable {
     /// The folder of both runs, the summary and the gallery.
     public var folder = "runs/demo"
+    /// The folder of EmojiDG; prepared where it is missing.
     public var data = "data/EmojiDG"
+    /// The folder of the packages that EmojiDG is drawn from.
     public var packages = InstalledFiles.packages
+    /// The domain that is held out.
     public var target = "unifont"
+    /// The seed of both runs.
     public var seed = 0
+    /// Training steps of each run.
     public var steps = 600
+    /// The latent diffusion model's folder.
     public var ldm = EmbeddedModel.folder
+    /// The precision of the latent diffusion model.
     public var ldmDtype = ModelPrecision.float32
+    /// The folder of results of diffusion models.
     public var store = "store"
 
+    /// The demo as `make demo` runs it.
     public init() {}
 
     /// What the comparison found; `summary.json`.
     public struct Summary: Codable, Sendable {
+        /// The domain that was held out.
         public let target: String
+        /// The seeds of the runs.
         public let seeds: [Int]
+        /// Training steps of each run.
         public let steps: Int
+        /// What became of each method, by the name of its folder.
         public let runs: [String: Run]
     }
 
     /// One method's part of it.
     public struct Run: Codable, Sendable {
+        /// Accuracy on the source domains' validation images, in fractions of 1.
         public let sourceValidation: Double?
+        /// Accuracy on the held-out domain, in fractions of 1.
         public let unseenDomain: Double?
+        /// Accuracy on the held-out domain's unseen items, in fractions of 1.
         public let unseenItems: Double?
         /// Images that the LDM made for this run, anew and from the store.
         public let imagesGenerated: Int
+        /// Seconds of training and of what is made before it.
         public let seconds: Double
         /// Shares of the training time and of what is made before it: `classifier`, `distillation` and `generation` in the
         /// steps, `curves` before them.

@@ -16,7 +16,7 @@ public struct Additions {
     }
 
     /// The settings with all of the additions' own in them, those of the preset under what is given; nil stays nil.
-    /// - Throws: ``UserError`` for an unknown name or an impossible value.
+    /// - Throws: `UserError` for an unknown name or an impossible value.
     static func resolved(_ given: RunConfiguration) throws -> RunConfiguration {
         var result = given
         let preset = RunConfiguration.Preset(rawValue: given.preset)?.additions(dataset: given.data) ?? [:]
@@ -79,7 +79,7 @@ public struct Additions {
     }
 
     /// The algorithm with what the settings add to it.
-    /// - Throws: a one-line error for a model or data that cannot be used; ``Interruption`` where a signal ends the work before
+    /// - Throws: a one-line error for a model or data that cannot be used; `Interruption` where a signal ends the work before
     ///   training.
     func extending(_ algorithm: any Algorithm, context: AlgorithmContext) throws -> any Algorithm {
         let (terms, images) = (configuration.terms ?? [:], configuration.images ?? [:])

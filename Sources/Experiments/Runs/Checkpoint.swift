@@ -7,14 +7,16 @@ import Torch
 public struct Checkpoint: Sendable {
     /// What is in `state.json`.
     public struct State: Codable, Sendable, Equatable {
-        /// Steps done.
+        /// Number of steps that the run had done.
         public var step: Int
+        /// The sums of what the run logs.
         public var metrics: MetricSums
         /// What the algorithm keeps beside tensors.
         public var algorithm: [String: JSONValue]
         /// The run's other files at that time; nil in a checkpoint of an earlier version.
         public var run: RunRecord?
 
+        /// The state after a number of steps.
         public init(step: Int, metrics: MetricSums, algorithm: [String: JSONValue], run: RunRecord? = nil) {
             self.step = step
             self.metrics = metrics
@@ -23,12 +25,14 @@ public struct Checkpoint: Sendable {
         }
     }
 
+    /// What is kept beside tensors.
     public let state: State
     /// The classifier's parameters and buffers.
     public let model: StateDict
     /// The optimiser's state and whatever else the algorithm keeps in tensors.
     public let optimizer: StateDict
 
+    /// A checkpoint of these parts.
     public init(state: State, model: StateDict, optimizer: StateDict) {
         self.state = state
         self.model = model

@@ -11,7 +11,7 @@ struct ReadableImages {
     ///   - budget: bytes of decoded images that are kept.
     ///   - remedy: what else can be done about them, for the error.
     ///   - warn: told of what is left out.
-    /// - Throws: ``UserError`` naming the first image that cannot be read, or a domain of which none can.
+    /// - Throws: `UserError` naming the first image that cannot be read, or a domain of which none can.
     init(
         _ folder: ImageFolder, skipCorrupt: Bool, threads: Int, budget: Int = 1 << 30, remedy: String,
         progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }, warn: (String) -> Void

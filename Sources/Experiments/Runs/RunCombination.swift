@@ -9,6 +9,7 @@ import Torch
 ///     let soup = try RunCombination(["runs/erm-0", "runs/erm-1"], method: .average, threads: 2)
 ///     let scores = try soup.scores(on: dataset, threads: 2)
 public struct RunCombination {
+    /// How several runs become one model.
     public enum Method: String, CaseIterable, Sendable {
         /// The mean of the models' class probabilities.
         case ensemble
@@ -20,16 +21,18 @@ public struct RunCombination {
         case greedy
     }
 
+    /// How the runs are combined.
     public let method: Method
     /// The runs that the model is made of, the best first where it was asked for.
     public let runs: [String]
     private let models: [TrainedModel]
 
+    /// Loads the runs' models and combines them.
     /// - Parameters:
     ///   - averaged: takes the averaged models of the runs' ends.
     ///   - data: where the runs' data lie now, when they were moved; looked at by ``Method/greedy``.
     ///   - warn: told of images that are left out.
-    /// - Throws: ``UserError`` naming a run that does not fit the first one.
+    /// - Throws: `UserError` naming a run that does not fit the first one.
     public init(
         _ paths: [String], method: Method, averaged: Bool = false, data: String? = nil, device: String = "auto",
         threads: Int, warn: (String) -> Void = { _ in }
@@ -143,7 +146,7 @@ public struct RunCombination {
     public var configuration: RunConfiguration { models[0].configuration }
 
     /// How the model does on every domain of a data set that has the same classes.
-    /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
+    /// - Throws: `UserError` for other classes, or an image that cannot be read.
     public func scores(
         on dataset: ImageFolder, threads: Int, warn: (String) -> Void = { _ in }
     ) throws -> [Score] {
@@ -157,7 +160,7 @@ public struct RunCombination {
     }
 
     /// Writes the averaged parameters and statistics as safetensors.
-    /// - Throws: ``UserError`` for an ensemble, which has no parameters of its own.
+    /// - Throws: `UserError` for an ensemble, which has no parameters of its own.
     public func write(safetensors path: String) throws {
         guard method != .ensemble else {
             throw UserError("an ensemble has no parameters of its own; combine by average or greedy to write a model")

@@ -6,15 +6,16 @@ import Torch
 
 /// The folder of a run: its configuration, results and checkpoints. Everything else is derived from it.
 public final class RunDirectory {
+    /// The run's folder.
     public let path: String
-    /// Its checkpoints.
+    /// The folder's checkpoints, under `checkpoint/`.
     public let checkpoints: CheckpointFolder
     private let old: OldRun
     /// Held by the process that trains.
     private let lock: FolderLock?
 
     /// An existing run, for reading.
-    /// - Throws: ``UserError`` for a folder that holds no run.
+    /// - Throws: `UserError` for a folder that holds no run.
     public init(existing path: String) throws {
         guard Files.exists("\(path)/config.yaml") else {
             throw UserError(
@@ -29,7 +30,7 @@ public final class RunDirectory {
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
     /// - Parameter restart: sets an earlier run in the folder aside, which is forgotten with the new one's first checkpoint; until
     ///   then it comes back at the next start.
-    /// - Throws: ``UserError`` when the folder cannot be written, is in use, or holds a run with other settings.
+    /// - Throws: `UserError` when the folder cannot be written, is in use, or holds a run with other settings.
     public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
@@ -53,7 +54,7 @@ public final class RunDirectory {
     func bringBackOldRun() { old.bringBack() }
 
     /// Writes a checkpoint. With its first one a new run has begun, and one that was set aside is forgotten.
-    /// - Throws: also ``UserError`` when the folder is no longer there.
+    /// - Throws: also `UserError` when the folder is no longer there.
     func save(_ checkpoint: Checkpoint) throws {
         try lock?.check()
         try checkpoints.save(checkpoint)
@@ -61,7 +62,7 @@ public final class RunDirectory {
     }
 
     /// Marks the run as finished.
-    /// - Throws: also ``UserError`` when the folder is no longer there.
+    /// - Throws: also `UserError` when the folder is no longer there.
     func seal() throws {
         try lock?.check()
         try RunSeal.write(path)
@@ -130,7 +131,7 @@ public final class RunDirectory {
     public var isDone: Bool { RunSeal.exists(in: path) }
 
     /// The summary of a run that is complete.
-    /// - Throws: ``UserError`` when it is missing or unreadable.
+    /// - Throws: `UserError` when it is missing or unreadable.
     func summary() throws -> RunSummary {
         let file = "\(path)/summary.json"
         try RunSeal.check("summary.json", in: path)
@@ -163,7 +164,7 @@ public final class RunDirectory {
         return rows
     }
 
-    /// Replaces the rows.
+    /// Replaces all rows of `results.jsonl`.
     public func write(_ rows: [CheckpointRow]) throws {
         try write(rows.map { JSONValue.object($0.values).text + "\n" }.joined(), to: "results.jsonl")
     }

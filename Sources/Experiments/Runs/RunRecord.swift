@@ -20,7 +20,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
         results = Self.digest(rows)
     }
 
-    /// - Throws: ``UserError`` naming a file that differs.
+    /// - Throws: `UserError` naming a file that differs.
     func check(folder: String) throws {
         for name in files.files.keys.sorted() {
             guard let problem = files.problem(name, in: folder) else { continue }
@@ -29,7 +29,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     }
 
     /// - Parameter found: the rows that `results.jsonl` has; there may be more than at the checkpoint.
-    /// - Throws: ``UserError`` when the first of them are not those of the checkpoint.
+    /// - Throws: `UserError` when the first of them are not those of the checkpoint.
     func check(_ found: [CheckpointRow], folder: String) throws {
         let file = "\(folder)/results.jsonl"
         let remedy = "restore the file from a copy, or begin again with --restart"

@@ -10,12 +10,15 @@ import Torch
 public enum RunEvent: Sendable {
     /// Images decoded before training, of all.
     case loading(Int, Int)
+    /// Something that the user should know, in one line.
     case warning(String)
     /// Goes on from a checkpoint after these steps.
     case resumed(Int)
     /// Steps done, of all, and the last one's metrics.
     case step(Int, Int, [Metric])
+    /// The evaluation after these steps begins.
     case evaluating(Int)
+    /// An evaluation ended with these scores.
     case evaluated(CheckpointRow)
 }
 
@@ -65,7 +68,7 @@ struct RunSetup {
     }
 
     /// Makes sure that a run in a folder began with the images that are there now.
-    /// - Throws: ``UserError`` when they are others, or one of them has changed.
+    /// - Throws: `UserError` when they are others, or one of them has changed.
     func checkImages(of run: RunDirectory) throws {
         let remedy = "restore them, choose another --run-dir, or --restart to forget that run"
         if let listing = run.recordedListing, listing != dataset.listing {
@@ -184,4 +187,4 @@ extension ImageFolder {
 }
 
 /// The version of this toolkit.
-public let toolkitVersion = "0.1.0"
+public let toolkitVersion = "0.2.0"

@@ -4,16 +4,17 @@ import DomainGeneralization
 public struct RunSummary: Codable, Sendable, Equatable {
     /// Accuracies of one checkpoint, fractions of 1; a part without items is left out.
     public struct Result: Codable, Sendable, Equatable {
+        /// The checkpoint's step.
         public let step: Int
         /// Mean validation accuracy of the source domains.
         public let sourceValidation: Double?
         /// Mean accuracy of the source domains' unseen items.
         public let sourceUnseenItems: Double?
-        /// By held-out domain.
+        /// Accuracies by the name of the held-out domain.
         public let targets: [String: Target]
     }
 
-    /// A held-out domain.
+    /// Accuracies on one held-out domain, fractions of 1.
     public struct Target: Codable, Sendable, Equatable {
         /// On all its items but the unseen ones; with an oracle, on those of them that were kept from training.
         public let accuracy: Double?
@@ -21,15 +22,21 @@ public struct RunSummary: Codable, Sendable, Equatable {
         public let domainBedAccuracy: Double?
         /// The mean over classes of the share classified rightly, of the selected model; nil of the others.
         public let meanClassAccuracy: Double?
-        /// On its unseen items.
+        /// Accuracy on the domain's unseen items; nil where it has none.
         public let unseenItems: Double?
     }
 
+    /// The algorithm's name.
     public let algorithm: String
+    /// The data set's folder.
     public let data: String
+    /// The domains that were held out.
     public let testDomains: [String]
+    /// Whether the held-out domains were trained on, too.
     public let oracle: Bool
+    /// The run's seed.
     public let seed: Int
+    /// Training steps of the run.
     public let steps: Int
     /// The checkpoint that training-domain validation chooses.
     public let selected: Result

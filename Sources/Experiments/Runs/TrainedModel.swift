@@ -7,13 +7,17 @@ import Torch
 
 /// A finished or running training's classifier, for evaluation and prediction.
 public struct TrainedModel {
+    /// The network, ready to predict.
     public let classifier: Classifier
+    /// The settings of the run.
     public let configuration: RunConfiguration
     /// The classes' names, in the order of the logits.
     public let classes: [String]
-    /// Steps trained.
+    /// Number of steps that it was trained for.
     public let step: Int
+    /// What an image goes through before the network.
     public let pipeline: ImagePipeline
+    /// Where the network computes.
     public let device: Device
     private let predictor: (Tensor) -> Tensor
 
@@ -94,7 +98,7 @@ public struct TrainedModel {
     /// How the model does on every domain of a data set that has the same classes. Images that cannot be read are left out
     /// where the run's own settings say so.
     /// - Parameter warn: told of what is left out.
-    /// - Throws: ``UserError`` for other classes, or an image that cannot be read.
+    /// - Throws: `UserError` for other classes, or an image that cannot be read.
     public func scores(
         on dataset: ImageFolder, threads: Int, warn: (String) -> Void = { _ in }
     ) throws -> [Score] {

@@ -9,9 +9,11 @@ import Torch
 ///     let run = try TrainingRun(configuration, folder: "runs/erm", registry: .standard, threads: 2) { print($0) }
 ///     let summary = try run.run()
 public final class TrainingRun {
+    /// The run's folder.
     public let directory: RunDirectory
     /// The settings with every default filled in.
     public let configuration: RunConfiguration
+    /// What the algorithm was built from.
     public let context: AlgorithmContext
     private let trainer: Trainer
     private let average: RunAverage?
@@ -87,7 +89,7 @@ public final class TrainingRun {
     }
 
     /// Trains to the end; a run that is done gives its summary at once, whatever is left of its checkpoints.
-    /// - Throws: ``Interruption`` after a signal, with the state saved; a one-line error otherwise, also in `failed`.
+    /// - Throws: `Interruption` after a signal, with the state saved; a one-line error otherwise, also in `failed`.
     public func run() throws -> RunSummary {
         if directory.isDone { return try directory.summary() }
         do {
@@ -102,7 +104,7 @@ public final class TrainingRun {
         }
     }
 
-    /// - Throws: also ``Interruption``, with the state saved.
+    /// - Throws: also `Interruption`, with the state saved.
     private func trainToTheEnd() throws {
         do {
             while true {

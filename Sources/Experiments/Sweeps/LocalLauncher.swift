@@ -6,10 +6,11 @@ import Torch
 
 /// Runs members of a sweep as processes on this machine, several at a time.
 public struct LocalLauncher: Sendable {
-    /// How a member ended.
+    /// How a member of the sweep ended.
     public enum Outcome: Sendable, Equatable {
+        /// It was trained to its end.
         case done
-        /// With the reason in one line.
+        /// It failed, for this reason in one line.
         case failed(String)
         /// A signal ended the sweep; the member's state is saved.
         case interrupted
@@ -17,9 +18,11 @@ public struct LocalLauncher: Sendable {
 
     /// What happens, for whoever shows it: from several threads.
     public enum Event: Sendable {
+        /// A member's process has begun.
         case started(SweepMember)
         /// Another process trains it, such as another sweep's on the same folder; it is looked at again when the others are done.
         case waiting(SweepMember)
+        /// A member's process has ended.
         case ended(SweepMember, Outcome)
     }
 
@@ -29,6 +32,7 @@ public struct LocalLauncher: Sendable {
     private let threads: Int
     private let devices: [String]
 
+    /// A launcher of a sweep's members on this machine.
     /// - Parameters:
     ///   - program: the path of `domainfusion`.
     ///   - folder: the sweep's folder.

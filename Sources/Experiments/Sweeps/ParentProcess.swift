@@ -13,7 +13,7 @@ public enum ParentProcess {
     }
 
     /// Has this process end as by SIGTERM when the sweep that started it ends; does nothing for one that was started by hand.
-    /// - Throws: ``Interruption`` when the sweep has ended already.
+    /// - Throws: `Interruption` when the sweep has ended already.
     public static func follow() throws {
         guard let parent = ProcessInfo.processInfo.environment[variable].flatMap(pid_t.init) else { return }
         // What this process starts is not the sweep's.

@@ -11,6 +11,7 @@ public struct SlurmScript {
     private let jobs: Int
     private let threads: Int
 
+    /// The job array of a sweep's members.
     /// - Parameters:
     ///   - folder: the sweep's folder, on a file system that the nodes share.
     ///   - program: the path of `domainfusion` on the nodes.

@@ -7,18 +7,22 @@ import Torch
 public struct SweepMember: Sendable {
     /// Whether a member is to be run.
     public enum State: Sendable, Equatable {
+        /// Not begun yet.
         case new
         /// Begun and not done; goes on from its last checkpoint.
         case unfinished
         /// Ended with an error; is tried again.
         case failed(String)
+        /// Trained to its end; is not run again.
         case done
     }
 
+    /// The settings of the run.
     public let configuration: RunConfiguration
     /// The folder's name in the sweep: what the run is, and a digest of all that its numbers depend on.
     public let name: String
 
+    /// A member with the name that its settings give it.
     /// - Parameters:
     ///   - configuration: resolved: every hyperparameter is in it.
     ///   - dataset: the data set's name.

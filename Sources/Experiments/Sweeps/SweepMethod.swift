@@ -3,7 +3,7 @@ import Foundations
 
 /// What a sweep compares: an algorithm as it is, or a variant: one with settings of its own and a name for the tables.
 public struct SweepMethod: Sendable, Equatable {
-    /// The algorithm's name.
+    /// The algorithm's name in the registry.
     public let algorithm: String
     /// The variant's name; empty for the algorithm as it is.
     public let variant: String
@@ -35,7 +35,7 @@ public struct SweepMethod: Sendable, Equatable {
     }
 
     /// The variants in a YAML file: names, and settings as in a run's `config.yaml`; in the order of their names.
-    /// - Throws: ``UserError`` for a file that cannot be read, or a variant without an algorithm.
+    /// - Throws: `UserError` for a file that cannot be read, or a variant without an algorithm.
     public static func variants(in path: String) throws -> [SweepMethod] {
         guard let members = try YAML.read(path).object, !members.isEmpty else {
             throw UserError("\(path): no variants in it; write NAME: {algorithm: {name: ERM}} for each")

@@ -6,13 +6,14 @@ import Foundations
 public struct SweepPlan: Sendable {
     /// Which domains are held out.
     public enum HeldOut: Sendable, Equatable {
-        /// Each domain in turn.
+        /// Each domain in turn, the protocol of most papers.
         case each
         /// Each domain, and each pair of domains, which leave-one-domain-out validation needs.
         case pairs
-        /// These alone.
+        /// These domains together, in every run.
         case domains([String])
 
+        /// Reads what a user asks to hold out.
         /// - Parameter texts: `each`, `pairs`, or names as ``DomainNames`` takes them.
         public init(_ texts: [String]) {
             switch texts {
@@ -23,7 +24,7 @@ public struct SweepPlan: Sendable {
         }
 
         /// The sets of domains that are held out of a data set.
-        /// - Throws: ``UserError`` for a name that is no domain of it.
+        /// - Throws: `UserError` for a name that is no domain of it.
         func sets(_ dataset: ImageFolder) throws -> [[String]] {
             let names = dataset.environments
             switch self {
@@ -44,9 +45,11 @@ public struct SweepPlan: Sendable {
         }
     }
 
+    /// The runs, in the order in which they are started.
     public let members: [SweepMember]
     private static let mostMembers = 100_000
 
+    /// Lists all runs; nothing is trained.
     /// - Parameters:
     ///   - datasets: folders or names of data sets.
     ///   - directory: where names are looked for.
@@ -54,7 +57,7 @@ public struct SweepPlan: Sendable {
     ///   - trials: how many seeds, from 0 on.
     ///   - draws: the numbers of draws; 0 is the default.
     ///   - configure: the settings of a run, of a data set's folder, the held-out domains, an algorithm, a seed, a draw.
-    /// - Throws: ``UserError`` for a data set, an algorithm or a domain that does not exist, for draws that differ in nothing,
+    /// - Throws: `UserError` for a data set, an algorithm or a domain that does not exist, for draws that differ in nothing,
     ///   and what `configure` throws.
     public init(
         datasets: [String], directory: String, methods: [SweepMethod], heldOut: HeldOut, trials: Int, draws: Range<Int>,

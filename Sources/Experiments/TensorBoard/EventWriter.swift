@@ -19,7 +19,7 @@ public final class EventWriter {
             Self.record(Self.event(time: time.timeIntervalSince1970, step: 0, version: "brain.Event:2")))
     }
 
-    /// Adds one scalar.
+    /// Adds one scalar to the events of its tag.
     public func add(_ tag: String, _ value: Double, step: Int, time: Date = Date()) throws {
         let event = Self.event(time: time.timeIntervalSince1970, step: step, tag: tag, value: Float(value))
         try file.append(Self.record(event))

@@ -2,8 +2,10 @@ import Foundation
 
 /// A mistake that a user can mend: one line that names what is wrong and the remedy.
 public struct UserError: Error, CustomStringConvertible, LocalizedError, Equatable, Sendable {
+    /// What is wrong and what to do about it, in one line without a full stop.
     public let message: String
 
+    /// An error with this message.
     public init(_ message: String) {
         self.message = message
     }
@@ -14,6 +16,8 @@ public struct UserError: Error, CustomStringConvertible, LocalizedError, Equatab
         UserError("no \(kind) '\(name)'" + suggestion(for: name, among: known))
     }
 
+    /// The error as the program prints it: ``message``.
     public var description: String { message }
+    /// The same text for Foundation's `localizedDescription`.
     public var errorDescription: String? { message }
 }

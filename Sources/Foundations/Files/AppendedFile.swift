@@ -15,6 +15,7 @@ public final class AppendedFile {
 
     deinit { close(descriptor) }
 
+    /// Writes all of the data at the file's end.
     /// - Throws: ``AppendedFile/Failure`` naming the file.
     public func append(_ data: Data) throws {
         try data.withUnsafeBytes { bytes in
@@ -33,6 +34,7 @@ public final class AppendedFile {
         let path: String
         let code: Int32
 
+        /// The file, the system's reason and the remedy, in one line.
         public var description: String {
             let remedy = [ENOSPC, EDQUOT].contains(code) ? "free some disk space" : "check its folder and permissions"
             return "\(path): cannot be written: \(String(cString: strerror(code))); \(remedy), and run again"

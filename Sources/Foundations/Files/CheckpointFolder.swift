@@ -6,6 +6,7 @@ import Foundation
 /// and the folder is renamed. One that is removed is renamed first. So a process that is killed at any instant leaves the
 /// last complete one as it was.
 public struct CheckpointFolder: Sendable {
+    /// The folder that the checkpoints' folders lie in.
     public let path: String
 
     private static let manifest = "manifest.json"
@@ -13,6 +14,7 @@ public struct CheckpointFolder: Sendable {
     private static let replaced = ".old"
     private static let removed = ".gone"
 
+    /// The checkpoints of a folder, which need not exist; nothing is read or made.
     public init(_ path: String) {
         self.path = path
     }

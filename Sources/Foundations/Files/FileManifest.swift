@@ -2,17 +2,18 @@ import Foundation
 
 /// Size and SHA-256 of some files of a folder, so that damage shows when they are read back.
 public struct FileManifest: Codable, Equatable, Sendable {
+    /// What one file was when the manifest was written.
     public struct File: Codable, Equatable, Sendable {
-        /// Bytes.
+        /// Number of bytes in the file.
         public let size: Int
-        /// 64 hexadecimal digits.
+        /// SHA-256 of the contents, 64 lower-case hexadecimal digits.
         public let sha256: String
     }
 
-    /// By name in the folder.
+    /// The files by their names in the folder.
     public let files: [String: File]
 
-    /// Of those of the files that there are.
+    /// Takes down those of these files that there are.
     public init(folder: String, names: some Sequence<String>) {
         var files: [String: File] = [:]
         for name in names {

@@ -7,6 +7,7 @@ public final class FolderLock {
 
     private static func file(_ folder: String) -> String { "\(folder)/.lock" }
 
+    /// Takes the folder, or says that another process has it; does not wait.
     /// - Parameter option: the option that names the folder, for errors.
     /// - Throws: ``FolderInUse``, or ``UserError`` where the folder cannot be locked.
     public init(_ path: String, option: String) throws {
@@ -41,6 +42,7 @@ public final class FolderLock {
         return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
+    /// Checks that the folder is still there and held, before something is written into it.
     /// - Throws: ``UserError`` once the folder is gone: what is written then would be half of a training.
     public func check() throws {
         var own = stat()
@@ -53,6 +55,7 @@ public final class FolderLock {
 
 /// Another process trains in a folder.
 public struct FolderInUse: Error, CustomStringConvertible {
+    /// The folder that another process holds.
     public let path: String
     /// The option that names the folder.
     public let option: String
@@ -60,6 +63,7 @@ public struct FolderInUse: Error, CustomStringConvertible {
     /// `EX_TEMPFAIL`: the same command may succeed later.
     public static let exitStatus: Int32 = 75
 
+    /// The folder and the remedy, in one line.
     public var description: String {
         "\(path): another process is training in this folder; wait for it, or choose another \(option)"
     }

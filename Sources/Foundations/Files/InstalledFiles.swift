@@ -29,6 +29,7 @@ public struct InstalledFiles: Sendable {
     /// The working directory; nil for that of the process.
     private let current: String?
 
+    /// The places of a process, from its environment and its program's path.
     /// - Parameters:
     ///   - current: the working directory, where it is not that of the process.
     ///   - executable: the program's path.

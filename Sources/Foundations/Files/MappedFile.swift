@@ -6,8 +6,9 @@ import Synchronization
 ///
 /// The file's size is taken before mapping, and nothing past it is ever visible. Pages are read when they are touched.
 /// A tensor that borrows the memory may be changed in place: that copies the pages and never reaches the file.
-// Safe to share: the mapping is private and unmapped only when the last reference goes; writers of tensors synchronise.
 public final class MappedFile: @unchecked Sendable {
+    // Safe to share: the mapping is private and unmapped only when the last reference goes; writers of tensors
+    // synchronise.
     /// The path it was opened with.
     public let path: String
     /// The file's bytes, for an owner that keeps this object alive; otherwise use ``withBytes(_:)``, since the object may

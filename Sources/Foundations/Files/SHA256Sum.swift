@@ -5,8 +5,10 @@ import Foundation
 public struct SHA256Sum {
     private var hash = SHA256()
 
+    /// The sum of nothing so far.
     public init() {}
 
+    /// Adds bytes to the contents.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
     /// Adds a text's UTF-8 bytes.
@@ -15,25 +17,26 @@ public struct SHA256Sum {
         text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
     }
 
+    /// The sum of what was added, 64 lower-case digits; more may be added after.
     public var hexadecimal: String {
         Foundations.hexadecimal(hash.finalize())
     }
 
-    /// Of a text's UTF-8 bytes.
+    /// The sum of a text's UTF-8 bytes, 64 hexadecimal digits.
     public static func of(_ text: String) -> String {
         var sum = SHA256Sum()
         sum.update(text)
         return sum.hexadecimal
     }
 
-    /// Of bytes that follow one another.
+    /// The sum of bytes that follow one another, 64 hexadecimal digits.
     public static func of(_ parts: UnsafeRawBufferPointer...) -> String {
         var sum = SHA256Sum()
         for part in parts { sum.update(part) }
         return sum.hexadecimal
     }
 
-    /// Of a file's bytes.
+    /// The sum of a file's bytes, 64 hexadecimal digits.
     /// - Throws: ``FileFormatError`` when it cannot be read.
     public static func of(file path: String) throws -> String {
         guard let found = sizeAndSum(file: path) else {
@@ -44,7 +47,7 @@ public struct SHA256Sum {
         return found.sha256
     }
 
-    /// Of a file's bytes, read part by part, and how many they are.
+    /// The sum of a file's bytes, read part by part, and how many they are.
     /// - Returns: nil where the file cannot be read; `errno` says why.
     public static func sizeAndSum(file path: String) -> (size: Int, sha256: String)? {
         let descriptor = FilePath.withSystemPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }

@@ -2,12 +2,19 @@ import Foundation
 
 /// A JSON value: what a setting, a result row or a saved state is written as.
 public enum JSONValue: Sendable, Equatable {
+    /// JSON's `null`, and what is not set.
     case null
+    /// JSON's `true` or `false`.
     case bool(Bool)
+    /// A whole number, written without a point or an exponent, that fits `Int`.
     case int(Int)
+    /// Any other number; read also from Python's `NaN`, `Infinity` and `-Infinity`.
     case double(Double)
+    /// A text, which may hold any Unicode.
     case string(String)
+    /// A list of values of any kinds.
     case array([JSONValue])
+    /// Members by name; a name occurs once.
     case object([String: JSONValue])
 
     /// What an encodable value is written as.
@@ -15,10 +22,10 @@ public enum JSONValue: Sendable, Equatable {
         self = try JSONDecoder().decode(JSONValue.self, from: Self.encoder.encode(value))
     }
 
-    /// A list of whole numbers.
+    /// A list of whole numbers: `[1, 2]`.
     public init(_ numbers: [Int]) { self = .array(numbers.map(JSONValue.int)) }
 
-    /// A list of texts.
+    /// A list of texts: `["art", "photo"]`.
     public init(_ texts: [String]) { self = .array(texts.map(JSONValue.string)) }
 
     /// The value that a text says, with the numbers that Python writes and JSON has no words for: `NaN`, `Infinity`,
@@ -45,15 +52,21 @@ public enum JSONValue: Sendable, Equatable {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
+    /// The members of an object; nil for any other value.
     public var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
+    /// The elements of a list; nil for any other value.
     public var array: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
-    /// A list of texts alone.
+    /// The texts of a list that holds nothing else; nil for any other value.
     public var strings: [String]? { all(\.string) }
-    /// A list of whole numbers alone.
+    /// The numbers of a list that holds whole ones alone; nil for any other value.
     public var ints: [Int]? { all(\.int) }
+    /// The text of a string; nil for any other value.
     public var string: String? { if case .string(let text) = self { text } else { nil } }
+    /// A truth value; nil for any other value, numbers among them.
     public var bool: Bool? { if case .bool(let flag) = self { flag } else { nil } }
+    /// A whole number; nil for any other value, 1.0 among them.
     public var int: Int? { if case .int(let number) = self { number } else { nil } }
+    /// A number, whole or not; nil for any other value.
     public var double: Double? {
         switch self {
         case .double(let number): number
@@ -109,6 +122,7 @@ public enum JSONValue: Sendable, Equatable {
 }
 
 extension JSONValue: Codable {
+    /// Reads any value; a number that fits `Int` and is whole becomes ``int(_:)``.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
@@ -128,6 +142,7 @@ extension JSONValue: Codable {
         }
     }
 
+    /// Writes the value as JSON of its own kind.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
@@ -145,11 +160,17 @@ extension JSONValue: Codable {
 extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// A truth value written in Swift: `["augment": true]`.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A whole number written in Swift: `["steps": 300]`.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// A number written in Swift: `["lr": 5e-5]`.
     public init(floatLiteral value: Double) { self = .double(value) }
+    /// A text written in Swift: `["algorithm": "ERM"]`.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A list written in Swift: `["domains": ["art", "photo"]]`.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// An object written in Swift; of a name that occurs twice the last value counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(elements) { $1 })
     }

@@ -2,6 +2,7 @@
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
+    /// The generator of a seed; neighbouring seeds give unrelated numbers.
     public init(seed: UInt64) { state = seed }
 
     /// The generator of one draw of a run: the same for the same numbers, and unrelated for any others.
@@ -19,6 +20,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         state = next()
     }
 
+    /// The next 64 random bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state

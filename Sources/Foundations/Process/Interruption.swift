@@ -14,6 +14,7 @@ public struct Interruption: Error, CustomStringConvertible, Sendable {
     /// The signal's number.
     public let signal: Int32
 
+    /// The error for a signal of this number.
     public init(signal: Int32) {
         self.signal = signal
     }
@@ -21,6 +22,7 @@ public struct Interruption: Error, CustomStringConvertible, Sendable {
     /// The exit status that shells give a process that ended by the signal.
     public var exitStatus: Int32 { 128 + signal }
 
+    /// What happened, for a line to people: `interrupted`, `stopped by SIGUSR1`.
     public var description: String {
         switch signal {
         case SIGINT: "interrupted"
@@ -52,6 +54,7 @@ public struct Interruption: Error, CustomStringConvertible, Sendable {
         return number == 0 ? nil : Interruption(signal: number)
     }
 
+    /// Ends work that can be taken up again, where a signal asks for it: call it between two parts of the work.
     /// - Throws: ``Interruption`` once a signal has come.
     public static func poll() throws {
         if let current { throw current }

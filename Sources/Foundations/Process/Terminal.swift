@@ -64,6 +64,7 @@ public enum Terminal {
         /// Whether nobody reads it any more, as in `domainfusion info | head -1`.
         public var isClosedPipe: Bool { code == EPIPE }
 
+        /// What was not written, why, and the remedy, in one line.
         public var description: String {
             let reason = code < 0 ? "" : " (\(String(cString: strerror(code))))"
             return "standard output: cannot be written\(reason); the result is not complete, print it to another place"

@@ -42,7 +42,11 @@ public func autocast<Result>(_ device: Device, dtype: DType?, _ body: () throws 
 }
 
 extension Tensor {
-    /// Accumulates the gradient of this tensor into every leaf that requires it.
+    /// Accumulates the gradient of this tensor into the ``grad`` of every leaf that requires it, as PyTorch's
+    /// `backward`.
+    /// - Parameters:
+    ///   - gradient: what the gradient starts from, of this tensor's shape; 1 by default, for a loss of one element.
+    ///   - retainGraph: keeps the graph, so that a second call is possible.
     public func backward(gradient: Tensor? = nil, retainGraph: Bool = false) {
         check(ct_backward(handle, gradient?.handle, retainGraph), "backward")
     }

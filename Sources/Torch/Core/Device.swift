@@ -5,22 +5,28 @@ import Foundations
 
 /// Where a tensor lives: `cpu`, `cuda:0`, `mps`.
 public struct Device: Sendable, Hashable, CustomStringConvertible {
-    /// Raw values are libtorch's `DeviceType`.
+    /// What computes: the CPU, an NVIDIA or an Apple GPU. Raw values are libtorch's `DeviceType`.
     public enum Kind: Int32, Sendable {
+        /// The processor and its memory; there is one.
         case cpu = 0
+        /// An NVIDIA GPU, which needs a libtorch built with CUDA.
         case cuda = 1
+        /// An Apple GPU (Metal), which this libtorch lists on macOS alone.
         case mps = 13
     }
 
+    /// What kind of device this is.
     public let kind: Kind
     /// Index among the devices of this kind, or nil for the current one.
     public let index: Int?
 
+    /// A device by its kind and number; whether it is there is not checked (``init(parsing:)`` does).
     public init(_ kind: Kind, index: Int? = nil) {
         self.kind = kind
         self.index = index
     }
 
+    /// The CPU, where tensors are made unless something else is asked for.
     public static let cpu = Device(.cpu)
 
     var code: Int32 { kind.rawValue << 8 | Int32((index ?? -1) + 1) }
@@ -39,8 +45,8 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
         return .cpu
     }
 
-    /// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-    /// - Throws: ``TorchError`` for an unknown name, or for a device that is not there.
+    /// Reads a device as people write it: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+    /// - Throws: `UserError` for an unknown name, or for a device that is not there.
     public init(parsing text: String) throws {
         if text == "auto" {
             self = .best
@@ -66,6 +72,7 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
         self.init(kind, index: index)
     }
 
+    /// The device as ``init(parsing:)`` reads it: `cpu`, `cuda:0`.
     public var description: String {
         let name = ["0": "cpu", "1": "cuda", "13": "mps"]["\(kind.rawValue)"] ?? "cpu"
         return index.map { kind == .cpu ? name : "\(name):\($0)" } ?? name
@@ -79,6 +86,7 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
 
 /// Settings of the process: threads, versions, memory.
 public enum Machine {
+    /// The version of the libtorch that was loaded, such as `2.13.0`.
     public static var libtorchVersion: String { String(cString: ct_version()) }
 
     /// Threads that one operator uses.

@@ -3,6 +3,7 @@ import CTorch
 /// A random number generator of its own, with a state that can be saved (PyTorch's `torch.Generator`).
 public final class Generator: @unchecked Sendable {  // used by one thread at a time
     let handle: ct_generator
+    /// Where the random numbers are drawn and tensors of them lie.
     public let device: Device
 
     /// The same seed gives the same numbers as `torch.Generator(device).manual_seed(seed)`.

@@ -20,28 +20,43 @@ public struct Value {
         self.init(tag, count: items.count, pointer: memory.address, owner: memory)
     }
 
+    /// No value: Python's `None`, for an optional argument.
     public static var none: Value { Value(CT_NONE) }
     /// The default of the operator's schema.
     public static var `default`: Value { Value(CT_DEFAULT) }
+    /// A tensor as an argument; the call keeps it alive.
     public static func tensor(_ tensor: Tensor) -> Value {
         Value(CT_TENSOR, pointer: UnsafeRawPointer(tensor.handle), owner: tensor)
     }
+    /// A whole number (`int` in a schema).
     public static func int(_ item: Int) -> Value { Value(CT_INT, integer: item) }
+    /// A real number (`float` or `Scalar` in a schema).
     public static func double(_ item: Double) -> Value { Value(CT_DOUBLE, real: item) }
+    /// A truth value (`bool` in a schema).
     public static func bool(_ item: Bool) -> Value { Value(CT_BOOL, integer: item ? 1 : 0) }
+    /// A text (`str` in a schema), such as `"tanh"`.
     public static func string(_ text: String) -> Value { Value(CT_STRING, Array(text.utf8CString)) }
+    /// A list of whole numbers (`int[]` in a schema): shapes, dimensions, strides.
     public static func ints(_ items: [Int]) -> Value { Value(CT_INT_LIST, items) }
+    /// A list of real numbers (`float[]` in a schema).
     public static func doubles(_ items: [Double]) -> Value { Value(CT_DOUBLE_LIST, items) }
+    /// A list of truth values (`bool[]` in a schema).
     public static func bools(_ items: [Bool]) -> Value { Value(CT_BOOL_LIST, items.map { $0 ? 1 : 0 }) }
+    /// A list of numbers of any type (`Scalar[]` in a schema).
     public static func scalars(_ items: [Double]) -> Value { Value(CT_SCALAR_LIST, items) }
+    /// A list of tensors (`Tensor[]` or `Tensor?[]` in a schema); nil stands for none.
     public static func tensors(_ items: [Tensor?]) -> Value {
         Value(CT_TENSOR_LIST, items.map { $0?.handle }, keeping: items)
     }
+    /// A device (`Device` in a schema).
     public static func device(_ device: Device) -> Value { Value(CT_DEVICE, integer: Int(device.code)) }
+    /// A generator of random numbers (`Generator?` in a schema).
     public static func generator(_ generator: Generator) -> Value {
         Value(CT_GENERATOR, pointer: UnsafeRawPointer(generator.handle), owner: generator)
     }
+    /// An element type (`ScalarType?` in a schema); nil leaves the choice to the operator.
     public static func dtype(_ dtype: DType?) -> Value { dtype.map { .int(Int($0.rawValue)) } ?? .none }
+    /// A tensor or none (`Tensor?` in a schema).
     public static func optional(_ tensor: Tensor?) -> Value { tensor.map(Value.tensor) ?? .none }
 }
 
@@ -71,6 +86,10 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
     private let handle: ct_operator?
     private let name: String
 
+    /// Looks an operator up by name and overload, such as `"aten::sum", "dim_IntList"`.
+    ///
+    /// A name that this libtorch does not have is a failure as an operator's, now and in every call; see
+    /// ``exists(_:_:)``.
     public init(_ name: String, _ overload: String = "") {
         self.name = name
         var out: ct_operator?
@@ -111,7 +130,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         return results
     }
 
-    /// Calls an operator for its effect.
+    /// Calls an operator for its effect, such as one that works in place.
     public func run(_ inputs: Value...) {
         call(inputs, capacity: 1) { outputs in
             for output in outputs where output.tag == Int32(CT_TENSOR) {

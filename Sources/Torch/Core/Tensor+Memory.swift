@@ -8,6 +8,9 @@ private final class Keeper {
 
 extension Tensor {
     /// A tensor of these values in row-major order.
+    ///
+    ///     Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])    // [[1, 2, 3], [4, 5, 6]]
+    /// - Parameter shape: sizes of the dimensions; one dimension of all values by default.
     /// - Precondition: `values.count` is the product of `shape`.
     public convenience init<Element: TensorElement>(_ values: [Element], shape: [Int]? = nil, device: Device = .cpu) {
         let shape = shape ?? [values.count]
@@ -23,6 +26,7 @@ extension Tensor {
         self.init(owning: placed.handle)
     }
 
+    /// A tensor of one value without dimensions: shape [].
     public convenience init<Element: TensorElement>(_ value: Element, device: Device = .cpu) {
         self.init([value], shape: [], device: device)
     }
@@ -48,6 +52,9 @@ extension Tensor {
         self.init(owning: out)
     }
 
+    /// A tensor whose elements are whatever the memory held before: write before you read.
+    ///
+    ///     Tensor.empty([2, 3]).shape    // [2, 3]
     public static func empty(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
         var out: ct_tensor?
         let sizes = shape.map(Int64.init)
@@ -78,7 +85,7 @@ extension Tensor {
         }
     }
 
-    /// The value of a tensor of one element.
+    /// The value of a tensor of one element, converted to `Double`; waits for the device.
     public func item() -> Double {
         var out = 0.0
         check(ct_tensor_item(handle, &out), "item")

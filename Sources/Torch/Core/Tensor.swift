@@ -3,8 +3,8 @@ import CTorch
 /// An n-dimensional array on a device, with reference semantics as in PyTorch: a view shares memory with its base.
 ///
 /// Operators do not throw: see ``withTorchErrors(_:)``.
-// Safe to share: libtorch's reference counts are atomic; who writes in place synchronises.
 public final class Tensor: @unchecked Sendable {
+    // Safe to share: libtorch's reference counts are atomic; who writes in place synchronises.
     let handle: ct_tensor
 
     /// Takes over one reference.
@@ -24,13 +24,19 @@ public final class Tensor: @unchecked Sendable {
         return Tensor(owning: out)
     }
 
+    /// Number of dimensions: 4 for a batch of images [N, C, H, W].
     public var rank: Int { Int(ct_tensor_rank(handle)) }
+    /// Sizes of the dimensions, outermost first.
     public var shape: [Int] { (0..<ct_tensor_rank(handle)).map { Int(ct_tensor_size(handle, $0)) } }
+    /// Distance between neighbours along each dimension, in elements.
     public var strides: [Int] { (0..<ct_tensor_rank(handle)).map { Int(ct_tensor_stride(handle, $0)) } }
     /// Number of elements.
     public var count: Int { Int(ct_tensor_count(handle)) }
+    /// Type of the elements.
     public var dtype: DType { DType(rawValue: ct_tensor_dtype(handle)) ?? .float32 }
+    /// Where the elements lie.
     public var device: Device { Device(code: ct_tensor_device(handle)) }
+    /// Whether the elements lie in row-major order without gaps.
     public var isContiguous: Bool { ct_tensor_is_contiguous(handle) }
 
     /// Extent of one dimension; negative counts from the end.
@@ -44,12 +50,14 @@ public final class Tensor: @unchecked Sendable {
         return Int(ct_tensor_size(handle, Int32(positive)))
     }
 
+    /// Whether operations on this tensor are recorded for its gradient. Only leaves of floating-point type can be set.
     public var requiresGrad: Bool {
         get { ct_tensor_requires_grad(handle) }
         set { check(ct_tensor_set_requires_grad(handle, newValue), "requires_grad") }
     }
 
-    /// The accumulated gradient.
+    /// The gradient that ``backward(gradient:retainGraph:)`` accumulated, of this tensor's shape; nil before that and
+    /// after ``Optimizer/zeroGrad()``.
     public var grad: Tensor? {
         get { ct_tensor_grad(handle).map(Tensor.init(owning:)) }
         set { check(ct_tensor_set_grad(handle, newValue?.handle), "grad") }
@@ -57,6 +65,7 @@ public final class Tensor: @unchecked Sendable {
 }
 
 extension Tensor: CustomStringConvertible {
+    /// Shape, type and device, and the elements where they are at most 64.
     public var description: String {
         let head = "Tensor(shape: \(shape), \(dtype), \(device)"
         guard count <= 64 else { return head + ")" }

@@ -3,16 +3,20 @@ import Foundation
 
 /// A failure inside libtorch, or a request that it cannot meet. One line, fit for a person.
 public struct TorchError: Error, CustomStringConvertible, LocalizedError, Sendable {
+    /// What failed, in one line: the operator and libtorch's message without its C++ stack.
     public let message: String
     /// Whether the cause is a lack of memory.
     public let isOutOfMemory: Bool
 
+    /// An error with this message.
     public init(_ message: String, isOutOfMemory: Bool = false) {
         self.message = message
         self.isOutOfMemory = isOutOfMemory
     }
 
+    /// The error as it is printed: ``message``.
     public var description: String { message }
+    /// The same text for Foundation's `localizedDescription`.
     public var errorDescription: String? { message }
 }
 

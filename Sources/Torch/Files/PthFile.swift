@@ -2,7 +2,9 @@ import Foundations
 
 /// One tensor of a `.pth` file: a strided view of a storage.
 public struct PthEntry: Equatable, Sendable {
+    /// The tensor's key in the state dict, such as `layer1.0.conv1.weight`.
     public let name: String
+    /// Type of the stored elements.
     public let dtype: SafetensorsDType
     /// Sizes of the dimensions, outermost first.
     public let shape: [Int]

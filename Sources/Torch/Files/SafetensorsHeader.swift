@@ -2,7 +2,9 @@ import Foundations
 
 /// Where one tensor lies in a safetensors file.
 public struct SafetensorsEntry: Equatable, Sendable {
+    /// The tensor's key in the state dict, such as `layer1.0.conv1.weight`.
     public let name: String
+    /// Type of the stored elements.
     public let dtype: SafetensorsDType
     /// Sizes of the dimensions, outermost first; empty for a scalar.
     public let shape: [Int]

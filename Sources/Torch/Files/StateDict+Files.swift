@@ -5,7 +5,7 @@ extension StateDict {
     /// Reads weights of safetensors or of PyTorch, or what an index spreads over several files: told apart by their bytes,
     /// whatever the file is called (`.pth.tar`, `.ckpt`, `.pkl`).
     /// - Parameter isWanted: of which names tensors are read; all by default.
-    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    /// - Throws: `FileFormatError` naming the file and the remedy.
     public init(contentsOf path: String, where isWanted: (String) -> Bool = { _ in true }) throws {
         let file = try MappedFile(path: path)
         let start = file.withBytes { Array($0.prefix(9)) }
@@ -23,14 +23,14 @@ extension StateDict {
     }
 
     /// Reads a `.safetensors` file. The tensors lie in the mapped file until they are changed or moved.
-    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    /// - Throws: `FileFormatError` naming the file and the remedy.
     public init(safetensors path: String) throws {
         try self.init(MappedFile(path: path))
     }
 
     /// Reads the weights that an index (`*.safetensors.index.json`) spreads over several files. Each of them must hold
     /// exactly what the index says.
-    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    /// - Throws: `FileFormatError` naming the file and the remedy.
     public init(safetensorsIndex path: String) throws {
         self.init()
         let index = try SafetensorsIndex.read(path)
@@ -75,7 +75,7 @@ extension StateDict {
 
     /// Writes a `.safetensors` file atomically.
     /// - Parameter dtype: the type that floating-point tensors are stored in; theirs by default.
-    /// - Throws: ``FileFormatError``; then a file at `path` is as it was.
+    /// - Throws: `FileFormatError`; then a file at `path` is as it was.
     public func write(
         safetensors path: String, dtype: DType? = nil, metadata: [String: String] = ["format": "pt"]
     ) throws {

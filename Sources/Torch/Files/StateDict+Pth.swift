@@ -3,7 +3,7 @@ import Foundations
 extension StateDict {
     /// Reads the weights of a `.pth` file, of which nothing is executed; see ``PthFile``.
     /// - Parameter isWanted: of which names tensors are read; all by default.
-    /// - Throws: ``FileFormatError`` naming the file and the remedy.
+    /// - Throws: `FileFormatError` naming the file and the remedy.
     public init(pth path: String, where isWanted: (String) -> Bool = { _ in true }) throws {
         self.init()
         let file = try PthFile.read(path)

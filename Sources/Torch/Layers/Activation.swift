@@ -1,8 +1,10 @@
 /// What a layer does to its numbers last.
 public enum Activation: Sendable {
+    /// Leaves the numbers as they are.
     case identity
+    /// Negative numbers become 0: max(0, x).
     case relu
-    /// ReLU, and 6 at most.
+    /// ReLU clamped at 6, as MobileNet has it: min(6, max(0, x)).
     case relu6
 
     /// What the numbers are clamped to.

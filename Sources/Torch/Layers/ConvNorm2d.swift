@@ -7,13 +7,16 @@ public struct ConvNorm2d {
     private let convolution: Conv2d
     private let norm: BatchNorm2d
 
+    /// Joins two layers; their parameters keep their keys.
+    /// - Precondition: the convolution has no bias.
     public init(_ convolution: Conv2d, _ norm: BatchNorm2d) {
         precondition(convolution.bias == nil)
         self.convolution = convolution
         self.norm = norm
     }
 
-    /// `activation` of the norm's output and `residual`.
+    /// `activation(norm(convolution(x)) + residual)`: [N, in, H, W] → [N, out, H′, W′], the residual of the result's
+    /// shape.
     public func callAsFunction(
         _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
     ) -> Tensor {

@@ -2,11 +2,20 @@
 ///
 /// Its store's ``ParameterStore/adapters`` join in.
 public struct Linear {
+    /// W, [out, in]: the weights that inputs are multiplied by.
     public let weight: Tensor
+    /// b, [out], or nil for a layer without one.
     public let bias: Tensor?
     private let scope: Scope
     private let packed = PackedWeight()
 
+    /// Makes or loads the layer's parameters at `scope`.
+    /// - Parameters:
+    ///   - scope: where the keys `weight` and `bias` stand.
+    ///   - inputs: size of the inputs' last dimension.
+    ///   - outputs: size of the results' last dimension.
+    ///   - weightInit: how fresh weights are drawn; U(−1/√in, 1/√in) by default, as in PyTorch.
+    ///   - biasInit: the same for the bias.
     public init(
         _ scope: Scope, in inputs: Int, out outputs: Int, bias: Bool = true, weightInit: Initialiser? = nil,
         biasInit: Initialiser? = nil
@@ -16,6 +25,7 @@ public struct Linear {
         self.scope = scope
     }
 
+    /// `x · Wᵀ + b`, [..., in] → [..., out]: `Linear(scope, in: 512, out: 10)` makes [8, 10] of [8, 512].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         let y = scope.store.packs(weight, for: x) ? packed.linear(x, weight, bias) : x.linear(weight, bias)
         guard let adapter = scope.store.adapters?[scope.path] else { return y }
@@ -25,7 +35,9 @@ public struct Linear {
 
 /// Two-dimensional convolution of [N, C, H, W]. Keys: `weight` [out, in / groups, k, k], `bias` [out].
 public struct Conv2d {
+    /// The kernels, [out, in / groups, k, k].
     public let weight: Tensor
+    /// One number for each channel of the result, [out], or nil for a layer without.
     public let bias: Tensor?
     let stride: Int
     let padding: Int
@@ -33,6 +45,14 @@ public struct Conv2d {
     private let store: ParameterStore
     private let packed = PackedWeight()
 
+    /// Makes or loads the layer's parameters at `scope`.
+    /// - Parameters:
+    ///   - scope: where the keys `weight` and `bias` stand.
+    ///   - inputs: channels of the inputs, divisible by `groups`.
+    ///   - outputs: channels of the results, divisible by `groups`.
+    ///   - kernel: side of the square kernels, in pixels.
+    ///   - weightInit: how fresh weights are drawn; U(−1/√n, 1/√n) for n = in / groups · k² by default, as in PyTorch.
+    ///   - biasInit: the same for the bias.
     public init(
         _ scope: Scope, in inputs: Int, out outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
         groups: Int = 1, bias: Bool = true, weightInit: Initialiser? = nil, biasInit: Initialiser? = nil
@@ -46,6 +66,9 @@ public struct Conv2d {
         store = scope.store
     }
 
+    /// Convolves [N, in, H, W] to [N, out, H′, W′] with H′ = (H + 2·padding − kernel) / stride + 1, rounded down.
+    ///
+    /// With kernel 3, stride 2 and padding 1, [8, 3, 32, 32] becomes [8, out, 16, 16].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         guard store.packs(weight, for: x) else {
             return x.conv2d(weight, bias, stride: stride, padding: padding, groups: groups)
@@ -61,6 +84,8 @@ public struct GroupNorm {
     let groups: Int
     let epsilon: Double
 
+    /// Makes or loads `weight` and `bias` [channels] at `scope`; fresh ones are 1 and 0.
+    /// - Parameter epsilon: what is added to the variance before the root.
     public init(_ scope: Scope, groups: Int, channels: Int, epsilon: Double = 1e-5) {
         weight = scope.parameter("weight", [channels], .ones)
         bias = scope.parameter("bias", [channels], .zeros)
@@ -68,7 +93,7 @@ public struct GroupNorm {
         self.epsilon = epsilon
     }
 
-    /// The normalised [N, C, …], or SiLU of it.
+    /// The normalised [N, C, …] in the same shape, or SiLU of it.
     public func callAsFunction(_ x: Tensor, silu: Bool = false) -> Tensor {
         x.groupNorm(groups, weight, bias, epsilon: epsilon, silu: silu)
     }
@@ -80,12 +105,15 @@ public struct LayerNorm {
     let bias: Tensor
     let epsilon: Double
 
+    /// Makes or loads `weight` and `bias` [width] at `scope`; fresh ones are 1 and 0.
+    /// - Parameter epsilon: what is added to the variance before the root.
     public init(_ scope: Scope, width: Int, epsilon: Double = 1e-5) {
         weight = scope.parameter("weight", [width], .ones)
         bias = scope.parameter("bias", [width], .zeros)
         self.epsilon = epsilon
     }
 
+    /// Normalises each vector of the last dimension: [..., width] in the same shape.
     public func callAsFunction(_ x: Tensor) -> Tensor { x.layerNorm([weight.count], weight, bias, epsilon: epsilon) }
 }
 
@@ -105,6 +133,11 @@ public final class BatchNorm2d {
     /// Keeps the running statistics in training, too (DomainBed's `freeze_bn`).
     public var frozen = false
 
+    /// Makes or loads the parameters and statistics [channels] at `scope`.
+    /// - Parameters:
+    ///   - epsilon: what is added to the variance before the root.
+    ///   - momentum: weight of a batch in the running statistics, 0…1.
+    ///   - weightInit: how fresh weights are filled; ones by default.
     public init(
         _ scope: Scope, channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, weightInit: Initialiser = .ones
     ) {
@@ -121,7 +154,7 @@ public final class BatchNorm2d {
     /// Whether the running statistics are used, not the batch's.
     var usesRunningStatistics: Bool { frozen || !store.isTraining }
 
-    /// `activation(norm(x) + residual)` of [N, C, H, W].
+    /// `activation(norm(x) + residual)` of [N, C, H, W], in the same shape.
     public func callAsFunction(
         _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
     ) -> Tensor {
@@ -138,11 +171,14 @@ public final class BatchNorm2d {
 
 /// A table of vectors. Key: `weight` [entries, width].
 public struct Embedding {
+    /// The table, [entries, width].
     public let weight: Tensor
 
+    /// Makes or loads the table at `scope`; fresh vectors are drawn from N(0, 1) by default, as in PyTorch.
     public init(_ scope: Scope, entries: Int, width: Int, weightInit: Initialiser = .normal(deviation: 1)) {
         weight = scope.parameter("weight", [entries, width], weightInit)
     }
 
+    /// The vectors at integer `indices`: of [N, L] indices [N, L, width].
     public func callAsFunction(_ indices: Tensor) -> Tensor { weight.embedding(indices) }
 }

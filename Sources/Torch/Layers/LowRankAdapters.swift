@@ -9,9 +9,9 @@ public final class LowRankAdapters {
     public struct Layer {
         /// The layer's name: its weights' key without `.weight`.
         public let name: String
-        /// A, [r, in].
+        /// The matrix A, [r, in], through which inputs go first.
         public let down: Tensor
-        /// B, [out, r].
+        /// The matrix B, [out, r], which brings them to the layer's width.
         public let up: Tensor
         let scale: Double
 
@@ -27,7 +27,7 @@ public final class LowRankAdapters {
     public let alpha: Double
     /// The ends of the adapted layers' names, as they were asked for.
     public let targets: [String]
-    /// In the order of the model's parameters.
+    /// The adapted layers in the order of the model's parameters.
     public let layers: [Layer]
     /// A and B of all layers under peft's keys, `NAME.lora_A.weight` and `NAME.lora_B.weight`, in float32.
     public let store: ParameterStore

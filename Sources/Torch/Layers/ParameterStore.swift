@@ -2,11 +2,14 @@ import Foundations
 
 /// Named tensors of a checkpoint, in their file's order.
 public struct StateDict: Sendable {
+    /// The tensors' keys in their file's order.
     public private(set) var names: [String] = []
     private var tensors: [String: Tensor] = [:]
 
+    /// A state dict without tensors.
     public init() {}
 
+    /// The tensor under a key; nil where there is none. Setting nil removes it, a new key goes last.
     public subscript(name: String) -> Tensor? {
         get { tensors[name] }
         set {
@@ -16,6 +19,7 @@ public struct StateDict: Sendable {
         }
     }
 
+    /// Whether there is no tensor in it.
     public var isEmpty: Bool { names.isEmpty }
 
     /// The same tensors under other names; nil drops one.
@@ -33,13 +37,17 @@ public struct StateDict: Sendable {
 ///     let store = ParameterStore(seed: 0)
 ///     let head = Linear(store.root / "fc", in: 512, out: 10)      // keys fc.weight and fc.bias
 public final class ParameterStore: @unchecked Sendable {  // built and trained by one thread at a time
+    /// One tensor of a model, and what it is for.
     public struct Entry: Sendable {
+        /// The state-dict key, such as `layer1.0.conv1.weight`.
         public let name: String
+        /// The tensor that the layers hold, too.
         public let tensor: Tensor
         /// Whether an optimiser trains it; a buffer (batch-norm statistics) is not.
         public let isParameter: Bool
     }
 
+    /// All parameters and buffers in the order in which the model was built.
     public private(set) var entries: [Entry] = []
     /// Where parameters are created.
     public let device: Device
@@ -68,7 +76,11 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     private var isVerified = false
     private var index: [String: Int] = [:]
 
-    /// A freshly initialised store.
+    /// A store that draws fresh parameters.
+    /// - Parameters:
+    ///   - seed: of the draws, which come in the order in which the model is built.
+    ///   - device: where parameters are made; they are drawn on the CPU, so that the numbers are the same.
+    ///   - dtype: the floating-point type of the parameters.
     public init(seed: UInt64, device: Device = .cpu, dtype: DType = .float32) {
         generator = Generator(seed: seed)
         checkpoint = nil
@@ -87,14 +99,16 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         self.dtype = dtype
     }
 
+    /// The place of names without a prefix, where building a model begins.
     public var root: Scope { Scope(store: self, path: "") }
 
     /// The trainable tensors in the order in which they were made.
     public var parameters: [Tensor] { entries.filter(\.isParameter).map(\.tensor) }
 
-    /// Number of trainable scalars.
+    /// Number of trainable scalars, such as 25.6 million of a ResNet-50.
     public var parameterCount: Int { entries.filter(\.isParameter).reduce(0) { $0 + $1.tensor.count } }
 
+    /// The parameter or buffer under a key; nil where there is none.
     public subscript(name: String) -> Tensor? { index[name].map { entries[$0].tensor } }
 
     /// All tensors by name, sharing memory with this store.
@@ -201,8 +215,10 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         }
     }
 
-    /// Compares the model with its checkpoint.
-    /// - Throws: ``TorchError`` that names all missing, wrong-shaped and unexpected keys at once.
+    /// Compares the model, once it is built, with its checkpoint.
+    /// - Parameter ignored: keys that may be missing or left over.
+    /// - Throws: `UserError` that names the missing, wrong-shaped and unexpected keys at once (up to twelve, and how
+    ///   many more).
     public func verify(ignoring ignored: (String) -> Bool = { _ in false }) throws {
         guard let checkpoint else { return }
         let missing = mismatches.filter { !ignored(String($0.prefix { $0 != ":" })) }
@@ -211,7 +227,10 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     }
 
     /// Copies values into this store's tensors, converting their type.
-    /// - Throws: ``TorchError`` that names all missing, wrong-shaped and unexpected keys; then nothing was copied.
+    /// - Parameters:
+    ///   - name: what errors call the state, its path.
+    ///   - ignored: keys that are neither needed nor copied.
+    /// - Throws: `UserError` that names all missing, wrong-shaped and unexpected keys; then nothing was copied.
     public func load(_ state: StateDict, name: String, ignoring ignored: (String) -> Bool = { _ in false }) throws {
         var problems: [String] = []
         for entry in entries where !ignored(entry.name) {
@@ -242,15 +261,19 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
 
 /// A place in the tree of names: `scope / "to_out" / 0`.
 public struct Scope {
+    /// The store that tensors made here belong to.
     public let store: ParameterStore
+    /// The prefix of the keys that are made here, such as `layer1.0`; empty at the root.
     public let path: String
 
+    /// The place called `name` below this one: `scope / "conv1"`.
     public static func / (scope: Scope, name: String) -> Scope {
         Scope(store: scope.store, path: scope.path.isEmpty ? name : scope.path + "." + name)
     }
+    /// The numbered place below this one: `scope / 0` is called `PATH.0`, as in PyTorch's `ModuleList`.
     public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
 
-    /// A trainable tensor called `path.name`.
+    /// Makes or loads a trainable tensor called `path.name`.
     public func parameter(_ name: String, _ shape: [Int], _ initialiser: Initialiser) -> Tensor {
         store.make((self / name).path, shape, isParameter: true, dtype: nil, initialise: initialiser.fill)
     }
@@ -282,11 +305,16 @@ public struct Scope {
 
 /// How a new parameter is filled.
 public enum Initialiser: Sendable {
+    /// Every element is this number.
     case constant(Double)
+    /// Drawn from N(0, deviation²).
     case normal(deviation: Double)
+    /// Drawn uniformly from [−bound, bound).
     case uniform(bound: Double)
 
+    /// Every element is 0, as biases of norms are.
     public static let zeros = Initialiser.constant(0)
+    /// Every element is 1, as weights of norms are.
     public static let ones = Initialiser.constant(1)
 
     /// PyTorch's default for linear and convolutional layers (weight and bias): U(−1/√fanIn, 1/√fanIn).

@@ -2,6 +2,7 @@ import Foundation
 
 /// Factor on the learning rate as a function of the step.
 public enum LearningRateSchedule: Sendable, Equatable {
+    /// Factor 1 throughout.
     case constant
     /// Rises linearly over the first steps, then constant.
     case warmup(steps: Int)

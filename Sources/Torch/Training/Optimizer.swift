@@ -16,17 +16,21 @@ public enum OptimizerRule: Sendable, Equatable {
     case adam(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8)
     /// AdamW (Loshchilov & Hutter 2019); weight decay is decoupled.
     case adamW(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8)
+    /// Stochastic gradient descent, with momentum and Nesterov's form of it where asked for; weight decay is added to
+    /// the gradient.
     case sgd(momentum: Double = 0, nesterov: Bool = false)
 }
 
 /// Parameters that share a learning rate and a weight decay.
 public struct ParameterGroup {
+    /// Trainable leaves; one that holds no gradient is left alone in a step.
     public let parameters: [Tensor]
     /// Factor on the optimiser's learning rate.
     public var rateScale: Double
     /// Weight decay, or nil for the optimiser's.
     public var weightDecay: Double?
 
+    /// Parameters with what differs from the optimiser's own settings.
     public init(_ parameters: [Tensor], rateScale: Double = 1, weightDecay: Double? = nil) {
         self.parameters = parameters
         self.rateScale = rateScale
@@ -36,9 +40,13 @@ public struct ParameterGroup {
 
 /// Adam, AdamW or SGD over libtorch's fused kernels; the same numbers as `torch.optim`.
 public final class Optimizer {
+    /// The rule by which a step changes the parameters.
     public let rule: OptimizerRule
+    /// The rate of the next step; schedules set it (``LearningRateSchedule``).
     public var learningRate: Double
+    /// Weight decay of the groups that name none.
     public let weightDecay: Double
+    /// The parameters, in the order in which ``state`` numbers them.
     public let groups: [ParameterGroup]
     private var slots: [[Slot]]
 
@@ -49,7 +57,11 @@ public final class Optimizer {
         var step: Tensor
     }
 
-    /// - Parameter groups: trainable leaves. Parameters without a gradient are left alone in a step.
+    /// An optimiser of several groups, with a fresh state.
+    /// - Parameters:
+    ///   - groups: trainable leaves. Parameters without a gradient are left alone in a step.
+    ///   - learningRate: the rate of groups whose scale is 1.
+    ///   - weightDecay: the decay of groups that name none.
     public init(_ rule: OptimizerRule, groups: [ParameterGroup], learningRate: Double, weightDecay: Double = 0) {
         self.rule = rule
         self.learningRate = learningRate
@@ -67,15 +79,17 @@ public final class Optimizer {
         }
     }
 
+    /// An optimiser of one group of parameters, with a fresh state.
     public convenience init(
         _ rule: OptimizerRule, _ parameters: [Tensor], learningRate: Double, weightDecay: Double = 0
     ) {
         self.init(rule, groups: [ParameterGroup(parameters)], learningRate: learningRate, weightDecay: weightDecay)
     }
 
+    /// The parameters of all groups, in order.
     public var parameters: [Tensor] { groups.flatMap(\.parameters) }
 
-    /// Forgets the gradients.
+    /// Forgets the gradients of all parameters, whose ``Tensor/grad`` is then nil.
     public func zeroGrad() {
         for group in groups {
             for parameter in group.parameters { parameter.grad = nil }
@@ -139,7 +153,8 @@ public final class Optimizer {
     }
 
     /// Takes up a saved state.
-    /// - Throws: ``TorchError`` when it belongs to other parameters; then nothing was changed.
+    /// - Parameter name: what errors call the state, its path.
+    /// - Throws: `UserError` when it belongs to other parameters; then nothing was changed.
     public func load(_ state: StateDict, name: String) throws {
         var pairs: [(Tensor, Tensor)] = []
         var problem: String?
@@ -203,11 +218,13 @@ public func clipGradients(_ parameters: [Tensor], maximum: Double) -> Tensor {
 
 /// An exponential moving average of parameters (diffusers' `EMAModel`).
 public final class ParameterAverage {
+    /// The most that an average keeps of itself in an update, 0…1.
     public let decay: Double
     /// The averaged values, in the parameters' order.
     public let averages: [Tensor]
     private let parameters: [Tensor]
 
+    /// Averages that begin at the parameters' present values.
     public init(_ parameters: [Tensor], decay: Double) {
         self.decay = decay
         self.parameters = parameters.map { $0.detached() }

@@ -30,6 +30,21 @@ struct DocumentationTests {
         #expect(metrics.map(\.name) == ["entropy"])
     }
 
+    /// Every piece of Swift on the page stands in a test, which compiles and runs it.
+    @Test(arguments: ["ComingFromPyTorch", "ComingFromDomainBed"])
+    func thePagesCodeIsTested(_ page: String) throws {
+        let code = try String(contentsOf: folder.appendingPathComponent("\(page)Tests.swift"), encoding: .utf8)
+            .split(separator: "\n").map { $0.drop { $0 == " " } }
+        let article = try String(contentsOf: guide.appendingPathComponent("\(page).md"), encoding: .utf8)
+        let blocks = article.components(separatedBy: "```swift\n").dropFirst()
+            .compactMap { $0.components(separatedBy: "```").first }
+        #expect(!blocks.isEmpty)
+        for block in blocks {
+            let lines = block.split(separator: "\n").map { $0.drop { $0 == " " } }
+            #expect(code.indices.contains { code[$0...].starts(with: lines) }, "\(page): \(block)")
+        }
+    }
+
     @Test func theGuidesAlgorithmTrains() throws {
         let folder = try TemporaryFolder()
         var configuration = RunConfiguration()

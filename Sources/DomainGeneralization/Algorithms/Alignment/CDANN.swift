@@ -4,6 +4,7 @@
 ///
 /// DomainBed's C is the highest label in the step plus one, ours the number of classes.
 public enum CDANN {
+    /// How ``CDANN`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "CDANN",
         "Features from which a discriminator that knows the class cannot tell the domain (Li and others 2018).",

@@ -3,6 +3,7 @@ import Torch
 /// Correlation alignment (Sun and Saenko 2016): ``FeatureMatching`` where the distance of two domains' features is the mean
 /// squared difference of their means plus that of their covariances.
 public enum CORAL {
+    /// How ``CORAL`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "CORAL", "Means and covariances of the source domains' features are matched (Sun and Saenko 2016).",
         paper: "https://arxiv.org/abs/1607.01719", FeatureMatchingSettings.self

@@ -7,9 +7,11 @@ public struct DomainAdversarySettings: Hyperparameters {
     public var lambda = 1.0
     /// The classifier's learning rate; 0 takes the run's.
     public var learningRate = 0.0
+    /// The classifier's weight decay; 0 is none.
     public var weightDecay = 0.0
     /// The discriminator's learning rate; 0 takes the run's.
     public var discriminatorLearningRate = 0.0
+    /// The discriminator's weight decay; 0 is none.
     public var discriminatorWeightDecay = 0.0
     /// Steps of the discriminator for one of the classifier.
     public var discriminatorSteps = 1
@@ -17,14 +19,17 @@ public struct DomainAdversarySettings: Hyperparameters {
     public var gradientPenalty = 0.0
     /// Adam's β₁ of both; β₂ is 0.9.
     public var beta1 = 0.5
-    /// Of the discriminator's hidden layers.
+    /// Width of the discriminator's hidden layers.
     public var width = 256
-    /// Layers of the discriminator.
+    /// Number of linear layers of the discriminator.
     public var depth = 3
+    /// Probability that a number of the discriminator's hidden layers is zeroed.
     public var dropout = 0.0
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
     public static let fields: [Setting<Self>] = [
         Setting(
             "lambda", \.lambda, "weight of the discriminator's loss in the classifier's", .atLeast(0),
@@ -69,7 +74,9 @@ public struct DomainAdversarySettings: Hyperparameters {
 /// ``DANN`` and ``CDANN``: a discriminator learns to tell the domains apart by their features, and the classifier to prevent
 /// it, in turn.
 public final class DomainAdversary: Algorithm {
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: DomainAdversarySettings
     private let isConditional: Bool
@@ -79,6 +86,7 @@ public final class DomainAdversary: Algorithm {
     private let classes: Embedding?
     private let discriminatorTraining: TrainingStep
 
+    /// Builds classifier and discriminator for a run.
     /// - Parameter isConditional: whether the discriminator knows an image's class.
     public init(_ settings: DomainAdversarySettings, context: AlgorithmContext, isConditional: Bool) throws {
         classifier = try context.makeClassifier()
@@ -103,6 +111,9 @@ public final class DomainAdversary: Algorithm {
             settings: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay), rule: rule)
     }
 
+    /// One step: `discriminatorSteps` times of the discriminator, then once of the classifier; logs `disc_loss` or
+    /// `gen_loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
         if (step + 1) % (1 + settings.discriminatorSteps) < settings.discriminatorSteps {
@@ -149,11 +160,15 @@ public final class DomainAdversary: Algorithm {
         return loss + settings.gradientPenalty * gradient.squared().sum([1]).mean()
     }
 
+    /// The optimiser's state and the discriminator with its own.
     public var state: AlgorithmState {
         training.state.adding("discriminator", discriminatorStore.state)
             .adding("discriminator_optimizer", discriminatorTraining.optimizer.state)
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         try discriminatorStore.load(state.part("discriminator"), name: name)

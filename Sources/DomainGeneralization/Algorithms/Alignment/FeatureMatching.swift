@@ -6,8 +6,10 @@ public struct FeatureMatchingSettings: Hyperparameters {
     /// Weight of the distance between the domains' features (DomainBed's `mmd_gamma`).
     public var gamma = 1.0
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
     public static let fields: [Setting<Self>] = [
         Setting(
             "gamma", \.gamma, "weight of the distance between the source domains' features", .atLeast(0),
@@ -21,11 +23,15 @@ public final class FeatureMatching: Algorithm {
     /// The distance of two sets of features, [N, F] and [M, F]; a scalar.
     public typealias Distance = (_ x: Tensor, _ y: Tensor) -> Tensor
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: FeatureMatchingSettings
     private let distance: Distance
 
+    /// Builds the classifier and its optimiser for a run, and matches features by a distance.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(
         _ settings: FeatureMatchingSettings, context: AlgorithmContext, distance: @escaping Distance
     ) throws {
@@ -35,6 +41,8 @@ public final class FeatureMatching: Algorithm {
         self.distance = distance
     }
 
+    /// One step along the cross-entropy and the distances of all pairs of environments; logs `loss` and `penalty`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let features = minibatches.map { classifier.features($0.images) }
         let logits = features.map(classifier.logits)

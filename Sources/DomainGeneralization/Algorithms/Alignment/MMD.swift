@@ -4,6 +4,7 @@ import Torch
 /// `d(X, Y) = mean k(X, X) + mean k(Y, Y) − 2·mean k(X, Y)` with `k(a, b) = Σ_γ exp(−γ·‖a − b‖²)`,
 /// γ ∈ {0.001, 0.01, …, 1000}.
 public enum MMD {
+    /// How ``MMD`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MMD", "Distributions of the source domains' features are matched by Gaussian kernels (Li and others 2018).",
         paper: "https://openaccess.thecvf.com/content_cvpr_2018/papers/"

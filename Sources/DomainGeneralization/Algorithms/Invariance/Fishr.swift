@@ -7,14 +7,19 @@ import Torch
 /// the linear layer over the images of e: `(p − onehot(y)) ⊗ φ(x)` for its weight and `p − onehot(y)` for its bias.
 /// v_e is a moving average (decay γ) divided by 1 − γ; λ is 0 in the first steps.
 public final class Fishr: Algorithm {
+    /// The settings of ``Fishr``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
+        /// λ: weight of the penalty after the first steps.
         public var penaltyWeight = 1000.0
+        /// The first steps, in which the penalty does not count.
         public var annealSteps = 1500
-        /// γ.
+        /// γ: decay of the moving average of the variances, 0…1.
         public var decay = 0.95
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "penaltyWeight", \.penaltyWeight, "weight of the penalty from step annealSteps on", .atLeast(0),
@@ -28,18 +33,23 @@ public final class Fishr: Algorithm {
         ]
     }
 
+    /// How ``Fishr`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "Fishr", "The variances of the gradients are matched across the source domains (Rame and others 2022).",
         paper: "https://arxiv.org/abs/2109.02934", Settings.self
     ) { try Fishr($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
     private let penalty: AnnealedPenalty
     /// The moving average of each environment's variances: [environments, C·F + C].
     private var averages: Tensor
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
@@ -49,6 +59,8 @@ public final class Fishr: Algorithm {
         averages = .zeros([context.sourceEnvironments.count, size], device: context.device)
     }
 
+    /// One step along the cross-entropy and the weighted penalty; logs `loss`, `nll` and `penalty`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
         let features = classifier.features(minibatches.images)
@@ -72,12 +84,16 @@ public final class Fishr: Algorithm {
         return all.variance([0], correction: 0)
     }
 
+    /// The optimiser's state and the moving averages of the variances.
     public var state: AlgorithmState {
         var state = training.state
         state.tensors["averages"] = averages
         return state
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         guard let saved = state.tensors["averages"], saved.shape == averages.shape else {

@@ -4,16 +4,24 @@ import Torch
 /// gradient of the risk by a factor s = 1 on the logits, without bias: the product of the gradients over the even and over
 /// the odd images, `P_e = ∂CE(s·f(x_even), y_even)/∂s · ∂CE(s·f(x_odd), y_odd)/∂s`.
 public enum IRM: RiskPenaltyMethod {
+    /// How ``IRM`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "IRM",
         "Invariant risk minimisation: one classifier is to be optimal in every domain (Arjovsky and others 2019).",
         paper: "https://arxiv.org/abs/1907.02893", RiskPenalty<IRM>.Settings.self
     ) { try RiskPenalty<IRM>($0, context: $1) }
 
+    /// The weight of the penalty by default: 100, as DomainBed's.
     public static let standardWeight = 100.0
+    /// What help texts call the penalty.
     public static let penaltyName = "the penalty"
+    /// DomainBed's hyperparameters begin with `irm_`.
     public static let domainBedPrefix = "irm"
 
+    /// The mean over the environments of `P_e`, a scalar.
+    /// - Parameters:
+    ///   - logits: of all images, [N, classes].
+    ///   - risks: the cross-entropy of each environment, [environments], and their mean.
     public static func penalty(
         logits: Tensor, risks: (each: Tensor, mean: Tensor), _ minibatches: [Minibatch]
     ) -> Tensor {

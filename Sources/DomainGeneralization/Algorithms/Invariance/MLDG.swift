@@ -9,14 +9,17 @@ import Torch
 ///
 /// Batch-norm statistics follow both passes; DomainBed throws them away with its copy of the network.
 public final class MLDG: RandomizedAlgorithm {
+    /// The settings of ``MLDG``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// β: weight of the meta-test gradient.
         public var beta = 1.0
         /// Environments that are meta-test ones in a step; one at least stays for meta-training.
         public var metaTestDomains = 2
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "beta", \.beta, "weight of the meta-test gradient", .atLeast(0), search: .power(10, -1, 1),
@@ -28,18 +31,22 @@ public final class MLDG: RandomizedAlgorithm {
         ]
     }
 
+    /// How ``MLDG`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MLDG", "A step on some source domains is to help the others, too (Li and others 2018).",
         paper: "https://arxiv.org/abs/1710.03463", Settings.self
     ) { try MLDG($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
     private let optimizer: OptimizerSettings
     private let draws: StepDraws
 
-    /// - Throws: ``UserError`` for a single source environment.
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: `UserError` for a single source environment.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         guard context.sourceEnvironments.count > 1 else {
             throw UserError("MLDG takes two source domains or more; choose another algorithm")
@@ -57,6 +64,8 @@ public final class MLDG: RandomizedAlgorithm {
         return generator.permutation(minibatches.count)
     }
 
+    /// One step along the meta-training and meta-test gradients, with the environments in a given order; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ order: [Int], step: Int) throws -> [Metric] {
         let parameters = training.optimizer.parameters
         let testCount = min(settings.metaTestDomains, order.count - 1)

@@ -19,14 +19,17 @@ public protocol RiskPenaltyMethod {
 
 /// ``IRM`` and ``VREx``: `L = mean over e of CE_e + λ · P`; λ is 1 in the first steps.
 public final class RiskPenalty<Method: RiskPenaltyMethod>: Algorithm {
+    /// The settings of ``RiskPenalty``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// λ after the first steps.
         public var penaltyWeight = Method.standardWeight
         /// The first steps, in which λ is 1.
         public var annealSteps = 500
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static var fields: [Setting<Self>] {
             [
                 Setting(
@@ -40,16 +43,23 @@ public final class RiskPenalty<Method: RiskPenaltyMethod>: Algorithm {
         }
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let penalty: AnnealedPenalty
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
         penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 1)
     }
 
+    /// One step along the mean risk and the weighted penalty; logs `loss`, `nll` and `penalty`. When λ jumps, Adam's
+    /// state is forgotten, as in DomainBed.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let logits = classifier(minibatches.images)
         let risks = Tensor.stacked(minibatches.losses(logits))

@@ -4,6 +4,7 @@ import Torch
 /// two moments. In each channel the k-th smallest value moves towards the other image's k-th smallest one:
 /// `x' = x + (1 − λ)·(x_other by rank − x)`; no gradient goes through the x that is taken away.
 public enum EFDMix {
+    /// How ``EFDMix`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "EFDMix", "Channel distributions of two images' features are mixed, value by value (Zhang and others 2022).",
         paper: "https://arxiv.org/abs/2203.07740", FeatureMixingSettings.self

@@ -9,20 +9,23 @@ import Torch
 /// parameters, sees both. `L = ½·CE(x) + ½·CE(x') + w·(KL(t(x) ‖ f(x')) + KL(t(x') ‖ f(x)))`, with probabilities at
 /// temperature T; w rises in the first epochs.
 public final class FACT: RandomizedAlgorithm {
+    /// The settings of ``FACT``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// The share of the partner's amplitude is drawn from U(0, α).
         public var alpha = 1.0
-        /// w at its height.
+        /// w: weight of the agreement with the teacher after the first epochs.
         public var consistencyWeight = 2.0
-        /// T.
+        /// T: temperature of the compared probabilities; above 1 they are flatter.
         public var temperature = 10.0
-        /// Of the teacher's parameters.
+        /// Share of the teacher's parameters that stays in a step, 0…1.
         public var momentum = 0.9995
         /// Epochs in which w rises as exp(−5·(1 − e/E)²).
         public var warmupEpochs = 5
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "alpha", \.alpha, "an image takes over a share U(0, alpha) of its partner's amplitude", .within(0...1)),
@@ -36,6 +39,7 @@ public final class FACT: RandomizedAlgorithm {
         ]
     }
 
+    /// How ``FACT`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "FACT", "Amplitude mixing, and agreement with a teacher across it (Xu and others 2021).",
         paper: "https://arxiv.org/abs/2105.11120", Settings.self
@@ -49,7 +53,9 @@ public final class FACT: RandomizedAlgorithm {
         let weights: [Double]
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let teacher: Classifier
     private let settings: Settings
@@ -57,6 +63,8 @@ public final class FACT: RandomizedAlgorithm {
     private let stepsPerEpoch: Double
     private let mean, deviation: Tensor
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
@@ -69,6 +77,7 @@ public final class FACT: RandomizedAlgorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
 
+    /// The step's partners and shares.
     public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
         let count = minibatches.sizes.reduce(0, +)
@@ -77,6 +86,9 @@ public final class FACT: RandomizedAlgorithm {
             weights: (0..<count).map { _ in generator.uniform(0, settings.alpha) })
     }
 
+    /// One step along the cross-entropy of both sets of images and the agreement with the teacher; logs `loss`,
+    /// `cls_loss` and `consistency`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let images = minibatches.images
         let labels = minibatches.labels
@@ -122,8 +134,12 @@ public final class FACT: RandomizedAlgorithm {
         }
     }
 
+    /// The optimiser's state and the teacher.
     public var state: AlgorithmState { training.state.adding("teacher", teacher.store.state) }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         try teacher.store.load(state.part("teacher"), name: name)

@@ -9,7 +9,7 @@ public struct FeatureMixingSettings: Hyperparameters {
     public enum Partners: String, SettingChoice {
         /// Any image's of the step.
         case random
-        /// One of another domain.
+        /// An image of another domain in the step.
         case otherDomain
     }
 
@@ -19,10 +19,13 @@ public struct FeatureMixingSettings: Hyperparameters {
     public var alpha = 0.1
     /// Where features are mixed: levels of the backbone (0: stem; 1, 2, 3: after the first stages).
     public var levels = [1, 2, 3]
+    /// Whose style an image takes over part of.
     public var partners = Partners.random
 
+    /// Every setting at its default.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("probability", \.probability, "probability that a step mixes at a level", .within(0...1)),
         Setting(
@@ -58,14 +61,17 @@ public final class FeatureMixing: RandomizedAlgorithm {
     /// Maps [N, C, h, w], the partners [N] and weights [N, 1, 1, 1] to mixed maps.
     public typealias Mix = (_ maps: Tensor, _ partners: Tensor, _ weights: Tensor) -> Tensor
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: FeatureMixingSettings
     private let draws: StepDraws
     private let mix: Mix
 
+    /// Builds the classifier and its optimiser for a run, and mixes features by a function.
     /// - Parameter name: the algorithm's, for its random numbers.
-    /// - Throws: ``UserError`` for a level that the backbone does not have, or a transformer.
+    /// - Throws: `UserError` for a level that the backbone does not have, or a transformer.
     public init(
         _ settings: FeatureMixingSettings, context: AlgorithmContext, name: String, mix: @escaping Mix
     ) throws {
@@ -107,6 +113,8 @@ public final class FeatureMixing: RandomizedAlgorithm {
         }
     }
 
+    /// One step along the cross-entropy of images whose features are mixed as drawn; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: [Int: FeatureMixingDraw], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let features = classifier.features(images) { level, maps in

@@ -7,14 +7,17 @@ import Torch
 /// step's images takes over part of the amplitude spectrum of an image of another source environment and keeps its own
 /// phase and label.
 public final class FourierMix: RandomizedAlgorithm {
+    /// The settings of ``FourierMix``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// The mixing weight is drawn from U(0, strength).
         public var strength = 1.0
         /// Share of the images that are mixed.
         public var share = 0.5
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "strength", \.strength, "an image takes over a share U(0, strength) of the other image's amplitude",
@@ -23,6 +26,7 @@ public final class FourierMix: RandomizedAlgorithm {
         ]
     }
 
+    /// How ``FourierMix`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "FourierMix",
         "Half of the images take over part of the Fourier amplitude of another source domain's image (as MODE-F, "
@@ -38,13 +42,17 @@ public final class FourierMix: RandomizedAlgorithm {
         let weights: [Double]
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
     private let draws: StepDraws
     private let mean: Tensor
     private let deviation: Tensor
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
@@ -54,6 +62,7 @@ public final class FourierMix: RandomizedAlgorithm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
     }
 
+    /// The step's partners and shares.
     public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
         let sizes = minibatches.sizes
@@ -72,6 +81,8 @@ public final class FourierMix: RandomizedAlgorithm {
         return Draw(partners: partners, weights: weights)
     }
 
+    /// One step along the cross-entropy of images of which some are mixed as drawn; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let images = noGrad { mixed(minibatches.images, draw) }
         let loss = crossEntropy(classifier(images), minibatches.labels)

@@ -4,15 +4,20 @@ import Torch
 /// MODE in Fourier space (MODE-F; Dai and others, ICML 2023): a style is the amplitude spectrum of the normalised image; the
 /// phase stays, `x' = F⁻¹(((1 − γ)·A + γ·Σ_k w_k·A_k)·e^{jP})`. See ``StyleExploration``.
 public final class MODEF: RandomizedAlgorithm {
+    /// How ``MODEF`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MODE-F", "Every image gets the hardest mixture of amplitude spectra out of a bank (Dai and others 2023).",
         paper: "https://arxiv.org/abs/2304.13976", StyleExplorationSettings.self
     ) { try MODEF($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let exploration: StyleExploration
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: StyleExplorationSettings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
@@ -24,6 +29,8 @@ public final class MODEF: RandomizedAlgorithm {
         exploration.bank(sizes: minibatches.sizes, step: step)
     }
 
+    /// One step with given banks of styles; logs `loss`, `raw_loss` and `explored_loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let (height, width) = (images.size(2), images.size(3))

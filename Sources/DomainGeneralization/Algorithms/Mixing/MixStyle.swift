@@ -3,6 +3,7 @@ import Torch
 /// MixStyle (Zhou and others, ICLR 2021): ``FeatureMixing`` of the channel means and deviations of two images,
 /// `x' = σ_mix·(x − μ)/σ + μ_mix` with `μ_mix = λ·μ + (1 − λ)·μ_other`, σ likewise; no gradient goes through μ and σ.
 public enum MixStyle {
+    /// How ``MixStyle`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MixStyle", "Channel statistics of two images' features are mixed (Zhou and others 2021).",
         paper: "https://arxiv.org/abs/2104.02008", FeatureMixingSettings.self

@@ -3,7 +3,7 @@ import Foundations
 import Pixels
 import Torch
 
-/// The settings of MODE.
+/// The settings of ``MODEF`` and of MODE-A: how styles are explored.
 public struct StyleExplorationSettings: Hyperparameters {
     /// β: weight of the explored images in the loss.
     public var beta = 0.4
@@ -11,13 +11,15 @@ public struct StyleExplorationSettings: Hyperparameters {
     public var gamma = 1.0
     /// n: styles in an image's bank, its own among them.
     public var styles = 4
-    /// K: steps of ascent.
+    /// K: steps of ascent along the classifier's loss.
     public var steps = 10
     /// μ: how far a step moves a weight.
     public var stepSize = 0.05
 
+    /// Every setting at its default, which is the paper's.
     public init() {}
 
+    /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("beta", \.beta, "weight of the explored images in the loss", .within(0...1)),
         Setting("gamma", \.gamma, "share of the style that is replaced by the mixed one", .within(0...1)),
@@ -34,11 +36,13 @@ public struct StyleExplorationSettings: Hyperparameters {
 /// weights begin at 1/n; K times `w ← clamp(w + μ·sign ∂CE/∂w, 0, 1)` with the classifier as in evaluation; the styles are
 /// mixed with `w / Σw`. Then `L = (1 − β)·CE(f(x), y) + β·CE(f(x'), y)` over both sets of images together.
 public struct StyleExploration {
+    /// How styles are explored.
     public let settings: StyleExplorationSettings
     private let classifier: Classifier
     private let training: TrainingStep
     private let draws: StepDraws
 
+    /// Explores the styles of a run's images by its classifier.
     /// - Parameter name: the algorithm's, for its random numbers.
     public init(
         _ settings: StyleExplorationSettings, _ classifier: Classifier, _ training: TrainingStep,

@@ -6,39 +6,51 @@ import Torch
 /// `L = CE(f([x, c]), y)`. Images are taken in groups of the batch size where their number is a multiple of it, otherwise all
 /// together; prediction likewise.
 public final class ARM: Algorithm {
+    /// The settings of ``ARM``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = []
 
+        /// DomainBed searches the batch size of ARM in a range of its own.
         public static let runSearch = [
             SearchRange("batchSize", of: .run, as: "batch_size", default: .int(8), .constant(.int(8)))
                 .on(.smallImages, default: .int(64), .wholePower(2, 3, 9))
         ]
     }
 
+    /// How ``ARM`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).",
         paper: "https://arxiv.org/abs/2007.02931", Settings.self,
         predictor: { Network($0, batchSize: $1).callAsFunction }
     ) { try ARM(context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let network: Network
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         network = Network(classifier, batchSize: context.batchSize)
         training = TrainingStep(classifier, settings: context.optimizer)
     }
 
+    /// One step along the cross-entropy with the context as a fourth channel; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let logits = network(minibatches.images)
         let loss = crossEntropy(logits, minibatches.labels)
         return [Metric("loss", try training.minimise(loss, logits: logits, step: step))]
     }
 
+    /// Logits [N, classes] of normalised images [N, 3, H, W], whose context is the mean over each group of them.
     public func predict(_ images: Tensor) -> Tensor { network(images) }
 
     /// The classifier, whose first convolution takes four channels, and the network of the context.

@@ -7,6 +7,7 @@ import Torch
 ///
 /// ``classifier`` is the averaged network; the one that is trained is part of the state.
 public final class ERMPlusPlus: Algorithm {
+    /// The settings of ``ERMPlusPlus``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// Steps in which the linear layer alone is trained; one more, as in DomainBed.
         public var linearSteps = 500
@@ -15,8 +16,10 @@ public final class ERMPlusPlus: Algorithm {
         /// The step from which on parameters are averaged, counted from 1.
         public var averagingStart = 600
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "linearSteps", \.linearSteps, "steps in which the linear layer alone is trained", .atLeast(0),
@@ -31,17 +34,22 @@ public final class ERMPlusPlus: Algorithm {
         ]
     }
 
+    /// How ``ERMPlusPlus`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "ERM++", "ERM with a warm start of the linear layer and averaged parameters (ERM++, Teterwak and others 2025).",
         paper: "https://arxiv.org/abs/2304.01973", domainBed: "ERMPlusPlus", Settings.self
     ) { try ERMPlusPlus($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let network: Classifier
     private let linearTraining: TrainingStep
     private let settings: Settings
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         classifier.store.setRequiresGrad(false)
@@ -53,6 +61,9 @@ public final class ERMPlusPlus: Algorithm {
         self.settings = settings
     }
 
+    /// One step of the trained network along the cross-entropy, at first of its linear layer alone; then the average
+    /// follows. Logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let (images, labels) = (minibatches.images, minibatches.labels)
         network.isTraining = true
@@ -83,11 +94,15 @@ public final class ERMPlusPlus: Algorithm {
         }
     }
 
+    /// The optimiser's state and the trained network, with the linear layer's own.
     public var state: AlgorithmState {
         training.state.adding("network", network.store.state)
             .adding("linear_optimizer", linearTraining.optimizer.state)
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         try network.store.load(state.part("network"), name: name)

@@ -6,14 +6,17 @@ import Torch
 /// those z₀ of the pretrained network, `L = CE + λ · Σ_levels ½ · mean of ((z − z₀)²/σ² + log σ²)`, with a learnt variance for
 /// each channel, `σ² = softplus(b) + ε`.
 public final class MIRO: Algorithm {
+    /// The settings of ``MIRO``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
-        /// λ.
+        /// λ: weight of the distance from the pretrained features.
         public var penaltyWeight = 0.1
         /// Factor on the learning rate of the variances.
         public var rateScale = 10.0
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "penaltyWeight", \.penaltyWeight, "weight of the distance from the pretrained features", .atLeast(0),
@@ -22,6 +25,7 @@ public final class MIRO: Algorithm {
         ]
     }
 
+    /// How ``MIRO`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MIRO", "The features of all levels stay near those of the pretrained network (Cha and others 2022).",
         paper: "https://arxiv.org/abs/2203.10789", Settings.self
@@ -29,7 +33,9 @@ public final class MIRO: Algorithm {
 
     private static let epsilon = 1e-5
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     /// The classifier as it was, which does not change.
     private let oracle: Classifier
@@ -38,6 +44,8 @@ public final class MIRO: Algorithm {
     private let variances: [Tensor]
     private let settings: Settings
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         oracle = try context.makeClassifier()
@@ -57,6 +65,8 @@ public final class MIRO: Algorithm {
             settings: context.optimizer)
     }
 
+    /// One step along the cross-entropy and the distances of all levels; logs `loss` and `reg_loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let images = minibatches.images
         let wanted = levels(oracle, images, recording: false).levels
@@ -86,8 +96,12 @@ public final class MIRO: Algorithm {
         return (features, levels)
     }
 
+    /// The optimiser's state and the learnt variances.
     public var state: AlgorithmState { training.state.adding("variances", store.state) }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         try store.load(state.part("variances"), name: name)

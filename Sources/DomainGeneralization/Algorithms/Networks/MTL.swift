@@ -8,12 +8,15 @@ import Torch
 ///
 /// DomainBed overwrites the mean with noise before it is used (`.normal_()`); ours is the mean.
 public final class MTL: Algorithm {
+    /// The settings of ``MTL``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
-        /// ε.
+        /// ε: weight of the step's own mean features in the moving average, 0…1.
         public var rate = 0.99
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "rate", \.rate, "weight of the step's own mean features in the moving average", .within(0...1),
@@ -21,18 +24,23 @@ public final class MTL: Algorithm {
         ]
     }
 
+    /// How ``MTL`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MTL", "The classifier sees the mean features of an image's domain, too (Blanchard and others 2021).",
         paper: "https://arxiv.org/abs/1711.07910", Settings.self, predictor: { classifier, _ in predictor(classifier) }
     ) { try MTL($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
     private let predictor: (Tensor) -> Tensor
     /// The mean features of each environment, [environments, F].
     private var means: Tensor
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         predictor = Self.predictor(classifier)
@@ -58,6 +66,8 @@ public final class MTL: Algorithm {
         classifier.logits(.concatenated([features, mean.expanded([features.size(0), -1])], dimension: 1))
     }
 
+    /// One step along the sum of the environments' cross-entropies; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         var new: [Tensor] = []
         let logits = minibatches.enumerated().map { environment, minibatch in
@@ -73,14 +83,19 @@ public final class MTL: Algorithm {
         return [Metric("loss", value)]
     }
 
+    /// Logits [N, classes] of normalised images [N, 3, H, W], with the mean features of these images as their domain's.
     public func predict(_ images: Tensor) -> Tensor { predictor(images) }
 
+    /// The optimiser's state and the environments' mean features.
     public var state: AlgorithmState {
         var state = training.state
         state.tensors["means"] = means
         return state
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         guard let saved = state.tensors["means"], saved.shape == means.shape else {

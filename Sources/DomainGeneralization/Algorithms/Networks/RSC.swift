@@ -8,14 +8,17 @@ import Torch
 /// Of an image's features those above the (1 − f) quantile of the gradient are muted; of the images, those at or above the
 /// (1 − b) quantile of the fall of the true class's probability.
 public final class RSC: Algorithm {
+    /// The settings of ``RSC``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
         /// f: share of an image's features that are muted.
         public var featureShare = 1.0 / 3
         /// b: share of the images whose features are muted.
         public var batchShare = 1.0 / 3
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "featureShare", \.featureShare, "share of an image's features that are muted", .within(0...1),
@@ -26,21 +29,28 @@ public final class RSC: Algorithm {
         ]
     }
 
+    /// How ``RSC`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "RSC", "Representation self-challenging: the features that matter most are muted (Huang and others 2020).",
         paper: "https://arxiv.org/abs/2007.02454", Settings.self
     ) { try RSC($0, context: $1) }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
     }
 
+    /// Finds the features to mute by one pass, then steps along the cross-entropy without them; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
         let features = classifier.features(minibatches.images)

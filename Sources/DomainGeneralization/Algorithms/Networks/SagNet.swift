@@ -8,12 +8,15 @@ import Torch
 /// from randomised styles, a second head learns it from randomised contents, and the backbone learns to leave that head at
 /// a loss, `L_adv = λ · mean of −log softmax`. A random style lies between the own one and another image's.
 public final class SagNet: RandomizedAlgorithm {
+    /// The settings of ``SagNet``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
-        /// λ.
+        /// λ: weight of the adversarial loss.
         public var adversarialWeight = 0.1
 
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = [
             Setting(
                 "adversarialWeight", \.adversarialWeight, "weight of the adversarial loss", .atLeast(0),
@@ -21,6 +24,7 @@ public final class SagNet: RandomizedAlgorithm {
         ]
     }
 
+    /// How ``SagNet`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "SagNet", "Features from which the class cannot be told by style alone (Nam and others 2021).",
         paper: "https://arxiv.org/abs/1910.11645", Settings.self
@@ -34,8 +38,9 @@ public final class SagNet: RandomizedAlgorithm {
         let weights: [Double]
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
-    /// Of the backbone.
+    /// The optimiser of the backbone; the two heads have their own.
     public let training: TrainingStep
     private let headTraining: TrainingStep
     private let styleTraining: TrainingStep
@@ -44,6 +49,8 @@ public final class SagNet: RandomizedAlgorithm {
     private let settings: Settings
     private let draws: StepDraws
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         self.settings = settings
@@ -63,7 +70,7 @@ public final class SagNet: RandomizedAlgorithm {
         styleTraining = TrainingStep(styleStore.parameters, settings: context.optimizer)
     }
 
-    /// The three passes.
+    /// The partners and weights of the step's three passes.
     public func draw(for minibatches: [Minibatch], step: Int) -> [Pass] {
         let count = minibatches.sizes.reduce(0, +)
         return (0..<3).map { pass in
@@ -72,6 +79,9 @@ public final class SagNet: RandomizedAlgorithm {
         }
     }
 
+    /// Three steps with given partners: class by content, class by style, and the backbone against the latter; logs
+    /// `loss`, `loss_s` and `loss_adv`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draws: [Pass], step: Int) throws -> [Metric] {
         let (images, labels) = (minibatches.images, minibatches.labels)
         let randomised = withRandomStyle(classifier.features(images), draws[0])
@@ -119,11 +129,15 @@ public final class SagNet: RandomizedAlgorithm {
         return parts.compose(content, mean: parts.mean, variance: parts.variance)
     }
 
+    /// The optimiser's state and those of both heads, with the style head's parameters.
     public var state: AlgorithmState {
         training.state.adding("head_optimizer", headTraining.optimizer.state)
             .adding("style", styleStore.state).adding("style_optimizer", styleTraining.optimizer.state)
     }
 
+    /// Takes up what ``state`` has kept.
+    /// - Parameter name: what errors call it, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
         try headTraining.optimizer.load(state.part("head_optimizer"), name: name)

@@ -9,12 +9,16 @@ import Torch
 ///
 /// DomainBed's optimiser leaves the projection as it was initialised, and so does ours; its batch norm uses the batch.
 public final class SelfReg: RandomizedAlgorithm {
+    /// The settings of ``SelfReg``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
+        /// Every setting at its default.
         public init() {}
 
+        /// The settings one by one: what they mean, their bounds, what a random search draws, and DomainBed's names.
         public static let fields: [Setting<Self>] = []
     }
 
+    /// How ``SelfReg`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "SelfReg", "Images of a class are to have the same logits and features (Kim and others 2021).",
         paper: "https://arxiv.org/abs/2104.09841", Settings.self
@@ -28,12 +32,16 @@ public final class SelfReg: RandomizedAlgorithm {
         let weight: Double
     }
 
+    /// The network that is trained and that predicts; a checkpoint keeps it as the model.
     public let classifier: Classifier
+    /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let projectionStore: ParameterStore
     private let layers: [(linear: Linear, norm: BatchNorm2d)]
     private let draws: StepDraws
 
+    /// Builds the classifier and its optimiser for a run.
+    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
     public init(context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
@@ -52,6 +60,7 @@ public final class SelfReg: RandomizedAlgorithm {
         projectionStore.isTraining = true
     }
 
+    /// The step's images of the same class, and λ.
     public func draw(for minibatches: [Minibatch], step: Int) -> Draw {
         var generator = draws.generator(step: step)
         let labels = minibatches.labels.scalars(Int.self)
@@ -67,6 +76,8 @@ public final class SelfReg: RandomizedAlgorithm {
         return Draw(partners: partners, weight: generator.beta(0.5, 0.5))
     }
 
+    /// One step along the cross-entropy and the weighted distances; logs `loss`.
+    /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
         let features = classifier.features(minibatches.images)
         let logits = classifier.logits(features)

@@ -2,6 +2,7 @@ import Foundations
 
 /// DomainBed's default and random hyperparameters of an algorithm on a data set.
 public struct HyperparameterSearch: Sendable {
+    /// Whose hyperparameters are drawn.
     public let algorithm: AlgorithmDescription
     private let dataset: String
     /// The algorithm's defaults by their names with dots.
@@ -9,6 +10,7 @@ public struct HyperparameterSearch: Sendable {
     /// The ranges: those of the run, and the algorithm's own, which take the place of a range with the same key.
     public let ranges: [SearchRange]
 
+    /// The search of an algorithm on a data set, by DomainBed's name of it where it has ranges of its own.
     public init(_ algorithm: AlgorithmDescription, dataset: String) {
         self.algorithm = algorithm
         self.dataset = dataset

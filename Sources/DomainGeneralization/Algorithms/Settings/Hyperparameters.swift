@@ -16,6 +16,7 @@ import Foundations
 ///
 /// Only Codable properties that are not optional can be set.
 public protocol Hyperparameters: Codable, Sendable {
+    /// Every setting at its default.
     init()
 
     /// The properties, one line each, in the order in which help shows them.
@@ -24,16 +25,19 @@ public protocol Hyperparameters: Codable, Sendable {
     /// What several settings must not be together; nothing by default.
     static var rules: [SettingRule<Self>] { get }
 
-    /// What a random search draws of the run's own settings in the place of ``Swift/Array/ofRun``; nothing by default.
+    /// What a random search draws of the run's own settings in the place of `[SearchRange].ofRun`; nothing by default.
     static var runSearch: [SearchRange] { get }
 }
 
 extension Hyperparameters {
+    /// No rule beyond the bounds of each setting.
     public static var rules: [SettingRule<Self>] { [] }
+    /// The run's settings are drawn as for any algorithm.
     public static var runSearch: [SearchRange] { [] }
 
+    /// Checks every setting against its bounds, then the rules.
     /// - Parameter path: what errors call the group: `algorithm.hyperparameters`; empty for the settings of a run.
-    /// - Throws: ``UserError`` naming the first value that its field or a rule refuses.
+    /// - Throws: `UserError` naming the first value that its field or a rule refuses.
     public func validate(path: String) throws {
         for field in Self.fields { try field.check(self, path) }
         for rule in Self.rules {
@@ -43,7 +47,7 @@ extension Hyperparameters {
 
     /// The defaults with `changes` put over them.
     /// - Parameter path: what errors call the group: `algorithm.hyperparameters`.
-    /// - Throws: ``UserError`` for an unknown name (with near misses), a wrong kind of value or one out of range.
+    /// - Throws: `UserError` for an unknown name (with near misses), a wrong kind of value or one out of range.
     public init(changes: JSONValue, path: String) throws {
         self = try changed(Self(), by: changes, path: path)
         try validate(path: path)
@@ -56,7 +60,7 @@ extension String {
 }
 
 /// `value` with the settings of `changes` in the place of its own.
-/// - Throws: ``UserError`` for an unknown name (with near misses) or a value of the wrong kind.
+/// - Throws: `UserError` for an unknown name (with near misses) or a value of the wrong kind.
 public func changed<Value: Codable>(_ value: Value, by changes: JSONValue, path: String) throws -> Value {
     let base = try JSONValue(encoding: value)
     var fractions: [String: Double] = [:]

@@ -10,6 +10,7 @@ public struct Limit<Value>: Sendable {
     /// What is wrong with a value, "-1.0 is below 0"; nil where it is taken.
     public let refusal: @Sendable (Value) -> String?
 
+    /// A bound with its words for help texts and errors.
     /// - Parameters:
     ///   - text: what follows "must be".
     ///   - holds: whether a value is taken.
@@ -17,6 +18,7 @@ public struct Limit<Value>: Sendable {
         self.init(text: text) { holds($0) ? nil : "must be \(text)" }
     }
 
+    /// A bound that says by itself what is wrong with a value.
     /// - Parameters:
     ///   - text: the values in words: "at least 0".
     ///   - refusal: what is wrong with a value: "-1.0 is below 0"; nil where it is taken.
@@ -77,7 +79,7 @@ extension Limit where Value == Double {
 }
 
 extension Limit where Value == Int {
-    /// Whole numbers from a bound to ``Foundations/largestCount``.
+    /// Whole numbers from a bound to `largestCount`.
     public static func atLeast(_ bound: Int) -> Limit {
         Limit(text: "at least \(bound)") { value in
             if value < bound { return "\(value) is below \(bound)" }

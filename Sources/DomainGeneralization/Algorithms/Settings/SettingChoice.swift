@@ -2,6 +2,8 @@
 public protocol SettingChoice: RawRepresentable, Codable, CaseIterable, Sendable where RawValue == String {}
 
 extension SettingChoice {
+    /// Reads the value's name.
+    /// - Throws: an error that lists the values there are, for any other text.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)

@@ -2,7 +2,7 @@ import Foundations
 
 /// A hyperparameter as help shows it.
 public struct SettingDescription: Sendable {
-    /// With the names of its groups: `distillation.weight`.
+    /// The name by which it is set, with those of its groups: `distillation.weight`.
     public let name: String
     /// What it means and the values that it takes.
     public let help: String

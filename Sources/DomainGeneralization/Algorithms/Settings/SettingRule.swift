@@ -9,6 +9,7 @@ public struct SettingRule<Group>: Sendable {
     /// What is wrong with it: "must be below high"; nil for nothing.
     public let refusal: @Sendable (Group) -> String?
 
+    /// A rule that names a setting; `refusal` says what is wrong, or nil.
     public init(_ setting: String, _ refusal: @escaping @Sendable (Group) -> String?) {
         self.setting = setting
         self.refusal = refusal

@@ -2,11 +2,12 @@
 public struct AnnealedPenalty {
     /// Weight from step ``steps`` on.
     public let weight: Double
-    /// Steps before the jump.
+    /// The step from which on the whole weight counts.
     public let steps: Int
-    /// Weight before the jump.
+    /// The penalty's weight before that step.
     public let before: Double
 
+    /// A weight that jumps once.
     /// - Parameters:
     ///   - weight: from step `steps` on.
     ///   - steps: before the jump.

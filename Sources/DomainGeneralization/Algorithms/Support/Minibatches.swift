@@ -30,9 +30,9 @@ extension Minibatch {
 }
 
 extension [Tensor] {
-    /// The mean of scalars.
+    /// The mean of scalar tensors, such as the environments' losses.
     public var mean: Tensor { Tensor.stacked(self).mean() }
 
-    /// The sum of scalars.
+    /// The sum of scalar tensors, such as the environments' losses.
     public var total: Tensor { Tensor.stacked(self).sum() }
 }

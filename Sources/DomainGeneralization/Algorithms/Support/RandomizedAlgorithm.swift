@@ -12,6 +12,7 @@ public protocol RandomizedAlgorithm: Algorithm {
 }
 
 extension RandomizedAlgorithm {
+    /// Draws the step's choices, then takes the step with them.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         try update(minibatches, draw(for: minibatches, step: step), step: step)
     }

@@ -6,6 +6,7 @@ import Pixels
 public struct StepDraws {
     private let seed: UInt64
 
+    /// The random numbers of an algorithm in a run.
     /// - Parameter name: the algorithm's, so that two of them draw different numbers.
     public init(_ context: AlgorithmContext, _ name: String) {
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), .string(name))))

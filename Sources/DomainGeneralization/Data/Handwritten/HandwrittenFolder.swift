@@ -20,7 +20,7 @@ extension HandwrittenBenchmark {
     ///   - limit: the most images of a domain; 0 for all.
     ///   - progress: called with the numbers of images written and of all, from several threads.
     /// - Returns: the folder.
-    /// - Throws: ``UserError`` for files that are missing or no idx files, or a folder that cannot be written.
+    /// - Throws: `UserError` for files that are missing or no idx files, or a folder that cannot be written.
     public func prepare(
         into directory: String, source: String? = nil, seed: Int = 0, limit: Int = 0, threads: Int = 1,
         progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }

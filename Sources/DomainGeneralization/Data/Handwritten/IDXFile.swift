@@ -11,7 +11,7 @@ struct IDXFile {
     private static let mostItems = 1 << 20
     private static let part = 1 << 20
 
-    /// - Throws: ``UserError`` for a file that cannot be read, is cut off, or holds something else than labels or images of
+    /// - Throws: `UserError` for a file that cannot be read, is cut off, or holds something else than labels or images of
     ///   28×28.
     init(_ path: String) throws {
         guard let file = FilePath.withSystemPath(path, { gzopen($0, "rb") }) else {
