@@ -136,7 +136,7 @@ struct TrainingRunTests {
             JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/records/environment.json")))
         #expect(environment["preset"] == .string("small"))
         let deviations = environment["deviations"]?.array?.compactMap(\.string) ?? []
-        #expect(deviations.contains("batchSize: 2, 16 in the preset"))
+        #expect(deviations.contains("batchSize: 2, 19 in draw 4 of the preset"))
     }
 
     @Test(arguments: [AveragingSettings.Method.swad, .swa, .ema])

@@ -121,9 +121,10 @@ extension RunConfiguration {
         published = (try? published.drawing(draw, registry: registry)) ?? published
         let standard = published.flattened(registry)
         let own = flattened(registry)
+        let reference = draw == 0 ? "in the preset" : "in draw \(draw) of the preset"
         var lines = own.keys.sorted().compactMap { key -> String? in
             guard !subject.contains(key), own[key] != standard[key] else { return nil }
-            return "\(key): \(own[key]?.text ?? "unset"), \(standard[key]?.text ?? "unset") in the preset"
+            return "\(key): \(own[key]?.text ?? "unset"), \(standard[key]?.text ?? "unset") \(reference)"
         }
         if let weights = preset.weights, weightsDigest?.hasPrefix(weights.digest) != true {
             lines.append("weights: not \(weights.name)")
