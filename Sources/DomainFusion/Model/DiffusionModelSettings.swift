@@ -5,7 +5,7 @@ import Foundations
 /// The diffusion model that what is added to an algorithm asks (`diffusion` in a run's settings).
 public struct DiffusionModelSettings: Hyperparameters {
     /// A folder in diffusers layout, a file of Stable Diffusion, or `ORG/NAME`.
-    public var ldm = DomainFusionAlgorithm.Settings().ldm
+    public var ldm = ""
     /// Precision of the latent diffusion model.
     public var ldmDtype = ModelPrecision.float32
     /// Side of the images that it is given and makes, in pixels; 0 is what it was trained on.
