@@ -197,6 +197,9 @@ struct LDMSample: AsyncParsableCommand {
         guard let tensor = state["noise"] ?? (state.names.count == 1 ? state[state.names[0]] : nil) else {
             throw UserError("\(path): \(state.names.count) tensors and none called 'noise'; name the one to use that")
         }
+        guard !tensor.dtype.isFloatingPoint || tensor.isFinite().all().item() != 0 else {
+            throw UserError("\(path): the noise in it holds infinite values or NaN; write it again (--save-latents)")
+        }
         return tensor
     }
 

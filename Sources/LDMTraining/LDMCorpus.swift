@@ -50,6 +50,11 @@ public struct LDMCorpus {
     /// - Throws: an error naming the folder or the file, and the remedy.
     public init(folder: String, size: Int) throws {
         let records = try EmojiRecord.read(from: folder)
+        let isHeldOut = records.map { crc32($0.item) / 15 % 20 == 0 }
+        guard isHeldOut.contains(false) else {
+            throw UserError(
+                "\(folder)/manifest.jsonl: lists no image to train on; run 'domainfusion data prepare emoji --ldm-corpus'")
+        }
         let decoded = try parallelMap(records.count, threads: 2) { index in
             let record = records[index]
             let image = try ImageFile.decode("\(folder)/\(record.path)")
@@ -69,7 +74,7 @@ public struct LDMCorpus {
                     isOfClass: record.class != nil)
             },
             images: bytes.permuted(0, 3, 1, 2).contiguous(), size: size,
-            isHeldOut: records.map { crc32($0.item) / 15 % 20 == 0 })
+            isHeldOut: isHeldOut)
     }
 
     private init(entries: [Entry], images: Tensor, size: Int, isHeldOut: [Bool]) {

@@ -79,9 +79,13 @@ struct LDMSampleTests {
         let program = try Program()
         try program.write("no image", to: "text.png")
         try program.write("no tensors", to: "text.safetensors")
+        var broken = StateDict()
+        broken["noise"] = Tensor.ones([1, 4, 8, 8]) * Double.nan
+        try broken.write(safetensors: "\(program.folder)/nan.safetensors")
         for (arguments, part) in [
             (["--image", "text.png"], "text.png"), (["--image", "none.png"], "none.png"),
             (["--latents", "text.safetensors"], "text.safetensors"),
+            (["--latents", "nan.safetensors"], "nan.safetensors: the noise in it holds infinite values or NaN"),
             (["--image", "text.png", "--strength", "0.1"], "choose a strength of at least 0.25"),
             (["--ldm", "nowhere"], "nowhere: no such model"), (["--output", "x.jpg"], "x.jpg"),
             (["--steps", "2000"], "1 to 1000"), (["--scheduler", "heun"], "euler-ancestral"),
