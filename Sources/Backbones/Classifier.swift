@@ -12,6 +12,14 @@ import Torch
 /// Convolutions run channels-last, which saves about a fifth of a step on CPUs (Benchmarks/README.md). A copy of the value
 /// is the same network.
 public struct Classifier {
+    /// What a fresh head begins with.
+    public enum HeadInitialization: String, Sendable, Codable, CaseIterable {
+        /// As `torch.nn.Linear`: even between ±1/√features.
+        case uniform
+        /// Zeros: every class is equally likely at first, and the first gradients say nothing to the layers below.
+        case zero
+    }
+
     /// How a classifier is built and trained, apart from its number of classes.
     public struct Options: Sendable, Equatable, Codable {
         /// Options of the backbone.
@@ -23,16 +31,22 @@ public struct Classifier {
         /// Factor on the learning rate from each layer to the one below it, in 0…1; see
         /// ``Classifier/parameterGroups``. 1 is one rate for all.
         public var layerDecay: Double
+        /// What a fresh head begins with.
+        public var headInitialization: HeadInitialization
+        /// Factor on the head's learning rate, above 0.
+        public var headRate: Double
 
         /// Options; the defaults train all layers at one rate without dropout.
         public init(
             backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0, linearProbe: Bool = false,
-            layerDecay: Double = 1
+            layerDecay: Double = 1, headInitialization: HeadInitialization = .uniform, headRate: Double = 1
         ) {
             self.backbone = backbone
             self.dropout = dropout
             self.linearProbe = linearProbe
             self.layerDecay = layerDecay
+            self.headInitialization = headInitialization
+            self.headRate = headRate
         }
     }
 
@@ -97,6 +111,9 @@ public struct Classifier {
         } else {
             headIsFresh = true
             weightsNote = nil
+        }
+        if headIsFresh, options.headInitialization == .zero {
+            noGrad { for tensor in [head.weight, head.bias].compactMap({ $0 }) { tensor.zero_() } }
         }
         store.setRequiresGrad(!options.linearProbe)
         if options.linearProbe {

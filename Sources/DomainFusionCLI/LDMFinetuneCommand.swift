@@ -206,5 +206,5 @@ struct LDMFinetune: AsyncParsableCommand {
     }
 }
 
-extension FineTuningOptions.Schedule: ExpressibleByArgument {}
+extension LearningRateSchedule.Shape: ExpressibleByArgument {}
 extension CaptionedImageLoader.Crop: ExpressibleByArgument {}

@@ -4,6 +4,7 @@ import DomainGeneralization
 import Experiments
 import Foundation
 import Foundations
+import Torch
 
 /// The settings on the command line that a single run and the runs of a sweep have in common.
 struct SettingOptions: ParsableArguments {
@@ -29,8 +30,11 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Images of each source domain in a step.")
     var batchSize: Int?
 
-    @Option(help: "Adam's learning rate.")
+    @Option(help: "Adam's learning rate; where it falls, the first step's.")
     var learningRate: Double?
+
+    @Option(help: "How the learning rate goes on: constant, linear or cosine (both down to 0).")
+    var learningRateSchedule: LearningRateSchedule.Shape?
 
     @Option(help: "Adam's weight decay.")
     var weightDecay: Double?
@@ -144,6 +148,7 @@ struct SettingOptions: ParsableArguments {
         if let steps { result.steps = steps }
         if let batchSize { result.batchSize = batchSize }
         if let learningRate { result.learningRate = learningRate }
+        if let learningRateSchedule { result.learningRateSchedule = learningRateSchedule }
         if let weightDecay { result.weightDecay = weightDecay }
         if let imageSize { result.imageSize = imageSize }
         if let augmentation { result.augmentation = augmentation }

@@ -287,6 +287,26 @@ import Torch
         #expect(groups[9].parameters.map(\.shape) == [[7, 512], [7]])
         #expect(groups[0].parameters.map(\.shape) == [[64, 3, 7, 7], [64], [64]])
     }
+
+    @Test func aHeadHasARateOfItsOwn() throws {
+        let groups = try classifier(.init(headRate: 10)).parameterGroups
+        #expect(groups.map(\.rateScale) == [Double](repeating: 1, count: 9) + [10])
+        #expect(groups.last?.parameters.map(\.shape) == [[7, 512], [7]])
+    }
+
+    @Test func aHeadMayBeginAtZero() throws {
+        let zero = try classifier(.init(headInitialization: .zero))
+        // Nothing else differs.
+        let uniform = try classifier(.init())
+        for (own, other) in zip(zero.store.entries, uniform.store.entries) {
+            let (values, others) = (own.tensor.scalars(Float.self), other.tensor.scalars(Float.self))
+            if own.name.hasPrefix("fc.") {
+                #expect(values.allSatisfy { $0 == 0 } && !others.contains(0), "\(own.name)")
+            } else {
+                #expect(values == others, "\(own.name)")
+            }
+        }
+    }
 }
 
 @Suite struct BackbonesTests {

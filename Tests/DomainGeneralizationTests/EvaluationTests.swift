@@ -72,6 +72,20 @@ struct EvaluationTests {
         #expect(state.tensors.names.allSatisfy { $0.hasPrefix("optimizer.") } == true)
     }
 
+    @Test func stepsAtTheSchedulesRate() throws {
+        let parameter = Tensor([1.0 as Float])
+        let schedule = LearningRateSchedule(.linear, steps: 4)
+        let training = TrainingStep(
+            [parameter], settings: OptimizerSettings(learningRate: 0.5, schedule: schedule), rule: .sgd())
+        // Gradient 2 at rates 0.5, 0.25 and 0.125; the step says which, as after a resumption.
+        for (step, expected) in [(0, 0.0), (2, -0.5), (3, -0.75)] as [(Int, Float)] {
+            try training.minimise((parameter * 2).sum(), step: step)
+            #expect(parameter.scalars(Float.self) == [expected])
+        }
+        try training.apply([Tensor([2.0 as Float])], step: 1)
+        #expect(parameter.scalars(Float.self) == [-1.5])
+    }
+
     @Test func mixesAmplitudes() {
         let generator = Generator(seed: 1)
         let images = Tensor.rand([2, 3, 8, 8], generator: generator) * 0.5 + 0.25

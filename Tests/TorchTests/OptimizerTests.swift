@@ -169,4 +169,15 @@ import Torch
         #expect((0..<11).map(trapezoid.factor) == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0])
         #expect(LearningRateSchedule.trapezoid(total: 10).factor(20) == 0)
     }
+
+    /// As torch.optim.lr_scheduler: CosineAnnealingLR(T_max: 8) and LinearLR(1, 0, total_iters: 8).
+    @Test func shapesOfAWholeTraining() {
+        #expect((0..<9).map(LearningRateSchedule(.constant, steps: 8).factor) == [Double](repeating: 1, count: 9))
+        #expect((0..<9).map(LearningRateSchedule(.linear, steps: 8).factor) == (0..<9).map { 1 - Double($0) / 8 })
+        let cosine = (0..<9).map(LearningRateSchedule(.cosine, steps: 8).factor)
+        let expected = [1, 0.96193977, 0.85355339, 0.69134172, 0.5, 0.30865828, 0.14644661, 0.03806023, 0]
+        #expect(zip(cosine, expected).allSatisfy { abs($0 - $1) < 1e-8 })
+        let warmed = LearningRateSchedule(.linear, steps: 6, warmup: 2)
+        #expect((0..<7).map(warmed.factor) == [0.5, 1, 1, 0.75, 0.5, 0.25, 0])
+    }
 }

@@ -3,16 +3,6 @@ import Torch
 
 /// Hyperparameters of ``FineTuner``; the defaults are those of diffusers' training scripts for LoRA.
 public struct FineTuningOptions: Sendable, Codable, Equatable {
-    /// How the learning rate goes on after its warm-up.
-    public enum Schedule: String, Sendable, Codable, CaseIterable {
-        /// The learning rate stays where it is after the warm-up.
-        case constant
-        /// Falls evenly to 0 at the last update.
-        case linear
-        /// Follows half a cosine to 0 at the last update.
-        case cosine
-    }
-
     /// Updates of the weights.
     public var steps = 1000
     /// Images of one forward and backward pass.
@@ -22,7 +12,7 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
     /// The learning rate after its warm-up, of AdamW.
     public var learningRate = 1e-4
     /// How the learning rate goes on after its warm-up.
-    public var schedule = Schedule.constant
+    public var schedule = LearningRateSchedule.Shape.constant
     /// Updates over which the learning rate rises from 0.
     public var warmup = 0
     /// AdamW's decoupled weight decay.
@@ -83,11 +73,5 @@ public struct FineTuningOptions: Sendable, Codable, Equatable {
             precision != .float16, "float16 is too narrow for gradients; choose bfloat16 or float32 as the precision")
     }
 
-    var learningRates: LearningRateSchedule {
-        switch schedule {
-        case .constant: .warmup(steps: warmup)
-        case .cosine: .cosine(warmup: warmup, total: steps)
-        case .linear: .trapezoid(warmup: warmup, total: steps, decay: Double(steps - warmup) / Double(steps))
-        }
-    }
+    var learningRates: LearningRateSchedule { LearningRateSchedule(schedule, steps: steps, warmup: warmup) }
 }

@@ -2,23 +2,29 @@ import Backbones
 import Torch
 
 /// How the optimiser of a run steps.
-public struct OptimizerSettings: Sendable, Codable, Equatable {
-    /// Adam's learning rate.
+public struct OptimizerSettings: Sendable, Equatable {
+    /// Adam's learning rate; where it falls, the first step's.
     public var learningRate: Double
     /// Adam's weight decay, added to the gradient; 0 is none.
     public var weightDecay: Double
+    /// The factor on the learning rate in each step of the run.
+    public var schedule: LearningRateSchedule
 
-    /// DomainBed's defaults for images that are photographs: 5e-5 and none.
-    public init(learningRate: Double = 5e-5, weightDecay: Double = 0) {
+    /// DomainBed's defaults for images that are photographs: 5e-5 throughout, and no decay of the weights.
+    public init(
+        learningRate: Double = 5e-5, weightDecay: Double = 0, schedule: LearningRateSchedule = .constant
+    ) {
         self.learningRate = learningRate
         self.weightDecay = weightDecay
+        self.schedule = schedule
     }
 }
 
 /// The common part of every algorithm's update: zero the gradients, check the loss, go back through it, step Adam.
 public final class TrainingStep {
-    /// The optimiser that steps; its learning rate can be changed between steps.
+    /// The optimiser that steps.
     public let optimizer: Optimizer
+    private let settings: OptimizerSettings
     /// Whether a step stops before the gradient: then an update leaves the parameters as they are, and changes only what a
     /// forward pass changes.
     public var isHeld = false
@@ -34,6 +40,7 @@ public final class TrainingStep {
         for group in groups {
             for parameter in group.parameters { parameter.requiresGrad = true }
         }
+        self.settings = settings
         optimizer = Optimizer(
             rule, groups: groups, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     }
@@ -60,15 +67,14 @@ public final class TrainingStep {
     public func minimise(
         _ loss: Tensor, logits: Tensor? = nil, with others: [TrainingStep] = [], step: Int
     ) throws -> Double {
-        let optimizers = [optimizer] + others.map(\.optimizer)
         let added = isHeld ? nil : try addedLoss?.loss(logits: logits)
         let loss = added.map { loss + $0 } ?? loss
         let value = loss.item()
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
-        for optimizer in optimizers { optimizer.zeroGrad() }
+        for one in [self] + others { one.optimizer.zeroGrad() }
         loss.backward()
-        try apply(optimizers, step: step)
+        try apply(with: others, step: step)
         return value
     }
 
@@ -82,15 +88,17 @@ public final class TrainingStep {
             let terms = [gradients[index], added?[index]].compactMap { $0 }
             parameter.grad = terms.count > 1 ? noGrad { terms[0] + terms[1] } : terms.first
         }
-        try apply([optimizer], step: step)
+        try apply(step: step)
     }
 
-    private func apply(_ optimizers: [Optimizer], step: Int) throws {
-        let norm = gradientNorm(optimizers.flatMap(\.parameters)).item()
+    private func apply(with others: [TrainingStep] = [], step: Int) throws {
+        let all = [self] + others
+        let norm = gradientNorm(all.flatMap(\.optimizer.parameters)).item()
         try check(norm, "the gradient's norm", step: step)
-        for optimizer in optimizers {
-            optimizer.step()
-            optimizer.zeroGrad()
+        for one in all {
+            one.optimizer.learningRate = one.settings.learningRate * one.settings.schedule.factor(step)
+            one.optimizer.step()
+            one.optimizer.zeroGrad()
         }
     }
 

@@ -1,5 +1,10 @@
+import Backbones
 import DomainGeneralization
 import Foundations
+import Torch
+
+extension LearningRateSchedule.Shape: SettingChoice {}
+extension Classifier.HeadInitialization: SettingChoice {}
 
 extension RunConfiguration {
     /// The settings of a run one by one: what they mean and their bounds.
@@ -16,7 +21,8 @@ extension RunConfiguration {
         .group("backbone", \.backbone, "the network under the classifier"),
         Setting("steps", \.steps, "training steps", .within(1...largestCount)),
         Setting("batchSize", \.batchSize, "images of each source domain in a step", .within(1...65_536)),
-        Setting("learningRate", \.learningRate, "Adam's learning rate", .above(0)),
+        Setting("learningRate", \.learningRate, "Adam's learning rate; where it falls, the first step's", .above(0)),
+        Setting("learningRateSchedule", \.learningRateSchedule, "how the learning rate goes on"),
         Setting("weightDecay", \.weightDecay, "weight of the squared parameters in the loss", .atLeast(0)),
         Setting("imageSize", \.imageSize, "side of the square images, in pixels", .imageSize),
         Setting("augmentation", \.augmentation, "what happens to an image before it is trained on"),
@@ -63,6 +69,8 @@ extension RunConfiguration.Backbone {
         Setting(
             "layerDecay", \.layerDecay, "factor on the learning rate from each layer to the one below it",
             .within(0...1)),
+        Setting("headInitialization", \.headInitialization, "what the linear layer begins with"),
+        Setting("headRate", \.headRate, "factor on the linear layer's learning rate", .above(0)),
         Setting(
             "gradientCheckpointing", \.gradientCheckpointing,
             "less memory and more time for the same numbers: maps are computed again for the gradient"),

@@ -30,8 +30,10 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var steps = 300
     /// Images of each source domain in a step.
     public var batchSize = 16
-    /// Adam's learning rate.
+    /// Adam's learning rate; where it falls, the first step's.
     public var learningRate = 3e-4
+    /// How the learning rate goes on.
+    public var learningRateSchedule = LearningRateSchedule.Shape.constant
     /// Adam's weight decay; 0 is none.
     public var weightDecay = 0.0
     /// Side of the square images, in pixels.
@@ -97,6 +99,10 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         public var linearProbe = false
         /// Factor on the learning rate from each layer to the one below it; 1 is one rate for all.
         public var layerDecay = 1.0
+        /// What the linear layer begins with.
+        public var headInitialization = Classifier.HeadInitialization.uniform
+        /// Factor on the linear layer's learning rate.
+        public var headRate = 1.0
         /// Keeps only what goes into residual branches for the gradient and computes the rest again: less memory, more time,
         /// the same numbers.
         public var gradientCheckpointing = false
@@ -207,6 +213,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
                 batchNormMomentum: backbone.batchNormMomentum, freezeBatchNorm: backbone.freezeBatchNorm,
                 dropConnect: backbone.dropConnect, gradientCheckpointing: backbone.gradientCheckpointing),
             dropout: backbone.dropout, linearProbe: backbone.linearProbe,
-            layerDecay: backbone.layerDecay)
+            layerDecay: backbone.layerDecay, headInitialization: backbone.headInitialization,
+            headRate: backbone.headRate)
     }
 }

@@ -137,7 +137,8 @@ struct RunSetup {
             evaluationPipeline: .evaluation(size: configuration.imageSize, normalization: normalization),
             imageSize: configuration.imageSize, batchSize: configuration.batchSize, steps: configuration.steps,
             optimizer: OptimizerSettings(
-                learningRate: configuration.learningRate, weightDecay: configuration.weightDecay),
+                learningRate: configuration.learningRate, weightDecay: configuration.weightDecay,
+                schedule: LearningRateSchedule(configuration.learningRateSchedule, steps: configuration.steps)),
             device: device, seed: configuration.seed, runDirectory: runDirectory, storeDirectory: configuration.store,
             logger: logger
         ) {

@@ -11,6 +11,29 @@ public enum LearningRateSchedule: Sendable, Equatable {
     /// Rises over `warmup` steps, constant, then linearly to `floor` over the last `decay` share of `total` steps.
     case trapezoid(warmup: Int = 0, total: Int, decay: Double = 0.2, floor: Double = 0)
 
+    /// How the rate goes on after its warm-up; the names are those of diffusers' training scripts.
+    public enum Shape: String, Sendable, Codable, CaseIterable {
+        /// The rate stays where it is.
+        case constant
+        /// Falls evenly, to 0 after the last step.
+        case linear
+        /// Follows half a cosine, to 0 after the last step.
+        case cosine
+    }
+
+    /// A schedule of a whole training.
+    /// - Parameters:
+    ///   - steps: of the training.
+    ///   - warmup: steps over which the rate rises, at most `steps`.
+    public init(_ shape: Shape, steps: Int, warmup: Int = 0) {
+        self =
+            switch shape {
+            case .constant: .warmup(steps: warmup)
+            case .cosine: .cosine(warmup: warmup, total: steps)
+            case .linear: .trapezoid(warmup: warmup, total: steps, decay: Double(steps - warmup) / Double(steps))
+            }
+    }
+
     /// The factor for a step, counted from 0.
     public func factor(_ step: Int) -> Double {
         func rise(_ warmup: Int) -> Double { warmup > 0 ? min(1, Double(step + 1) / Double(warmup)) : 1 }

@@ -101,7 +101,9 @@ public final class DomainAdversary: Algorithm {
         layers = sizes.enumerated().map { Linear(store.root / "layers" / $0, in: $1.0, out: $1.1) }
         classes = isConditional ? Embedding(store.root / "classes", entries: context.classes.count, width: width) : nil
         func optimizer(_ rate: Double, _ decay: Double) -> OptimizerSettings {
-            OptimizerSettings(learningRate: rate > 0 ? rate : context.optimizer.learningRate, weightDecay: decay)
+            OptimizerSettings(
+                learningRate: rate > 0 ? rate : context.optimizer.learningRate, weightDecay: decay,
+                schedule: context.optimizer.schedule)
         }
         let rule = OptimizerRule.adam(beta1: settings.beta1, beta2: 0.9)
         training = TrainingStep(
