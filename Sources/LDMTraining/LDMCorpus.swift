@@ -53,7 +53,8 @@ public struct LDMCorpus {
         let isHeldOut = records.map { crc32($0.item) / 15 % 20 == 0 }
         guard isHeldOut.contains(false) else {
             throw UserError(
-                "\(folder)/manifest.jsonl: lists no image to train on; run 'domainfusion data prepare emoji --ldm-corpus'")
+                "\(folder)/manifest.jsonl: lists no image to train on; run 'domainfusion data prepare emoji --ldm-corpus'"
+            )
         }
         let decoded = try parallelMap(records.count, threads: 2) { index in
             let record = records[index]
