@@ -38,7 +38,7 @@ final class NoiseRun {
             batchSize: batchSize, steps: 1000, optimizer: OptimizerSettings(learningRate: 1e-4), device: .cpu, seed: 0,
             runDirectory: folder, storeDirectory: "\(folder)/store",
             logger: Logger(label: "benchmarks") { _ in SwiftLogNoOpLogHandler() }
-        ) { try Classifier(backbone, classCount: classCount, seed: 0) }
+        ) { _ in try Classifier(backbone, classCount: classCount, seed: 0) }
         let loader = MinibatchLoader(context)
         minibatches = try (0..<4).map { step in
             try loader.minibatches(step: step).map { $0.to(.cpu, format: .channelsLast) }

@@ -35,11 +35,14 @@ public struct Classifier {
         public var headInitialization: HeadInitialization
         /// Factor on the head's learning rate, above 0.
         public var headRate: Double
+        /// The features of a frozen network that the head takes beside the backbone's; nil for none.
+        public var frozenFeatures: FrozenFeatureOptions?
 
         /// Options; the defaults train all layers at one rate without dropout.
         public init(
             backbone: BackboneOptions = BackboneOptions(), dropout: Double = 0, linearProbe: Bool = false,
-            layerDecay: Double = 1, headInitialization: HeadInitialization = .uniform, headRate: Double = 1
+            layerDecay: Double = 1, headInitialization: HeadInitialization = .uniform, headRate: Double = 1,
+            frozenFeatures: FrozenFeatureOptions? = nil
         ) {
             self.backbone = backbone
             self.dropout = dropout
@@ -47,6 +50,7 @@ public struct Classifier {
             self.layerDecay = layerDecay
             self.headInitialization = headInitialization
             self.headRate = headRate
+            self.frozenFeatures = frozenFeatures
         }
     }
 
@@ -64,6 +68,7 @@ public struct Classifier {
     public let backbone: any Backbone
     /// The linear layer [featureCount] → [classes] over the features.
     public let head: Linear
+    private let frozen: FrozenFeatureInput?
     /// Whether the head was initialised freshly, since the weights have none for this number of classes.
     public let headIsFresh: Bool
     /// A line for people on what of the weights' file was read and under which keys, where that is not all as it is.
@@ -86,7 +91,9 @@ public struct Classifier {
         store = ParameterStore(seed: seed, device: device)
         generator = Generator(seed: seed, device: device)
         backbone = description.make(store.root, options.backbone, generator)
-        head = Linear(store.root / description.headKey, in: backbone.featureCount, out: classCount)
+        let width = backbone.featureCount + (options.frozenFeatures?.width ?? 0)
+        head = Linear(store.root / description.headKey, in: width, out: classCount)
+        frozen = options.frozenFeatures.map { [store] in FrozenFeatureInput(store.root / Self.frozenKey, $0) }
         store.useChannelsLast()
         store.recomputesLayers = options.backbone.gradientCheckpointing
         if let weights {
@@ -94,7 +101,7 @@ public struct Classifier {
             let prefix = description.headKey + "."
             // Old checkpoints lack batch norm's counter.
             let keys = store.entries.map(\.name).filter {
-                !$0.hasPrefix(prefix) && !$0.hasSuffix(".num_batches_tracked")
+                !$0.hasPrefix(prefix) && !$0.hasPrefix(Self.frozenKey) && !$0.hasSuffix(".num_batches_tracked")
             }
             let file = try PretrainedWeights(weights, of: description, keys: Set(keys), path: name)
             let state = file.state
@@ -103,6 +110,7 @@ public struct Classifier {
             // Old checkpoints lack batch norm's counter: it then counts from 0.
             try store.load(state, name: name) {
                 $0.hasSuffix(".num_batches_tracked") && state[$0] == nil || !headFits && $0.hasPrefix(prefix)
+                    || $0.hasPrefix(Self.frozenKey)
             }
             if let key = store.firstInfinite {
                 throw UserError("\(name): \(key) holds infinite values or NaN; fetch the file again")
@@ -122,20 +130,48 @@ public struct Classifier {
         }
     }
 
+    private static let frozenKey = "frozen_features"
+
+    /// Numbers of an image's features: the backbone's, and those of a frozen network where the head takes some.
+    public var featureCount: Int { backbone.featureCount + (options.frozenFeatures?.width ?? 0) }
+
+    /// Takes the statistics by which frozen features are standardised; they are saved with the classifier.
+    /// - Parameters:
+    ///   - mean: [width], of the training images' features.
+    ///   - deviation: [width], all above 0.
+    public func standardiseFrozenFeatures(mean: Tensor, deviation: Tensor) {
+        guard let frozen else { return }
+        noGrad {
+            frozen.mean.copy_(mean)
+            frozen.deviation.copy_(deviation)
+        }
+    }
+
     /// Whether dropout, stochastic depth and batch norm behave as in training. Off at first.
     public var isTraining: Bool {
         get { store.isTraining }
         nonmutating set { store.isTraining = newValue }
     }
 
-    /// Features of images, after dropout in training.
+    /// Features of images, after dropout in training, and behind them the frozen ones where the head takes some.
     /// - Parameters:
-    ///   - images: [N, 3, H, W], normalised.
+    ///   - input: normalised images with their frozen features; without any an image has the training images' mean.
     ///   - visit: see ``Backbone/features(_:visit:)``.
-    /// - Returns: [N, ``Backbone/featureCount``], after dropout: one draw for all that is made of them, as in DomainBed.
+    /// - Returns: [N, ``featureCount``], after dropout: one draw for all that is made of them, as in DomainBed.
+    public func features(
+        _ input: ClassifierInput, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }
+    ) -> Tensor {
+        let features = undropped(input.images.contiguous(.channelsLast), visit)
+        let own = isTraining ? features.dropout(options.dropout, generator: generator) : features
+        guard let frozen else { return own }
+        let others = frozen(input.frozenFeatures, count: input.count, isTraining: isTraining, generator: generator)
+        return .concatenated([own, others], dimension: 1)
+    }
+
+    /// Features of images alone: ``features(_:visit:)``.
+    /// - Parameter images: [N, 3, H, W], normalised.
     public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }) -> Tensor {
-        let features = undropped(images.contiguous(.channelsLast), visit)
-        return isTraining ? features.dropout(options.dropout, generator: generator) : features
+        features(ClassifierInput(images), visit: visit)
     }
 
     private func undropped(_ images: Tensor, _ visit: (Int, Tensor) -> Tensor) -> Tensor {
@@ -147,9 +183,13 @@ public struct Classifier {
     }
 
     /// The head alone: logits of features.
-    /// - Parameter features: [N, ``Backbone/featureCount``].
+    /// - Parameter features: [N, ``featureCount``].
     /// - Returns: logits [N, classes].
     public func logits(_ features: Tensor) -> Tensor { head(features) }
+
+    /// Logits of images with their frozen features: ``features(_:visit:)``, then ``logits(_:)``.
+    /// - Returns: logits [N, classes].
+    public func callAsFunction(_ input: ClassifierInput) -> Tensor { logits(features(input)) }
 
     /// Logits of images: ``features(_:visit:)``, then ``logits(_:)``.
     /// - Parameter images: [N, 3, H, W], normalised.

@@ -101,23 +101,23 @@ public final class DomainFusionAlgorithm: Algorithm {
     /// One step along `L_raw + λ_s·L_syn + λ_LD·L_LD` and what else is on; logs each term and its seconds.
     /// - Throws: `NonFiniteError` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let raw = minibatches.images
+        let raw = minibatches.inputs
         let labels = minibatches.labels
-        let synthetic = try synthetic?.minibatch(step: step, raw: raw.size(0))
+        let synthetic = try synthetic?.minibatch(step: step, raw: raw.count)
         var metrics = synthetic?.metrics ?? []
 
         // Raw and synthetic images go through the network together: one batch for batch norm, and faster.
-        let logits = classifier(synthetic.map { Tensor.concatenated([raw, $0.images]) } ?? raw)
-        let rawLogits = logits[0..<raw.size(0)]
+        let logits = classifier(synthetic.map { .concatenated([raw, $0.inputs]) } ?? raw)
+        let rawLogits = logits[0..<raw.count]
         var loss = crossEntropy(rawLogits, labels)
         metrics.append(Metric("raw_loss", loss.item()))
         if let synthetic {
-            let term = crossEntropy(logits[raw.size(0)..<logits.size(0)], synthetic.labels)
+            let term = crossEntropy(logits[raw.count..<logits.size(0)], synthetic.labels)
             loss = loss + settings.augmentation.weight * term
             metrics.append(Metric("synthetic_loss", term.item()))
         }
         let images = ClassifiedImages(
-            images: raw, labels: labels, items: minibatches.flatMap(\.items), logits: rawLogits)
+            images: raw.images, labels: labels, items: minibatches.flatMap(\.items), logits: rawLogits)
         for term in terms {
             let (more, of) = try term.loss(images, step: step)
             loss = loss + more

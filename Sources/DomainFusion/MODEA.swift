@@ -66,7 +66,8 @@ public final class MODEA: RandomizedAlgorithm {
     /// One step with given banks of styles; logs `loss`, `raw_loss` and `explored_loss`.
     /// - Throws: `NonFiniteError` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
-        let images = minibatches.images
+        let inputs = minibatches.inputs
+        let images = inputs.images
         let gamma = exploration.settings.gamma
         let (maps, parts, styles) = noGrad {
             let maps = vae.encode((images * deviation + mean).to(dtype: vae.store.dtype) * 2 - 1)
@@ -74,7 +75,7 @@ public final class MODEA: RandomizedAlgorithm {
             let styles = bank.map { parts.style.indexSelect(0, Tensor($0, device: images.device)) }
             return (maps, parts, styles)
         }
-        return try exploration.update(images, minibatches.labels, step: step) { weights, rows in
+        return try exploration.update(inputs, minibatches.labels, step: step) { weights, rows in
             let mixed = styles.indices.map { styles[$0][rows] * weights.narrowed(1, start: $0, length: 1) }
             let changed = AdaIN.compose(style: mixed.dropFirst().reduce(mixed[0], +), content: parts.content[rows])
             let pixels = vae.decode(gamma * changed + (1 - gamma) * maps[rows]) * 0.5 + 0.5

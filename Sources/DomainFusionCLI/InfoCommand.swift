@@ -76,7 +76,12 @@ struct InfoCommand: AsyncParsableCommand {
             print("  \(images.name): \(images.abstract)")
             images.settings.forEach(show)
         }
-        print("the diffusion model of terms and images (--set diffusion.SETTING=VALUE):")
+        print("features that any classifier takes beside its own (--features NAME, --set features.NAME.SETTING=VALUE):")
+        for features in Additions.features {
+            print("  \(features.name): \(features.abstract)")
+            features.settings.forEach(show)
+        }
+        print("the diffusion model of terms, images and features (--set diffusion.SETTING=VALUE):")
         DiffusionModelSettings.described().forEach(show)
     }
 

@@ -83,6 +83,13 @@ struct SettingOptions: ParsableArguments {
             valueName: "name"))
     var images: [String] = []
 
+    @Option(
+        name: .customLong("features"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Give the classifier features of a frozen network beside its own: ldm (the diffusion model's U-Net); their "
+                + "settings are features.NAME.… .", valueName: "name"))
+    var features: [String] = []
+
     @OptionGroup var placement: DeviceOption
 
     @OptionGroup var storing: StoreOption
@@ -158,7 +165,9 @@ struct SettingOptions: ParsableArguments {
         if let device = placement.device { result.device = device }
         if let store = storing.store { result.store = store }
         if skipCorrupt { result.skipCorrupt = true }
-        for (option, group, names) in [("--term", "terms", terms), ("--images", "images", images)] {
+        for (option, group, names) in [
+            ("--term", "terms", terms), ("--images", "images", images), ("--features", "features", features),
+        ] {
             for name in names {
                 result = try result.changed(by: .object([group: .object([name: [:]])]), source: option)
             }
@@ -183,7 +192,9 @@ extension RunConfiguration {
             if defaults[name] != nil {
                 algorithm.hyperparameters = algorithm.hyperparameters.overlaid(by: .object([name: value]))
             }
-            if terms != nil || images != nil { diffusion = (diffusion ?? [:]).merging([name: value]) { $1 } }
+            if terms != nil || images != nil || features != nil {
+                diffusion = (diffusion ?? [:]).merging([name: value]) { $1 }
+            }
         }
     }
 }

@@ -40,6 +40,36 @@ struct ModelParityTests {
         #expect(try relativeError(states, reference.tensor("text.last_hidden_state")) < Self.tolerance)
     }
 
+    /// What hooks on diffusers' blocks see, of all blocks at once and of each alone, where the others are not computed.
+    @Test(arguments: DiffusionReference.kinds)
+    func mapsOfBlocksEqualDiffusers(kind: String) throws {
+        let reference = try DiffusionReference(kind)
+        let unet = try unet(reference)
+        func maps(_ blocks: Set<UNetBlock>) throws -> [UNetBlock: Tensor] {
+            try unet.maps(
+                of: blocks, reference.tensor("unet.sample"), timesteps: reference.tensor("unet.timestep"),
+                context: reference.tensor("unet.encoder_hidden_states"))
+        }
+        let all = try maps(Set(unet.blocks))
+        #expect(all.count == unet.blocks.count && unet.blocks.count == 2 * unet.config.blockOutChannels.count + 1)
+        for block in unet.blocks {
+            let name =
+                switch block {
+                case .down(let level): "down_blocks.\(level)"
+                case .mid: "mid_block"
+                case .up(let index): "up_blocks.\(index)"
+                }
+            let expected = try reference.tensor("unet.\(name)")
+            let alone = try maps([block])
+            #expect(alone.count == 1 && UNetBlock("\(block)") == block)
+            let own = try #require(alone[block])
+            #expect(own.size(1) == unet.channels(of: block))
+            #expect(relativeError(own, expected) < Self.tolerance, "\(block)")
+            #expect(own.scalars(Float.self) == all[block]?.scalars(Float.self), "\(block)")
+        }
+        for name in ["up", "down-1", "mid0", "up0.1", ""] { #expect(UNetBlock(name) == nil, "\(name)") }
+    }
+
     @Test(arguments: DiffusionReference.kinds)
     func vaeEqualsDiffusers(kind: String) throws {
         let reference = try DiffusionReference(kind)

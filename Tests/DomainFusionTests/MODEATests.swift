@@ -39,7 +39,7 @@ struct MODEATests {
             evaluationPipeline: .evaluation(size: 32), imageSize: 32, batchSize: 4, steps: 4,
             optimizer: OptimizerSettings(learningRate: 1e-3), device: .cpu, seed: 0, runDirectory: folder,
             storeDirectory: folder, logger: Logger(label: "test")
-        ) {
+        ) { _ in
             // Frozen statistics: an image's logits do not depend on the others, nor on training or evaluation.
             let options = Classifier.Options(backbone: BackboneOptions(freezeBatchNorm: true))
             return try Classifier(backbone, classCount: 2, options: options, seed: 3)

@@ -66,12 +66,12 @@ struct AlgorithmResumeTests {
         expectEqual(rest.algorithm.state.tensors, whole.algorithm.state.tensors, name)
 
         // The saved model alone predicts what the algorithm predicts.
-        let images = AlgorithmFixture.minibatches(step: 9).images
+        let inputs = AlgorithmFixture.minibatches(step: 9).inputs
         let classifier = try fixture.context.makeClassifier()
         let predict = description.predictor(classifier, batchSize: fixture.context.batchSize)
         try classifier.store.load(whole.algorithm.classifier.store.state, name: "model")
-        let loaded = classifier.evaluating { predict(images).scalars(Float.self) }
-        #expect(loaded == whole.algorithm.classifier.evaluating { whole.algorithm.predict(images).scalars(Float.self) })
+        let loaded = classifier.evaluating { predict(inputs).scalars(Float.self) }
+        #expect(loaded == whole.algorithm.classifier.evaluating { whole.algorithm.predict(inputs).scalars(Float.self) })
     }
 
     @Test(arguments: ["GroupDRO", "Fishr", "MTL", "FACT", "DANN", "SagNet", "MIRO", "ERM++"])

@@ -78,8 +78,10 @@ struct AlgorithmFixture {
                 ? OptimizerSettings(learningRate: 0.05, weightDecay: 0.01)
                 : OptimizerSettings(learningRate: learningRate),
             device: .cpu, seed: 0, runDirectory: folder.path, storeDirectory: folder.path, logger: Logger(label: "test")
-        ) {
-            let classifier = try Classifier(description, classCount: 3, options: chosen, seed: 1)
+        ) { frozenFeatures in
+            var options = chosen
+            options.frozenFeatures = frozenFeatures
+            let classifier = try Classifier(description, classCount: 3, options: options, seed: 1)
             if isReference { Self.fill(classifier.store) }
             return classifier
         }

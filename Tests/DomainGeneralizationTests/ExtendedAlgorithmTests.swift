@@ -110,7 +110,7 @@ struct ExtendedAlgorithmTests {
     @Test func termsSeeTheRowsOfTheSourceImages() throws {
         let raw = AlgorithmFixture.minibatches(step: 0)
         let term = SquaredLogits(1)
-        let added = AddedLoss([term], raw, joined: [6, 8, 7], predict: { $0 }, step: 0)
+        let added = AddedLoss([term], raw, joined: [6, 8, 7], predict: { $0.images }, step: 0)
         let logits = Tensor((0..<21).map { Float($0 == 12 || $0 == 13 || $0 == 20 ? 100 : 2) }, shape: [21, 1])
         #expect(try added.loss(logits: logits)?.item() == 4)
         #expect(try added.loss(logits: logits) == nil)

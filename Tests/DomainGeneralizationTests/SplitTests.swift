@@ -56,7 +56,7 @@ struct SplitTests {
                 evaluationPipeline: .evaluation(size: 32), imageSize: 32, batchSize: 100, steps: 4,
                 optimizer: OptimizerSettings(), device: .cpu, seed: 0, runDirectory: folder.path,
                 storeDirectory: folder.path, logger: Logger(label: "test")
-            ) { try Classifier(backbone, classCount: 2, seed: 0) }
+            ) { _ in try Classifier(backbone, classCount: 2, seed: 0) }
             let loader = MinibatchLoader(context)
             let items = (0..<20).flatMap { loader.items(step: $0, environment: 0) }
             return Double(items.count { uneven.items[$0].label == 1 }) / Double(items.count)

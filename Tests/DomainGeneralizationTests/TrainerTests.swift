@@ -22,7 +22,7 @@ struct TrainerTests {
             evaluationPipeline: .evaluation(size: 32), imageSize: 32, batchSize: 3, steps: 4,
             optimizer: OptimizerSettings(learningRate: 1e-3), device: .cpu, seed: 0, runDirectory: folder.path,
             storeDirectory: folder.path, logger: Logger(label: "test")
-        ) { try Classifier(backbone, classCount: 2, seed: 0) }
+        ) { _ in try Classifier(backbone, classCount: 2, seed: 0) }
     }
 
     @Test func drawsMinibatchesAsAFunctionOfTheStep() throws {

@@ -2,6 +2,7 @@ import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
+import Pixels
 import TestSupport
 import Testing
 
@@ -34,9 +35,17 @@ struct AdditionsTests {
         "candidates": 1, "steps": 2, "budget": 4, "everyEpochs": 1, "prompts": ["a {class}"],
     ]
 
-    private func added(to algorithm: String, term: Bool, images: Bool) throws -> RunConfiguration {
+    private func added(
+        to algorithm: String, term: Bool, images: Bool, features: Bool = false
+    ) throws -> RunConfiguration {
         var result = configuration
         result.algorithm.name = algorithm
+        if algorithm == "DomainFusion" {
+            result.algorithm.hyperparameters = [
+                "ldm": configuration.diffusion?["ldm"] ?? .null, "distillation": ["mode": "off"],
+                "augmentation": Self.augmentation,
+            ]
+        }
         if algorithm == "MODE-A" {
             result.algorithm.hyperparameters = [
                 "ldm": configuration.diffusion?["ldm"] ?? .null, "exploration": ["steps": 1],
@@ -44,6 +53,7 @@ struct AdditionsTests {
         }
         if term { result.terms = ["ld": Self.distillation] }
         if images { result.images = ["ola": Self.augmentation] }
+        if features { result.features = ["ldm": ["times": [50, 450]]] }
         return result
     }
 
@@ -68,17 +78,75 @@ struct AdditionsTests {
         return summary
     }
 
-    @Test(arguments: [("MODE-A", true, false), ("CORAL", false, true), ("MIRO", true, true)])
-    func resumesToTheSameBytes(_ algorithm: String, term: Bool, images: Bool) throws {
-        let summary = try resumes(added(to: algorithm, term: term, images: images))
-        #expect((summary.totals["images_generated"] ?? 0 > 0) == images)
+    @Test(arguments: [
+        ("MODE-A", true, false, false), ("CORAL", false, true, false), ("MIRO", true, true, false),
+        ("FourierMix", false, true, true), ("DomainFusion", false, false, true),
+    ])
+    func resumesToTheSameBytes(_ algorithm: String, term: Bool, images: Bool, features: Bool) throws {
+        let summary = try resumes(added(to: algorithm, term: term, images: images, features: features))
+        let isAugmented = images || algorithm == "DomainFusion"
+        #expect((summary.totals["images_generated"] ?? 0 > 0) == isAugmented)
         #expect((summary.totals["curves_seconds"] ?? 0 > 0) == term)
-        #expect(Files.exists(folder.path("whole/synthetic/manifest.jsonl")) == images)
+        #expect(Files.exists(folder.path("whole/synthetic/manifest.jsonl")) == isAugmented)
         let row = try #require(try RunDirectory(existing: folder.path("whole")).rows().last)
-        let names = [algorithm] + (images ? ["ola"] : []) + (term ? ["ld"] : [])
+        let names =
+            [algorithm] + (images ? ["ola"] : []) + (term ? ["ld"] : []) + (features ? ["ldm features"] : [])
         #expect(
             Set(try #require(row.values["args"]?["algorithm"]?.string).split(separator: " + "))
                 == Set(names.map { $0[...] }))
+    }
+
+    /// A model with features predicts files as it was evaluated, also where the store is gone; a stranger's features change what
+    /// it says.
+    @Test func modelsWithFeaturesPredict() throws {
+        let run = folder.path("run")
+        _ = try TrainingRun(
+            added(to: "ERM", term: false, images: false, features: true), folder: run, registry: .all, threads: 1
+        ) { _ in }.run()
+        try #require(Files.exists(folder.path("store/features")))
+        Files.remove(folder.path("store"))
+        let model = try TrainedModel(run: run, threads: 1)
+        let width = try #require(model.classifier.options.frozenFeatures?.width)
+        #expect(model.classifier.head.weight.shape == [2, model.classifier.backbone.featureCount + width])
+        let lines = try String(contentsOfFile: "\(run)/predictions.jsonl", encoding: .utf8).split(separator: "\n")
+        for line in lines {
+            let record = try #require(JSONValue(json: Data(line.utf8)))
+            let (name, loss) = (try #require(record["image"]?.string), try #require(record["loss"]?.double))
+            let label = try #require(model.classes.firstIndex(of: record["class"]?.string ?? ""))
+            let image = try ImageFile.decode("\(configuration.data)/\(name)")
+            let probability = try model.probabilities([image])[0][label]
+            #expect(abs(-log(probability) - loss) < 1e-4, "\(name)")
+        }
+        // The ensemble of a model with itself is the model; with one that has no features it is refused.
+        let dataset = try ImageFolder(configuration.data)
+        let alone = try model.scores(on: dataset, threads: 1)
+        let twice = try RunCombination([run, run], method: .ensemble, threads: 1).scores(on: dataset, threads: 1)
+        #expect(alone.map(\.accuracy) == twice.map(\.accuracy))
+        var plain = configuration
+        plain.diffusion = nil
+        let other = folder.path("plain")
+        _ = try TrainingRun(plain, folder: other, registry: .all, threads: 1) { _ in }.run()
+        #expect(
+            #expect(throws: UserError.self) { try RunCombination([run, other], method: .ensemble, threads: 1) }?
+                .message.contains("frozen features") == true)
+    }
+
+    @Test func impossibleFeaturesAreNamed() throws {
+        func message(_ settings: JSONValue) -> String? {
+            var changed = configuration
+            changed.features = ["ldm": settings]
+            return #expect(throws: UserError.self) {
+                try TrainingRun(changed, folder: folder.path("r"), registry: .all, threads: 1) { _ in }
+            }?.message
+        }
+        #expect(message(["block": "up9"])?.contains("has no block up9; it has down0, ") == true)
+        #expect(
+            message(["block": "top"]) == "features.ldm.block: 'top' is no block; write down0, down1 …, mid, up0, up1 …")
+        #expect(message(["times": [50, 1000]])?.hasPrefix("times: 1000 is not below 1000") == true)
+        #expect(message(["times": []])?.hasPrefix("features.ldm.times: no time step") == true)
+        #expect(
+            message(["control": "noise"])?.hasPrefix("features.ldm.control: 'noise' is none of none, shuffled") == true)
+        #expect(message(["dropout": 1]) != nil)
     }
 
     /// LD on ERM is DomainFusion without augmentation, to the byte.

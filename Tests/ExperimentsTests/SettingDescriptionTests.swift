@@ -24,6 +24,7 @@ struct SettingDescriptionTests {
     @Test func everySettingOfAnAdditionHasOneField() throws {
         for term in Additions.terms { check(term.settings, term.defaults, term.name) }
         for images in Additions.images { check(images.settings, images.defaults, images.name) }
+        for features in Additions.features { check(features.settings, features.defaults, features.name) }
         check(
             DiffusionModelSettings.described(), try JSONValue(encoding: DiffusionModelSettings()), "the diffusion model"
         )

@@ -305,7 +305,8 @@ struct TrainingRunTests {
         #expect(models[0].pipeline.normalization != models[1].pipeline.normalization)
         let image = RGBImage(width: 32, height: 32, pixels: (0..<3072).map { UInt8($0 % 251) })
         let inputs = models.map { model in
-            model.pipeline.tensor([image], size: 32) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) }
+            ClassifierInput(
+                model.pipeline.tensor([image], size: 32) { SeededGenerator(seed: 0, domain: 0, step: 0, index: $0) })
         }
         models[1].classifier.evaluating {
             let (own, other) = (models[1].logits(inputs[1]), models[1].logits(inputs[0], normalisedFor: models[0]))

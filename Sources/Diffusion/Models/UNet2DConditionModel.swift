@@ -169,6 +169,46 @@ public final class UNet2DConditionModel {
     public func callAsFunction(
         _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil
     ) -> Tensor {
+        let maps = run(latents, timesteps, context, guidanceScale, until: nil) { _, _ in }
+        return convOut(norm(maps, silu: true))
+    }
+
+    /// The maps that blocks give, as hooks on diffusers' modules would see them: of a block on the way down or up after its
+    /// sampler. What lies above the last of them is not computed.
+    /// - Parameter blocks: blocks that the network has (``blocks``).
+    /// - Returns: [N, channels, h, w] of each.
+    public func maps(
+        of blocks: Set<UNetBlock>, _ latents: Tensor, timesteps: Tensor, context: Tensor
+    ) -> [UNetBlock: Tensor] {
+        var found: [UNetBlock: Tensor] = [:]
+        guard let last = self.blocks.last(where: blocks.contains) else { return found }
+        _ = run(latents, timesteps, context, nil, until: last) { block, maps in
+            if blocks.contains(block) { found[block] = maps }
+        }
+        return found
+    }
+
+    /// All blocks, in the order in which they are computed.
+    public var blocks: [UNetBlock] {
+        down.indices.map { .down($0) } + [.mid] + up.indices.map { .up($0) }
+    }
+
+    /// Channels of the maps that a block gives.
+    public func channels(of block: UNetBlock) -> Int {
+        let channels = config.blockOutChannels
+        return switch block {
+        case .down(let level): channels[level]
+        case .mid: channels[channels.count - 1]
+        case .up(let index): channels[channels.count - 1 - index]
+        }
+    }
+
+    /// The maps after the block `last`, or before the last convolution.
+    /// - Parameter visit: given the maps of each block.
+    private func run(
+        _ latents: Tensor, _ timesteps: Tensor, _ context: Tensor, _ guidanceScale: Double?, until last: UNetBlock?,
+        visit: (UNetBlock, Tensor) -> Void
+    ) -> Tensor {
         store.verifyBeforeUse()
         let latents = latents.to(dtype: store.dtype)
         let context = context.to(dtype: store.dtype)
@@ -182,12 +222,22 @@ public final class UNet2DConditionModel {
         time = time.silu()
         var hidden = convIn(latents)
         var skips = [hidden]
-        for block in down { hidden = block(hidden, time: time, context: context, skips: &skips) }
+        for (level, block) in down.enumerated() {
+            hidden = block(hidden, time: time, context: context, skips: &skips)
+            visit(.down(level), hidden)
+            if last == .down(level) { return hidden }
+        }
         let mid = store.root / "mid_block" / "resnets"
         hidden = (mid / 0).layer(hidden, time) { [midFirst] in midFirst($0[0], time: $0[1]) }
         hidden = midAttention.layer(hidden, context)
         hidden = (mid / 1).layer(hidden, time) { [midSecond] in midSecond($0[0], time: $0[1]) }
-        for block in up { hidden = block(hidden, time: time, context: context, skips: &skips) }
-        return convOut(norm(hidden, silu: true))
+        visit(.mid, hidden)
+        if last == .mid { return hidden }
+        for (index, block) in up.enumerated() {
+            hidden = block(hidden, time: time, context: context, skips: &skips)
+            visit(.up(index), hidden)
+            if last == .up(index) { return hidden }
+        }
+        return hidden
     }
 }

@@ -1,8 +1,10 @@
+import Diffusion
 import DomainGeneralization
 import Foundations
 
-/// What a run can add to any algorithm, by its name: a term of the loss (`--term ld`), or images (`--images ola`).
-public struct Addition<Part>: Sendable {
+/// What a run can add to any algorithm, by its name: a term of the loss (`--term ld`), images (`--images ola`), or features of a
+/// frozen network (`--features ldm`). `Source` is what it is made of: the run's diffusion model.
+public struct Addition<Part, Source>: Sendable {
     /// The name by which it is added: `ld`, `posterior`, `ola`.
     public let name: String
     /// One sentence, with the source.
@@ -11,14 +13,14 @@ public struct Addition<Part>: Sendable {
     public let defaults: JSONValue
     private let describe: @Sendable () -> [SettingDescription]
     private let check: @Sendable (JSONValue, String) throws -> JSONValue
-    private let build: @Sendable (JSONValue, String, RunDiffusionModel) throws -> Part
+    private let build: @Sendable (JSONValue, String, Source) throws -> Part
 
     /// - Parameters:
     ///   - standard: the settings by default.
     ///   - refusal: what is wrong with settings that would be right in an algorithm: a setting, and what it must be.
     init<Settings: Hyperparameters>(
         _ name: String, _ abstract: String, _ standard: Settings, refusal: SettingRule<Settings>? = nil,
-        make: @escaping @Sendable (Settings, RunDiffusionModel) throws -> Part
+        make: @escaping @Sendable (Settings, Source) throws -> Part
     ) {
         self.name = name
         self.abstract = abstract
@@ -46,12 +48,12 @@ public struct Addition<Part>: Sendable {
 
     /// Makes the part of a run with the settings of `changes` in the place of the defaults.
     /// - Throws: `UserError` for an unknown name or an impossible value; what the part throws that is made.
-    public func make(_ changes: JSONValue, path: String, _ diffusion: RunDiffusionModel) throws -> Part {
-        try build(changes, path, diffusion)
+    public func make(_ changes: JSONValue, path: String, _ source: Source) throws -> Part {
+        try build(changes, path, source)
     }
 }
 
-extension Addition where Part == any LossTerm {
+extension Addition where Part == any LossTerm, Source == RunDiffusionModel {
     /// The term `ld`: ``LatentDistillationTerm`` with its settings.
     public static let latentDistillation = Addition(
         "ld", "Latent distillation: the diffusion model's noise-prediction error, through the confidence (ECCV 2024).",
@@ -73,7 +75,7 @@ extension Addition where Part == any LossTerm {
     public static let all = [latentDistillation, posteriorDistillation]
 }
 
-extension Addition where Part == any MinibatchSource {
+extension Addition where Part == any MinibatchSource, Source == RunDiffusionModel {
     /// The images `ola`: ``SyntheticMinibatches`` with the settings of online augmentation.
     /// - Parameter judge: makes the judge of the candidates that the settings ask for.
     public static func onlineAugmentation(judge: @escaping CandidateJudge.Loader) -> Addition {
@@ -84,5 +86,31 @@ extension Addition where Part == any MinibatchSource {
                 $0.weight == 1
                     ? nil : "an algorithm weighs all its images alike; set how many are synthetic with images.ola.share"
             }, make: { try SyntheticMinibatches($0, $1, judge: judge) })
+    }
+}
+
+extension Addition where Part == any FrozenFeatures, Source == FeatureSource {
+    /// The features `ldm`: ``LatentFeatures`` with their settings.
+    public static let latentFeatures = Addition(
+        "ldm",
+        "Features of the diffusion model's U-Net, which the classifier's head takes beside its own (GUIDE, 2025).",
+        LatentFeatureSettings(),
+        make: { try LatentFeatures($0, model: $1.model, store: $1.store, ledger: $1.ledger) })
+}
+
+/// What frozen features are made of: a diffusion model, a store, and in a training run its ledger.
+public struct FeatureSource {
+    /// The model, whose weights do not change.
+    public let model: LatentDiffusionModel
+    /// Where features are kept, shared by all runs.
+    public let store: ContentStore
+    /// Counts what they take; nil where nothing is counted.
+    public let ledger: RunLedger?
+
+    /// A model with the store of its results.
+    public init(model: LatentDiffusionModel, store: ContentStore, ledger: RunLedger?) {
+        self.model = model
+        self.store = store
+        self.ledger = ledger
     }
 }

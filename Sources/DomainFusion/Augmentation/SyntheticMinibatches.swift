@@ -1,3 +1,4 @@
+import Backbones
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -7,8 +8,8 @@ import Torch
 public final class SyntheticMinibatches: MinibatchSource {
     /// The synthetic images of one step.
     public struct Step {
-        /// Augmented and normalised, on the run's device: [N, 3, H, W].
-        public let images: Tensor
+        /// Augmented and normalised, on the run's device: [N, 3, H, W]; with frozen features, where the run has some.
+        public let inputs: ClassifierInput
         /// Class indices [N].
         public let labels: Tensor
         /// Where each image comes from.
@@ -22,6 +23,8 @@ public final class SyntheticMinibatches: MinibatchSource {
     private let context: AlgorithmContext
     private let ledger: RunLedger
     private var set: SyntheticSet?
+    /// The frozen features of the set's images, [images, width], where the run has some.
+    private var frozenFeatures: Tensor?
     /// The items of the source images, by their names.
     private lazy var items = Dictionary(
         uniqueKeysWithValues: context.trainingItems.map { item in
@@ -63,9 +66,9 @@ public final class SyntheticMinibatches: MinibatchSource {
             guard !rows.isEmpty else { return nil }
             let index = Tensor(rows, device: context.device)
             return Minibatch(
-                images: all.images.indexSelect(0, index).contiguous(.channelsLast),
+                images: all.inputs.images.indexSelect(0, index).contiguous(.channelsLast),
                 labels: all.labels.indexSelect(0, index), items: rows.map { items[all.records[$0].source] ?? 0 },
-                environment: environment)
+                environment: environment, frozenFeatures: all.inputs.frozenFeatures?.indexSelect(0, index))
         }
         try ledger.finish(step: step)
         return (minibatches, all.metrics)
@@ -88,8 +91,11 @@ public final class SyntheticMinibatches: MinibatchSource {
             step: step, size: size, seed: context.seed, pipeline: context.trainingPipeline, imageSize: context.imageSize
         )
         return Step(
-            images: batch.images.to(device: context.device).contiguous(.channelsLast),
-            labels: batch.labels.to(device: context.device), records: batch.records, metrics: metrics)
+            inputs: ClassifierInput(
+                batch.images.to(device: context.device).contiguous(.channelsLast),
+                frozenFeatures: frozenFeatures?.indexSelect(0, Tensor(batch.places, device: context.device))),
+            labels: batch.labels.to(device: context.device), records: batch.places.map { set.records[$0] },
+            metrics: metrics)
     }
 
     private func current(_ round: Int) throws -> SyntheticSet {
@@ -106,6 +112,7 @@ public final class SyntheticMinibatches: MinibatchSource {
             }
         }
         try ledger.write()
+        frozenFeatures = try context.frozenFeatures?.source.assignedFeatures(of: made.images).to(device: context.device)
         set = made
         return made
     }

@@ -68,18 +68,18 @@ public struct SyntheticSet: Sendable {
     ///   - size: how many images.
     ///   - pipeline: the run's training transforms and normalisation.
     ///   - imageSize: the side that the pipeline gives, in pixels.
-    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU, and their records.
+    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU, and the places of
+    ///   both in ``images`` and ``records``.
     public func minibatch(
         step: Int, size: Int, seed: Int, pipeline: ImagePipeline, imageSize: Int
-    ) -> (images: Tensor, labels: Tensor, records: [Record]) {
+    ) -> (images: Tensor, labels: Tensor, places: [Int]) {
         let seed = UInt64(bitPattern: Int64(seedHash(.int(seed), "synthetic")))
         var generator = SeededGenerator(seed: seed, domain: 0, step: step)
         let items = (0..<size).map { _ in generator.below(count) }
         let tensor = pipeline.tensor(items.map { images[$0] }, size: imageSize) {
             SeededGenerator(seed: seed, domain: 0, step: step, index: $0 + 1)
         }
-        let drawn = items.map { records[$0] }
-        return (tensor, Tensor(drawn.map(\.label)), drawn)
+        return (tensor, Tensor(items.map { records[$0].label }), items)
     }
 }
 

@@ -22,8 +22,9 @@ public final class RunLedger {
         if (step + 1) % 25 == 0 || step + 1 == steps { try write() }
     }
 
+    /// Writes the ledger.
     /// - Throws: a one-line error when the file cannot be written.
-    func write() throws { try counts.write(to: path) }
+    public func write() throws { try counts.write(to: path) }
 
     /// The result of work that may end early: what it took is counted all the same.
     func counting<Result>(_ work: (inout Ledger) throws -> Result) rethrows -> Result {

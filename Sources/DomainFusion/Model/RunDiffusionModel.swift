@@ -7,7 +7,7 @@ public final class RunDiffusionModel {
     /// The model, whose weights do not change.
     public let model: LatentDiffusionModel
     /// The data and settings of the run.
-    public let context: AlgorithmContext
+    public internal(set) var context: AlgorithmContext
     /// Words for the styles of domains, of all of them or more.
     public let styleWords: [String: String]
     /// Where the model's results are kept, shared by all runs.
@@ -25,16 +25,30 @@ public final class RunDiffusionModel {
     ///   - styles: words by domain.
     ///   - isDistilled: whether latent distillation asks it, which needs its autoencoder in float32.
     /// - Throws: a one-line error for a model or a ledger that cannot be used.
-    public init(
+    public convenience init(
         _ path: String, dtype: ModelPrecision, imageSize: Int, styles: [String: String], isDistilled: Bool,
         context: AlgorithmContext
     ) throws {
-        model = try LatentDiffusionModel(
-            path: path, device: context.device, dtype: dtype.dtype, vaeDType: isDistilled ? .float32 : nil,
-            imageSize: imageSize == 0 ? nil : imageSize)
+        try self.init(
+            LatentDiffusionModel(
+                path: path, device: context.device, dtype: dtype.dtype, vaeDType: isDistilled ? .float32 : nil,
+                imageSize: imageSize == 0 ? nil : imageSize),
+            styles: styles, context: context)
+    }
+
+    /// Takes a model that was loaded, and goes on with the run's ledger.
+    /// - Throws: a one-line error for a ledger that cannot be used.
+    public init(_ model: LatentDiffusionModel, styles: [String: String], context: AlgorithmContext) throws {
+        self.model = model
         self.context = context
         styleWords = styles
         store = ContentStore(context.storeDirectory, logger: context.logger)
         ledger = try RunLedger(context)
     }
+
+    /// Takes the frozen features of the run into its context.
+    public func take(_ frozenFeatures: FrozenFeatureTable?) { context.frozenFeatures = frozenFeatures }
+
+    /// What frozen features are made of: the same model, store and ledger.
+    public var features: FeatureSource { FeatureSource(model: model, store: store, ledger: ledger) }
 }

@@ -15,11 +15,13 @@ public struct StoreKey: Sendable, Equatable {
         case composed
         /// A diffusion model's class probabilities of an image: tensors.
         case posterior
+        /// A frozen network's features of an image: tensors.
+        case features
 
         /// The extension of the files that hold the values.
         public var fileExtension: String {
             switch self {
-            case .curve, .posterior: "safetensors"
+            case .curve, .posterior, .features: "safetensors"
             case .candidate, .composed: "png"
             }
         }

@@ -9,7 +9,7 @@ import Torch
 ///         let training: TrainingStep
 ///
 ///         func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-///             let loss = crossEntropy(classifier(minibatches.images), minibatches.labels)
+///             let loss = crossEntropy(classifier(minibatches.inputs), minibatches.labels)
 ///             return [Metric("loss", try training.minimise(loss, step: step))]
 ///         }
 ///     }
@@ -33,8 +33,8 @@ public protocol Algorithm: AnyObject {
     ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 
-    /// Logits [N, classes] for normalised images [N, 3, H, W]. By default the classifier's.
-    func predict(_ images: Tensor) -> Tensor
+    /// Logits [N, classes] for N normalised images. By default the classifier's.
+    func predict(_ input: ClassifierInput) -> Tensor
 
     /// Everything beside the model that the next step depends on. By default the optimiser's state.
     var state: AlgorithmState { get }
@@ -45,8 +45,8 @@ public protocol Algorithm: AnyObject {
 }
 
 extension Algorithm {
-    /// The classifier's logits [N, classes] for normalised images [N, 3, H, W].
-    public func predict(_ images: Tensor) -> Tensor { classifier(images) }
+    /// The classifier's logits [N, classes] for N normalised images.
+    public func predict(_ input: ClassifierInput) -> Tensor { classifier(input) }
     /// The optimiser's state alone.
     public var state: AlgorithmState { training.state }
     /// Takes up the optimiser's state alone.

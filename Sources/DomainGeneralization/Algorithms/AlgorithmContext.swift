@@ -37,15 +37,18 @@ public struct AlgorithmContext {
     public let storeDirectory: String
     /// Where an algorithm says what people should know of its work.
     public let logger: Logger
-    private let classifier: @Sendable () throws -> Classifier
+    /// The features of a frozen network that the classifier takes beside its own; nil for none.
+    public var frozenFeatures: FrozenFeatureTable?
+    private let classifier: @Sendable (FrozenFeatureOptions?) throws -> Classifier
 
     /// What a run gives its algorithm; the properties have the parameters' names.
-    /// - Parameter makeClassifier: makes a classifier with the run's network, weights and device.
+    /// - Parameter classifier: makes a classifier with the run's network, weights and device, whose head takes the frozen
+    ///   features that there are.
     public init(
         dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
         trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int, steps: Int,
         optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String, storeDirectory: String,
-        logger: Logger, classifier: @escaping @Sendable () throws -> Classifier
+        logger: Logger, classifier: @escaping @Sendable (FrozenFeatureOptions?) throws -> Classifier
     ) {
         self.dataset = dataset
         self.split = split
@@ -82,5 +85,11 @@ public struct AlgorithmContext {
 
     /// A new classifier as the run asks for it, with its pretrained weights, on the run's device.
     /// - Throws: a one-line error for weights that are missing or do not fit.
-    public func makeClassifier() throws -> Classifier { try classifier() }
+    public func makeClassifier() throws -> Classifier {
+        guard let frozenFeatures else { return try classifier(nil) }
+        let made = try classifier(frozenFeatures.source.options)
+        let (mean, deviation) = frozenFeatures.statistics(of: trainingItems)
+        made.standardiseFrozenFeatures(mean: mean, deviation: deviation)
+        return made
+    }
 }

@@ -18,7 +18,7 @@ public struct AlgorithmDescription: Sendable {
     private let runSearch: @Sendable () -> [SearchRange]
     private let check: @Sendable (JSONValue) throws -> JSONValue
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
-    private let network: @Sendable (Classifier, Int) -> (Tensor) -> Tensor
+    private let network: @Sendable (Classifier, Int) -> (ClassifierInput) -> Tensor
 
     /// An entry of the registry: how an algorithm is named, explained, set and made.
     /// - Parameters:
@@ -30,7 +30,8 @@ public struct AlgorithmDescription: Sendable {
     public init<Settings: Hyperparameters>(
         _ name: String, _ abstract: String, paper: String? = nil, domainBed domainBedName: String? = nil,
         _ settings: Settings.Type,
-        predictor: @escaping @Sendable (Classifier, Int) -> (Tensor) -> Tensor = { classifier, _ in { classifier($0) }
+        predictor: @escaping @Sendable (Classifier, Int) -> (ClassifierInput) -> Tensor = { classifier, _ in
+            { classifier($0) }
         },
         make: @escaping @Sendable (Settings, AlgorithmContext) throws -> any Algorithm
     ) {
@@ -55,7 +56,7 @@ public struct AlgorithmDescription: Sendable {
 
     /// What turns images [N, 3, H, W] into logits [N, classes] with a model that the algorithm trained. To be called before
     /// the model's parameters are loaded into the classifier, which it may change.
-    public func predictor(_ classifier: Classifier, batchSize: Int) -> (Tensor) -> Tensor {
+    public func predictor(_ classifier: Classifier, batchSize: Int) -> (ClassifierInput) -> Tensor {
         network(classifier, batchSize)
     }
 

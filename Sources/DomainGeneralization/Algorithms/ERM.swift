@@ -33,7 +33,7 @@ public final class ERM: Algorithm {
     /// One step along the cross-entropy of all images together; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let logits = classifier(minibatches.images)
+        let logits = classifier(minibatches.inputs)
         let loss = crossEntropy(logits, minibatches.labels)
         return [Metric("loss", try training.minimise(loss, logits: logits, step: step))]
     }

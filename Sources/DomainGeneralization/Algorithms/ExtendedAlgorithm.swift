@@ -45,8 +45,8 @@ public final class ExtendedAlgorithm: Algorithm {
         return try base.update(joined, step: step) + metrics + added.metrics
     }
 
-    /// The algorithm's logits [N, classes] for normalised images [N, 3, H, W].
-    public func predict(_ images: Tensor) -> Tensor { base.predict(images) }
+    /// The algorithm's logits [N, classes] for N normalised images.
+    public func predict(_ input: ClassifierInput) -> Tensor { base.predict(input) }
 
     /// Takes up the algorithm's state.
     /// - Parameter name: what errors call it, its path.
@@ -60,7 +60,7 @@ final class AddedLoss {
     private let minibatches: [Minibatch]
     /// The rows of the source images among all that the algorithm sees; nil where it sees no others.
     private let rows: [Int]?
-    private let predict: (Tensor) -> Tensor
+    private let predict: (ClassifierInput) -> Tensor
     private let step: Int
     private var isUsed = false
     private(set) var metrics: [Metric] = []
@@ -69,7 +69,8 @@ final class AddedLoss {
     ///   - joined: images of each minibatch that the algorithm sees, source images first.
     ///   - predict: asked for logits where the algorithm has none of the images as they are.
     init(
-        _ terms: [any LossTerm], _ minibatches: [Minibatch], joined: [Int], predict: @escaping (Tensor) -> Tensor,
+        _ terms: [any LossTerm], _ minibatches: [Minibatch], joined: [Int],
+        predict: @escaping (ClassifierInput) -> Tensor,
         step: Int
     ) {
         self.terms = terms
@@ -90,15 +91,15 @@ final class AddedLoss {
     func loss(logits: Tensor?) throws -> Tensor? {
         guard !isUsed else { return nil }
         isUsed = true
-        let images = minibatches.images
+        let inputs = minibatches.inputs
         let own: Tensor
         if let logits {
             own = rows.map { logits.indexSelect(0, Tensor($0, device: logits.device)) } ?? logits
         } else {
-            own = predict(images)
+            own = predict(inputs)
         }
         let classified = ClassifiedImages(
-            images: images, labels: minibatches.labels, items: minibatches.flatMap(\.items), logits: own)
+            images: inputs.images, labels: minibatches.labels, items: minibatches.flatMap(\.items), logits: own)
         var total: Tensor?
         for term in terms {
             let (loss, more) = try term.loss(classified, step: step)

@@ -1,3 +1,4 @@
+import Backbones
 import Torch
 
 /// Images of one source environment for one training step.
@@ -10,31 +11,45 @@ public struct Minibatch: Sendable {
     public let items: [Int]
     /// The images' domain, an index into ``ImageFolder/environments``.
     public let environment: Int
+    /// Features of a frozen network [N, width], where the run's classifier takes some.
+    public let frozenFeatures: Tensor?
 
     /// Images with their labels and where they come from.
-    public init(images: Tensor, labels: Tensor, items: [Int], environment: Int) {
+    public init(images: Tensor, labels: Tensor, items: [Int], environment: Int, frozenFeatures: Tensor? = nil) {
         self.images = images
         self.labels = labels
         self.items = items
         self.environment = environment
+        self.frozenFeatures = frozenFeatures
     }
 
     /// Number of images, N.
     public var count: Int { items.count }
+    /// What the classifier is given.
+    public var inputs: ClassifierInput { ClassifierInput(images, frozenFeatures: frozenFeatures) }
+
+    /// The same images with features of a frozen network [N, width].
+    public func with(frozenFeatures: Tensor) -> Minibatch {
+        Minibatch(
+            images: images, labels: labels, items: items, environment: environment, frozenFeatures: frozenFeatures)
+    }
 
     /// Minibatches of one environment as one.
     /// - Precondition: there is at least one.
     static func joined(_ minibatches: [Minibatch]) -> Minibatch {
         guard minibatches.count > 1 else { return minibatches[0] }
+        let inputs = minibatches.inputs
         return Minibatch(
-            images: minibatches.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
-            environment: minibatches[0].environment)
+            images: inputs.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
+            environment: minibatches[0].environment, frozenFeatures: inputs.frozenFeatures)
     }
 }
 
 extension Sequence where Element == Minibatch {
     /// The images of all minibatches, in order: [ΣN, 3, H, W].
     public var images: Tensor { .concatenated(map(\.images)) }
+    /// What the classifier is given of all minibatches, in order.
+    public var inputs: ClassifierInput { .concatenated(map(\.inputs)) }
     /// The labels of all minibatches, in order: [ΣN].
     public var labels: Tensor { .concatenated(map(\.labels)) }
 }
@@ -44,6 +59,6 @@ extension Minibatch {
     public func to(_ device: Device, format: MemoryFormat) -> Minibatch {
         Minibatch(
             images: images.to(device: device).contiguous(format), labels: labels.to(device: device), items: items,
-            environment: environment)
+            environment: environment, frozenFeatures: frozenFeatures?.to(device: device))
     }
 }

@@ -1,3 +1,4 @@
+import Backbones
 import Foundations
 import Pixels
 import Torch
@@ -49,25 +50,29 @@ public struct Prediction: Sendable, Equatable, Codable {
 }
 
 /// Runs a classifier over the evaluation view of items.
-public struct Evaluator: Sendable {
+public struct Evaluator {
     private let dataset: ImageFolder
     private let images: ImageCache
     private let pipeline: ImagePipeline
     private let imageSize: Int
     private let batchSize: Int
     private let device: Device
+    private let frozenFeatures: FrozenFeatureTable?
 
     /// Evaluates with given data and transforms.
-    /// - Parameter batchSize: images in one pass.
+    /// - Parameters:
+    ///   - batchSize: images in one pass.
+    ///   - frozenFeatures: of the data set's items, where the classifier takes some.
     public init(
         dataset: ImageFolder, images: ImageCache, pipeline: ImagePipeline, imageSize: Int, device: Device,
-        batchSize: Int = 64
+        batchSize: Int = 64, frozenFeatures: FrozenFeatureTable? = nil
     ) {
         self.dataset = dataset
         self.images = images
         self.pipeline = pipeline
         self.imageSize = imageSize
         self.device = device
+        self.frozenFeatures = frozenFeatures
         self.batchSize = batchSize
     }
 
@@ -75,7 +80,7 @@ public struct Evaluator: Sendable {
     public init(_ context: AlgorithmContext) {
         self.init(
             dataset: context.dataset, images: context.images, pipeline: context.evaluationPipeline,
-            imageSize: context.imageSize, device: context.device)
+            imageSize: context.imageSize, device: context.device, frozenFeatures: context.frozenFeatures)
     }
 
     /// Predictions for items, in order.
@@ -84,12 +89,13 @@ public struct Evaluator: Sendable {
     ///   - threads: threads that prepare images while the classifier works.
     ///   - poll: called before each batch; what it throws ends the evaluation.
     public func predictions(
-        _ items: [Int], threads: Int, predict: (Tensor) -> Tensor, poll: () throws -> Void = {}
+        _ items: [Int], threads: Int, predict: (ClassifierInput) -> Tensor, poll: () throws -> Void = {}
     ) throws -> [Prediction] {
         guard !items.isEmpty else { return [] }
         let batches = stride(from: 0, to: items.count, by: batchSize).map {
             Array(items[$0..<min($0 + batchSize, items.count)])
         }
+        let (dataset, images, pipeline, imageSize) = (dataset, images, pipeline, imageSize)
         let prefetcher = Prefetcher(threads: max(1, threads), ahead: threads + 1, until: batches.count) { index in
             let decoded = try batches[index].map { try images.image(dataset.items[$0]) }
             return try withTorchErrors {
@@ -102,7 +108,7 @@ public struct Evaluator: Sendable {
             let inputs = try prefetcher.next().to(device: device)
             let labels = batch.map { dataset.items[$0].label }
             let (classes, losses) = inferenceMode {
-                let logits = predict(inputs)
+                let logits = predict(ClassifierInput(inputs, frozenFeatures: frozenFeatures?.features(of: batch)))
                 let losses = crossEntropy(logits, Tensor(labels, device: device), reduction: .none)
                 return (logits.argmax(1).scalars(Int.self), losses.scalars(Double.self))
             }

@@ -36,7 +36,7 @@ public final class Trainer {
         for step in steps {
             if shouldStop() { return step }
             let start = Date()
-            let minibatches = try batches.next().map { $0.to(context.device, format: .channelsLast) }
+            let minibatches = try prepared(batches.next())
             let waited = Date()
             seedClassifier(step)
             let metrics: [Metric]
@@ -58,6 +58,14 @@ public final class Trainer {
                 ])
         }
         return steps.upperBound
+    }
+
+    /// On the run's device, with frozen features where the classifier takes some.
+    private func prepared(_ minibatches: [Minibatch]) -> [Minibatch] {
+        minibatches.map { minibatch in
+            let moved = minibatch.to(context.device, format: .channelsLast)
+            return context.frozenFeatures?.joining(moved) ?? moved
+        }
     }
 
     /// Dropout and stochastic depth draw numbers that depend on the seed and the step alone.
@@ -118,7 +126,7 @@ public final class Trainer {
         try classifier.store.averagingBatchNorm {
             for step in steps {
                 try poll()
-                let minibatches = try batches.next().map { $0.to(context.device, format: .channelsLast) }
+                let minibatches = try prepared(batches.next())
                 seedClassifier(step)
                 _ = try withTorchErrors { try algorithm.update(minibatches, step: step) }
             }

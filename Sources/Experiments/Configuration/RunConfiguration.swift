@@ -22,7 +22,9 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var terms: [String: JSONValue]?
     /// What makes images that the algorithm trains on beside the source images, by name, each with its settings.
     public var images: [String: JSONValue]?
-    /// The diffusion model that terms and images ask: `DiffusionModelSettings`.
+    /// Features of a frozen network that the classifier takes beside its own, by name, with their settings.
+    public var features: [String: JSONValue]?
+    /// The diffusion model that terms, images and features ask: `DiffusionModelSettings`.
     public var diffusion: [String: JSONValue]?
     /// The network that is trained.
     public var backbone = Backbone()
@@ -117,7 +119,9 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
     func methodName(_ algorithm: String) -> String {
         guard variant.isEmpty else { return variant }
-        let additions = (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()
+        let additions =
+            (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()
+            + (features ?? [:]).keys.sorted().map { "\($0) features" }
         return ([algorithm] + additions).joined(separator: " + ") + (oracle ? " (oracle)" : "")
     }
 
@@ -157,7 +161,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
 
     /// The settings whose names depend on what is added to the algorithm.
     private static var additions: [(String, WritableKeyPath<RunConfiguration, [String: JSONValue]?>)] {
-        [("terms", \.terms), ("images", \.images), ("diffusion", \.diffusion)]
+        [("terms", \.terms), ("images", \.images), ("features", \.features), ("diffusion", \.diffusion)]
     }
 
     /// These settings with one changed: `algorithm.hyperparameters.strength=0.5`.

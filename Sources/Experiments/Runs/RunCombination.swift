@@ -72,6 +72,13 @@ public struct RunCombination {
         try check("setting oracle", own.oracle, its.oracle)
         try check("image size", own.imageSize, its.imageSize)
         try check("setting skipCorrupt", own.skipCorrupt, its.skipCorrupt)
+        // The models are given the same features with each image.
+        func features(_ settings: RunConfiguration) -> String {
+            guard let features = settings.features else { return "none" }
+            return JSONValue.object(["features": .object(features), "diffusion": .object(settings.diffusion ?? [:])])
+                .text
+        }
+        try check("frozen features", features(own), features(its))
         guard method != .ensemble else { return }
         try check("algorithm", own.algorithm.name, its.algorithm.name)
         try check("backbone", own.backbone.name, its.backbone.name)
@@ -126,7 +133,7 @@ public struct RunCombination {
         func accuracy(_ states: [StateDict]) throws -> Double {
             let parts = sources.map { split.validation[$0] }
             let scores = try mean(states, in: model)
-                .scores(parts, of: readable, threads: threads, predict: model.logits)
+                .scores(parts, of: readable, threads: threads, predict: { model.logits($0) })
             return scores.reduce(0) { $0 + ($1.accuracy ?? 0) } / Double(max(1, scores.count))
         }
         let states = loaded.map { copy($0.model.classifier.store.state) }

@@ -141,7 +141,9 @@ struct RunSetup {
                 schedule: LearningRateSchedule(configuration.learningRateSchedule, steps: configuration.steps)),
             device: device, seed: configuration.seed, runDirectory: runDirectory, storeDirectory: configuration.store,
             logger: logger
-        ) {
+        ) { frozenFeatures in
+            var options = options
+            options.frozenFeatures = frozenFeatures
             let classifier = try Classifier(
                 backbone, classCount: classCount, weights: weights.map { try StateDict(contentsOf: $0) },
                 name: weights ?? "",

@@ -19,7 +19,9 @@ public struct TrainedModel {
     public let pipeline: ImagePipeline
     /// Where the network computes.
     public let device: Device
-    private let predictor: (Tensor) -> Tensor
+    /// What makes the features that the classifier takes beside its own; nil where it takes none.
+    let frozenFeatures: (any FrozenFeatures)?
+    private let predictor: (ClassifierInput) -> Tensor
 
     /// Loads the checkpoint that training-domain validation chose, or else the newest.
     /// - Parameter averaged: takes the averaged model of the run's end instead.
@@ -57,9 +59,11 @@ public struct TrainedModel {
         step = averaged ? configuration.steps : chosen
         let description = try Backbones.named(configuration.backbone.name)
         self.device = try Device(parsing: device)
+        frozenFeatures = try Additions(configuration).frozenFeatures(device: self.device)
+        var options = configuration.classifierOptions
+        options.frozenFeatures = frozenFeatures?.options
         classifier = try Classifier(
-            description, classCount: classes.count, options: configuration.classifierOptions, seed: 0,
-            device: self.device)
+            description, classCount: classes.count, options: options, seed: 0, device: self.device)
         predictor = try AlgorithmRegistry.all.algorithm(named: configuration.algorithm.name)
             .predictor(classifier, batchSize: configuration.batchSize)
         try classifier.store.load(state, name: weights)
@@ -69,30 +73,32 @@ public struct TrainedModel {
 
     /// Class probabilities of images, each in the order of ``classes``.
     public func probabilities(_ images: [RGBImage]) throws -> [[Double]] {
-        try withTorchErrors {
+        let features = try frozenFeatures?.assignedFeatures(of: images).to(device: device)
+        return try withTorchErrors {
             let inputs = pipeline.tensor(images, size: configuration.imageSize) {
                 SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
             }
             return classifier.evaluating {
-                let rows = logits(inputs.to(device: device)).softmax(1).to(device: .cpu)
+                let input = ClassifierInput(inputs.to(device: device), frozenFeatures: features)
+                let rows = logits(input).softmax(1).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }
         }
     }
 
-    /// Logits [N, classes] for normalised images [N, 3, H, W].
-    func logits(_ images: Tensor) -> Tensor { predictor(images) }
+    /// Logits [N, classes] for N normalised images.
+    func logits(_ input: ClassifierInput) -> Tensor { predictor(input) }
 
     /// The same for images that were normalised for another model.
-    func logits(_ images: Tensor, normalisedFor other: TrainedModel) -> Tensor {
+    func logits(_ input: ClassifierInput, normalisedFor other: TrainedModel) -> Tensor {
         let (own, its) = (pipeline.normalization, other.pipeline.normalization)
-        guard own != its else { return logits(images) }
+        guard own != its else { return logits(input) }
         func channels(_ value: (Int) -> Float) -> Tensor {
             Tensor((0..<3).map(value), shape: [1, 3, 1, 1], device: device)
         }
         let scale = channels { its.deviation[$0] / own.deviation[$0] }
         let shift = channels { (its.mean[$0] - own.mean[$0]) / own.deviation[$0] }
-        return logits(images * scale + shift)
+        return logits(input.with(images: input.images * scale + shift))
     }
 
     /// How the model does on every domain of a data set that has the same classes. Images that cannot be read are left out
@@ -121,11 +127,14 @@ public struct TrainedModel {
 
     /// Scores of parts of a data set, lists of items, by any logits.
     func scores(
-        _ parts: [[Int]], of readable: ReadableImages, threads: Int, predict: (Tensor) -> Tensor
+        _ parts: [[Int]], of readable: ReadableImages, threads: Int, predict: (ClassifierInput) -> Tensor
     ) throws -> [Score] {
+        let table = try frozenFeatures.map {
+            try FrozenFeatureTable($0, dataset: readable.dataset, images: readable.images, device: device)
+        }
         let evaluator = Evaluator(
             dataset: readable.dataset, images: readable.images, pipeline: pipeline,
-            imageSize: configuration.imageSize, device: device)
+            imageSize: configuration.imageSize, device: device, frozenFeatures: table)
         return try parts.map {
             Score(predictions: try evaluator.predictions($0, threads: threads, predict: predict))
         }

@@ -1,3 +1,4 @@
+import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -44,9 +45,14 @@ public final class TrainingRun {
         if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
         let algorithm: any Algorithm
         do {
-            context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
-            algorithm = try Additions(setup.configuration).extending(
-                setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context), context: context)
+            var context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
+            let additions = Additions(setup.configuration)
+            let diffusion = try additions.diffusionModel(context)
+            context.frozenFeatures = try diffusion.flatMap { try Self.frozenFeatures(additions, $0) }
+            diffusion?.take(context.frozenFeatures)
+            self.context = context
+            algorithm = try additions.extending(
+                setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context), diffusion)
         } catch {
             directory.bringBackOldRun()
             throw error
@@ -73,6 +79,22 @@ public final class TrainingRun {
             try directory.write(JSONValue(encoding: context.classes).text + "\n", to: "classes.json")
         }
         rows.removeAll { $0.step > step }
+    }
+
+    /// The frozen features of all items, worked out or found in the store.
+    private static func frozenFeatures(
+        _ additions: Additions, _ diffusion: RunDiffusionModel
+    ) throws -> FrozenFeatureTable? {
+        let context = diffusion.context
+        return try additions.frozenFeatures(diffusion.features).map { source in
+            let table = try FrozenFeatureTable(
+                source, dataset: context.dataset, images: context.images, device: context.device
+            ) { done, all in
+                if done % 512 == 0 || done == all { context.logger.info("features: \(done) of \(all)") }
+            }
+            try diffusion.ledger.write()
+            return table
+        }
     }
 
     private func restore(_ checkpoint: Checkpoint) throws {

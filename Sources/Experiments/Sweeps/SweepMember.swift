@@ -53,7 +53,9 @@ public struct SweepMember: Sendable {
         ]
         for key in irrelevant { own[key] = nil }
         own["dataset"] = .string(dataset)
-        for (group, names) in [("terms", configuration.terms), ("images", configuration.images)] {
+        for (group, names) in [
+            ("terms", configuration.terms), ("images", configuration.images), ("features", configuration.features),
+        ] {
             if let names { own[group] = JSONValue(names.keys.sorted()) }
         }
         return .object(own)

@@ -75,13 +75,14 @@ import Torch
     @Test func minibatchesAreAFunctionOfSeedAndStep() throws {
         try withTemporaryFolder { folder in
             let set = try set(folder)
-            func batch(step: Int, seed: Int = 0) -> (images: Tensor, labels: Tensor, records: [SyntheticSet.Record]) {
+            func batch(step: Int, seed: Int = 0) -> (images: Tensor, labels: Tensor, places: [Int]) {
                 set.minibatch(step: step, size: 6, seed: seed, pipeline: .training(size: 24), imageSize: 24)
             }
             let (a, b) = (batch(step: 5), batch(step: 5))
             #expect(a.images.shape == [6, 3, 24, 24] && a.labels.dtype == .int64)
             #expect(a.images.scalars(Float.self) == b.images.scalars(Float.self))
             #expect(a.labels.scalars(Int.self) == b.labels.scalars(Int.self))
+            #expect(a.labels.scalars(Int.self) == a.places.map { set.records[$0].label })
             #expect(a.images.scalars(Float.self) != batch(step: 6).images.scalars(Float.self))
             #expect(a.images.scalars(Float.self) != batch(step: 5, seed: 1).images.scalars(Float.self))
         }

@@ -92,7 +92,7 @@ public final class DomainAdversary: Algorithm {
         classifier = try context.makeClassifier()
         self.settings = settings
         self.isConditional = isConditional
-        let width = classifier.backbone.featureCount
+        let width = classifier.featureCount
         let seed = UInt64(seedHash(.int(context.seed), "discriminator"))
         let store = ParameterStore(seed: seed, device: context.device)
         discriminatorStore = store
@@ -119,11 +119,11 @@ public final class DomainAdversary: Algorithm {
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
         if (step + 1) % (1 + settings.discriminatorSteps) < settings.discriminatorSteps {
-            let features = noGrad { classifier.features(minibatches.images) }
+            let features = noGrad { classifier.features(minibatches.inputs) }
             let loss = discriminatorLoss(features, labels, minibatches.sizes)
             return [Metric("disc_loss", try discriminatorTraining.minimise(loss, step: step))]
         }
-        let features = classifier.features(minibatches.images)
+        let features = classifier.features(minibatches.inputs)
         let adversary = discriminatorLoss(features, labels, minibatches.sizes)
         let logits = classifier.logits(features)
         let loss = crossEntropy(logits, labels) - settings.lambda * adversary

@@ -44,7 +44,7 @@ public final class FeatureMatching: Algorithm {
     /// One step along the cross-entropy and the distances of all pairs of environments; logs `loss` and `penalty`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let features = minibatches.map { classifier.features($0.images) }
+        let features = minibatches.map { classifier.features($0.inputs) }
         let logits = features.map(classifier.logits)
         let loss = zip(logits, minibatches).map { crossEntropy($0, $1.labels) }.mean
         let pairs = features.indices.flatMap { i in features.indices.dropFirst(i + 1).map { (i, $0) } }

@@ -46,7 +46,7 @@ public final class Fish: Algorithm {
         let before = ParameterSnapshot(classifier.store)
         var value = 0.0
         for minibatch in minibatches {
-            let loss = crossEntropy(classifier(minibatch.images), minibatch.labels)
+            let loss = crossEntropy(classifier(minibatch.inputs), minibatch.labels)
             value = try training.minimise(loss, step: step)
         }
         if !training.isHeld { before.move(settings.metaRate) }

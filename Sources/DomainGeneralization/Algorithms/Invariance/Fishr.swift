@@ -55,7 +55,7 @@ public final class Fishr: Algorithm {
         training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
         penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 0)
-        let size = classifier.classCount * (classifier.backbone.featureCount + 1)
+        let size = classifier.classCount * (classifier.featureCount + 1)
         averages = .zeros([context.sourceEnvironments.count, size], device: context.device)
     }
 
@@ -63,7 +63,7 @@ public final class Fishr: Algorithm {
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
-        let features = classifier.features(minibatches.images)
+        let features = classifier.features(minibatches.inputs)
         let logits = classifier.logits(features)
         let errors = logits.softmax(1) - labels.oneHot(classifier.classCount).to(dtype: logits.dtype)
         let variances = zip(minibatches.split(features), minibatches.split(errors)).map(Self.variance)

@@ -47,7 +47,7 @@ public final class GroupDRO: Algorithm {
     /// Raises the weights of environments with large losses, then steps along the weighted sum; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let logits = minibatches.map { classifier($0.images) }
+        let logits = minibatches.map { classifier($0.inputs) }
         let losses = Tensor.stacked(zip(logits, minibatches).map { crossEntropy($0, $1.labels) })
         let raised = noGrad { weights * (settings.eta * losses.detached()).exp() }
         let new = noGrad { raised / raised.sum() }

@@ -84,11 +84,11 @@ public final class MLDG: RandomizedAlgorithm {
         for (place, environment) in train.enumerated() {
             let (first, second) = [Minibatch].matched(minibatches[environment], minibatches[test[place % test.count]])
             let before = ParameterSnapshot(classifier.store)
-            let loss = crossEntropy(classifier(first.images), first.labels)
+            let loss = crossEntropy(classifier(first.inputs), first.labels)
             let inner = gradients(of: [loss], with: parameters)
             add(inner, scale)
             try TrainingStep(groups: training.optimizer.groups, settings: optimizer).apply(inner, step: step)
-            let testLoss = crossEntropy(classifier(second.images), second.labels)
+            let testLoss = crossEntropy(classifier(second.inputs), second.labels)
             add(gradients(of: [testLoss], with: parameters), settings.beta * scale)
             before.restoreParameters()
             objective += (loss.item() + settings.beta * testLoss.item()) * scale

@@ -61,7 +61,7 @@ public final class RiskPenalty<Method: RiskPenaltyMethod>: Algorithm {
     /// state is forgotten, as in DomainBed.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let logits = classifier(minibatches.images)
+        let logits = classifier(minibatches.inputs)
         let risks = Tensor.stacked(minibatches.losses(logits))
         let risk = risks.mean()
         let extra = Method.penalty(logits: logits, risks: (risks, risk), minibatches)

@@ -43,7 +43,7 @@ public final class SD: Algorithm {
     /// One step along the cross-entropy and the mean squared logit; logs `loss` and `penalty`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let logits = classifier(minibatches.images)
+        let logits = classifier(minibatches.inputs)
         let loss = crossEntropy(logits, minibatches.labels)
         let penalty = logits.squared().mean()
         try training.minimise(loss + settings.penaltyWeight * penalty, logits: logits, step: step)

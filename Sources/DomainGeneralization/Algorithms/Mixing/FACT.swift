@@ -90,7 +90,8 @@ public final class FACT: RandomizedAlgorithm {
     /// `cls_loss` and `consistency`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
-        let images = minibatches.images
+        let inputs = minibatches.inputs
+        let images = inputs.images
         let labels = minibatches.labels
         let both = noGrad {
             let pixels = images * deviation + mean
@@ -98,7 +99,7 @@ public final class FACT: RandomizedAlgorithm {
                 pixels, with: pixels.indexSelect(0, Tensor(draw.partners, device: images.device)),
                 weights: Tensor(
                     draw.weights.map(Float.init), shape: [draw.weights.count, 1, 1, 1], device: images.device))
-            return Tensor.concatenated([images, (mixed - mean) / deviation])
+            return ClassifierInput.concatenated([inputs, inputs.with(images: (mixed - mean) / deviation)])
         }
         let logits = classifier(both).chunked(2, dimension: 0)
         teacher.isTraining = true

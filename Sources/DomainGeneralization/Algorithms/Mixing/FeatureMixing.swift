@@ -116,9 +116,9 @@ public final class FeatureMixing: RandomizedAlgorithm {
     /// One step along the cross-entropy of images whose features are mixed as drawn; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: [Int: FeatureMixingDraw], step: Int) throws -> [Metric] {
-        let images = minibatches.images
-        let features = classifier.features(images) { level, maps in
-            guard let (partners, weights) = draw[level]?.tensors(on: images.device) else { return maps }
+        let inputs = minibatches.inputs
+        let features = classifier.features(inputs) { level, maps in
+            guard let (partners, weights) = draw[level]?.tensors(on: maps.device) else { return maps }
             return mix(maps, partners, weights)
         }
         let loss = crossEntropy(classifier.logits(features), minibatches.labels)

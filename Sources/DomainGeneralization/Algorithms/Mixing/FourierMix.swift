@@ -84,8 +84,9 @@ public final class FourierMix: RandomizedAlgorithm {
     /// One step along the cross-entropy of images of which some are mixed as drawn; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
-        let images = noGrad { mixed(minibatches.images, draw) }
-        let loss = crossEntropy(classifier(images), minibatches.labels)
+        let inputs = minibatches.inputs
+        let images = noGrad { mixed(inputs.images, draw) }
+        let loss = crossEntropy(classifier(inputs.with(images: images)), minibatches.labels)
         return [Metric("loss", try training.minimise(loss, step: step))]
     }
 

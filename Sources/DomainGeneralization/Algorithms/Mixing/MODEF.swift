@@ -32,7 +32,8 @@ public final class MODEF: RandomizedAlgorithm {
     /// One step with given banks of styles; logs `loss`, `raw_loss` and `explored_loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ bank: [[Int]], step: Int) throws -> [Metric] {
-        let images = minibatches.images
+        let inputs = minibatches.inputs
+        let images = inputs.images
         let (height, width) = (images.size(2), images.size(3))
         let gamma = exploration.settings.gamma
         let (amplitude, phase, styles) = noGrad {
@@ -41,7 +42,7 @@ public final class MODEF: RandomizedAlgorithm {
             let styles = bank.map { amplitude.indexSelect(0, Tensor($0, device: images.device)) }
             return (amplitude, spectrum.angle(), styles)
         }
-        return try exploration.update(images, minibatches.labels, step: step) { weights, rows in
+        return try exploration.update(inputs, minibatches.labels, step: step) { weights, rows in
             let mixed = styles.indices.map { index in
                 styles[index][rows] * weights.narrowed(1, start: index, length: 1).reshaped(-1, 1, 1, 1)
             }

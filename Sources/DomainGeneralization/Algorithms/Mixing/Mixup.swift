@@ -66,7 +66,7 @@ public final class Mixup: RandomizedAlgorithm {
             let next = draw.order[(place + 1) % minibatches.count]
             let (first, second) = [Minibatch].matched(minibatches[draw.order[place]], minibatches[next])
             let weight = draw.weights[place]
-            let logits = classifier(weight * first.images + (1 - weight) * second.images)
+            let logits = classifier(first.inputs.mixed(with: second.inputs, weight: weight))
             return weight * crossEntropy(logits, first.labels) + (1 - weight) * crossEntropy(logits, second.labels)
         }
         return [Metric("loss", try training.minimise(losses.mean, step: step))]

@@ -72,17 +72,18 @@ public struct StyleExploration {
     /// - Parameter compose: images [n, 3, H, W] of the step's `rows`, as the classifier takes them, for mixing weights
     ///   [n, styles] that sum to 1.
     public func update(
-        _ images: Tensor, _ labels: Tensor, step: Int, compose: (_ weights: Tensor, _ rows: Range<Int>) -> Tensor
+        _ inputs: ClassifierInput, _ labels: Tensor, step: Int,
+        compose: (_ weights: Tensor, _ rows: Range<Int>) -> Tensor
     ) throws -> [Metric] {
-        let count = images.size(0)
+        let (count, images) = (inputs.count, inputs.images)
         let part = images.device.kind == .cpu ? Self.imagesAtOnce : count
         let parts = stride(from: 0, to: count, by: part).map { start in
             let rows = start..<min(start + part, count)
-            let weights = explore(labels[rows], device: images.device) { compose($0, rows) }
+            let weights = explore(inputs.rows(rows), labels[rows]) { compose($0, rows) }
             return noGrad { compose(weights, rows).contiguous(.channelsLast) }
         }
         let explored = Tensor.concatenated(parts)
-        let logits = classifier(.concatenated([images, explored])).chunked(2, dimension: 0)
+        let logits = classifier(.concatenated([inputs, inputs.with(images: explored)])).chunked(2, dimension: 0)
         let (raw, hard) = (crossEntropy(logits[0], labels), crossEntropy(logits[1], labels))
         let value = try training.minimise(
             (1 - settings.beta) * raw + settings.beta * hard, logits: logits[0], step: step)
@@ -94,14 +95,17 @@ public struct StyleExploration {
     private static let imagesAtOnce = 32
 
     /// The mixing weights [n, styles] after the ascent; each row sums to 1.
-    private func explore(_ labels: Tensor, device: Device, compose: (_ weights: Tensor) -> Tensor) -> Tensor {
+    private func explore(
+        _ inputs: ClassifierInput, _ labels: Tensor, compose: (_ weights: Tensor) -> Tensor
+    ) -> Tensor {
         let wasTraining = classifier.isTraining
         classifier.isTraining = false
         defer { classifier.isTraining = wasTraining }
-        var weights = Tensor.full([labels.size(0), settings.styles], 1 / Double(settings.styles), device: device)
+        var weights = Tensor.full(
+            [labels.size(0), settings.styles], 1 / Double(settings.styles), device: labels.device)
         for _ in 0..<settings.steps {
             weights.requiresGrad = true
-            let loss = crossEntropy(classifier(compose(Self.normalised(weights))), labels)
+            let loss = crossEntropy(classifier(inputs.with(images: compose(Self.normalised(weights)))), labels)
             guard let gradient = gradients(of: [loss], with: [weights])[0] else { break }
             weights = noGrad { (weights + settings.stepSize * gradient.sign()).clamp(min: 0, max: 1) }
         }

@@ -45,13 +45,13 @@ public final class ARM: Algorithm {
     /// One step along the cross-entropy with the context as a fourth channel; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let logits = network(minibatches.images)
+        let logits = network(minibatches.inputs)
         let loss = crossEntropy(logits, minibatches.labels)
         return [Metric("loss", try training.minimise(loss, logits: logits, step: step))]
     }
 
     /// Logits [N, classes] of normalised images [N, 3, H, W], whose context is the mean over each group of them.
-    public func predict(_ images: Tensor) -> Tensor { network(images) }
+    public func predict(_ input: ClassifierInput) -> Tensor { network(input) }
 
     /// The classifier, whose first convolution takes four channels, and the network of the context.
     private struct Network {
@@ -81,7 +81,8 @@ public final class ARM: Algorithm {
             }
         }
 
-        func callAsFunction(_ images: Tensor) -> Tensor {
+        func callAsFunction(_ input: ClassifierInput) -> Tensor {
+            let images = input.images
             var maps = images
             for (index, convolution) in convolutions.enumerated() {
                 maps = convolution(maps)
@@ -91,7 +92,7 @@ public final class ARM: Algorithm {
             let size = count % batchSize == 0 ? batchSize : count
             let groups = maps.contiguous().reshaped(count / size, size, 1, images.size(2), images.size(3))
             let context = groups.mean([1]).repeatInterleaved(size)
-            return classifier(.concatenated([images, context], dimension: 1))
+            return classifier(input.with(images: .concatenated([images, context], dimension: 1)))
         }
     }
 }

@@ -65,19 +65,19 @@ public final class ERMPlusPlus: Algorithm {
     /// follows. Logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let (images, labels) = (minibatches.images, minibatches.labels)
+        let (inputs, labels) = (minibatches.inputs, minibatches.labels)
         network.isTraining = true
         network.generator.state = classifier.generator.state
         let value: Double
         if step > settings.linearSteps {
-            let logits = network(images)
+            let logits = network(inputs)
             value = try training.minimise(crossEntropy(logits, labels), logits: logits, step: step)
         } else {
-            let features = noGrad { network.features(images) }
+            let features = noGrad { network.features(inputs) }
             value = try linearTraining.minimise(crossEntropy(network.logits(features), labels), step: step)
         }
         if !training.isHeld { average(step: step) }
-        if !network.options.backbone.freezeBatchNorm { _ = noGrad { classifier(images) } }
+        if !network.options.backbone.freezeBatchNorm { _ = noGrad { classifier(inputs) } }
         return [Metric("loss", value)]
     }
 

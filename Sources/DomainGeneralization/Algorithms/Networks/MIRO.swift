@@ -68,9 +68,9 @@ public final class MIRO: Algorithm {
     /// One step along the cross-entropy and the distances of all levels; logs `loss` and `reg_loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let images = minibatches.images
-        let wanted = levels(oracle, images, recording: false).levels
-        let (features, maps) = levels(classifier, images, recording: true)
+        let inputs = minibatches.inputs
+        let wanted = levels(oracle, inputs, recording: false).levels
+        let (features, maps) = levels(classifier, inputs, recording: true)
         let logits = classifier.logits(features)
         let loss = crossEntropy(logits, minibatches.labels)
         let distances = zip(zip(maps, wanted), variances).map { pair, b in
@@ -83,11 +83,11 @@ public final class MIRO: Algorithm {
     }
 
     private func levels(
-        _ network: Classifier, _ images: Tensor, recording: Bool
+        _ network: Classifier, _ inputs: ClassifierInput, recording: Bool
     ) -> (features: Tensor, levels: [Tensor]) {
         var levels: [Tensor] = []
         func run() -> Tensor {
-            network.features(images) { _, maps in
+            network.features(inputs) { _, maps in
                 levels.append(maps)
                 return maps
             }

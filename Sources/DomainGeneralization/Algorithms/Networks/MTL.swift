@@ -35,7 +35,7 @@ public final class MTL: Algorithm {
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
     private let settings: Settings
-    private let predictor: (Tensor) -> Tensor
+    private let predictor: (ClassifierInput) -> Tensor
     /// The mean features of each environment, [environments, F].
     private var means: Tensor
 
@@ -46,18 +46,18 @@ public final class MTL: Algorithm {
         predictor = Self.predictor(classifier)
         training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
-        means = .zeros([context.sourceEnvironments.count, classifier.backbone.featureCount], device: context.device)
+        means = .zeros([context.sourceEnvironments.count, classifier.featureCount], device: context.device)
     }
 
     /// Widens the classifier's head, which then takes features and mean features.
-    private static func predictor(_ classifier: Classifier) -> (Tensor) -> Tensor {
-        let width = 2 * classifier.backbone.featureCount
+    private static func predictor(_ classifier: Classifier) -> (ClassifierInput) -> Tensor {
+        let width = 2 * classifier.featureCount
         let bound = 1 / Double(width).squareRoot()
         let weight = Tensor.empty([classifier.classCount, width], device: classifier.generator.device)
         weight.uniform_(from: -bound, to: bound, generator: classifier.generator)
         classifier.store.replace(classifier.description.headKey + ".weight", with: weight)
-        return { images in
-            let features = classifier.features(images)
+        return { input in
+            let features = classifier.features(input)
             return logits(classifier, features, features.mean([0], keepDimensions: true))
         }
     }
@@ -71,7 +71,7 @@ public final class MTL: Algorithm {
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         var new: [Tensor] = []
         let logits = minibatches.enumerated().map { environment, minibatch in
-            let features = classifier.features(minibatch.images)
+            let features = classifier.features(minibatch.inputs)
             let old = means[environment..<(environment + 1)]
             let mean = settings.rate * features.mean([0], keepDimensions: true) + (1 - settings.rate) * old
             new.append(mean.detached())
@@ -84,7 +84,7 @@ public final class MTL: Algorithm {
     }
 
     /// Logits [N, classes] of normalised images [N, 3, H, W], with the mean features of these images as their domain's.
-    public func predict(_ images: Tensor) -> Tensor { predictor(images) }
+    public func predict(_ input: ClassifierInput) -> Tensor { predictor(input) }
 
     /// The optimiser's state and the environments' mean features.
     public var state: AlgorithmState {

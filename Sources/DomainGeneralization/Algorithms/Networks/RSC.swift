@@ -53,7 +53,7 @@ public final class RSC: Algorithm {
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let labels = minibatches.labels
-        let features = classifier.features(minibatches.images)
+        let features = classifier.features(minibatches.inputs)
         let mask = mask(features.detached(), labels)
         let loss = crossEntropy(classifier.logits(features * mask), labels)
         return [Metric("loss", try training.minimise(loss, step: step))]

@@ -66,7 +66,7 @@ public final class SagNet: RandomizedAlgorithm {
         styleStore = ParameterStore(
             seed: UInt64(seedHash(.int(context.seed), "style head")), device: context.device)
         styleHead = Linear(
-            styleStore.root, in: classifier.backbone.featureCount, out: classifier.classCount)
+            styleStore.root, in: classifier.featureCount, out: classifier.classCount)
         styleTraining = TrainingStep(styleStore.parameters, settings: context.optimizer)
     }
 
@@ -83,15 +83,15 @@ public final class SagNet: RandomizedAlgorithm {
     /// `loss`, `loss_s` and `loss_adv`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draws: [Pass], step: Int) throws -> [Metric] {
-        let (images, labels) = (minibatches.images, minibatches.labels)
-        let randomised = withRandomStyle(classifier.features(images), draws[0])
+        let (inputs, labels) = (minibatches.inputs, minibatches.labels)
+        let randomised = withRandomStyle(classifier.features(inputs), draws[0])
         let content = try training.minimise(
             crossEntropy(classifier.logits(randomised), labels), with: [headTraining], step: step)
 
-        let contents = noGrad { withRandomContent(classifier.features(images), draws[1]) }
+        let contents = noGrad { withRandomContent(classifier.features(inputs), draws[1]) }
         let style = try styleTraining.minimise(crossEntropy(styleHead(contents), labels), step: step)
 
-        let scores = styleHead(withRandomContent(classifier.features(images), draws[2]))
+        let scores = styleHead(withRandomContent(classifier.features(inputs), draws[2]))
         let adversarial = -settings.adversarialWeight * scores.logSoftmax(1).mean()
         let adversary = try training.minimise(adversarial, step: step)
         return [

@@ -46,7 +46,7 @@ public final class SelfReg: RandomizedAlgorithm {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
         draws = StepDraws(context, "SelfReg")
-        let width = classifier.backbone.featureCount
+        let width = classifier.featureCount
         let hidden = width == 2048 ? width : 2 * width
         projectionStore = ParameterStore(
             seed: UInt64(seedHash(.int(context.seed), "projection")), device: context.device)
@@ -79,7 +79,7 @@ public final class SelfReg: RandomizedAlgorithm {
     /// One step along the cross-entropy and the weighted distances; logs `loss`.
     /// - Throws: ``NonFiniteError`` when loss or gradient is not finite; the parameters are then as they were.
     public func update(_ minibatches: [Minibatch], _ draw: Draw, step: Int) throws -> [Metric] {
-        let features = classifier.features(minibatches.images)
+        let features = classifier.features(minibatches.inputs)
         let logits = classifier.logits(features)
         let projected = project(features)
         let partners = draw.partners.map { Tensor($0, device: logits.device) }

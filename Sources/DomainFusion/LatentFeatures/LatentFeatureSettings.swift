@@ -1,0 +1,67 @@
+import Backbones
+import Diffusion
+import DomainGeneralization
+import Foundations
+
+/// Settings of the diffusion model's features that a classifier takes beside its own.
+public struct LatentFeatureSettings: Hyperparameters, Equatable {
+    /// How a block's maps become numbers.
+    public enum Pooling: String, SettingChoice {
+        /// The mean over all positions.
+        case mean
+        /// The largest value over all positions.
+        case max
+        /// Both.
+        case meanAndMax = "mean+max"
+    }
+
+    /// The U-Net's block whose maps are taken: `down0` …, `mid`, `up0` … .
+    public var block = "up0"
+    /// Time steps of the noise schedule at which the image is noised; one U-Net pass each.
+    public var times = [50, 200, 450]
+    /// How a block's maps become numbers.
+    public var pooling = Pooling.meanAndMax
+    /// Probability that a feature is zeroed in training.
+    public var dropout = 0.5
+    /// What takes the features' place, to find out what a gain is due to: ``LatentFeatureControl``.
+    public var control = "none"
+    /// Seeds the noise and the controls' draws: runs with the same one share features.
+    public var seed = 0
+
+    /// Every setting at its default.
+    public init() {}
+
+    /// The settings one by one: what they mean and their bounds.
+    public static let fields: [Setting<Self>] = [
+        Setting("block", \.block, "the U-Net's block whose maps are taken: down0 …, mid, up0 …", .block),
+        Setting("times", \.times, "time steps at which the image is noised; one U-Net pass each", .times),
+        Setting("pooling", \.pooling, "how a block's maps become numbers"),
+        Setting("dropout", \.dropout, "share of the features that a step leaves out", .within(0..<1)),
+        Setting("control", \.control, "what takes the features' place, as a control", .control),
+        Setting("seed", \.seed, "seeds the noise; runs with the same one share features", .seed),
+    ]
+}
+
+extension Limit where Value == String {
+    fileprivate static var block: Limit {
+        Limit(text: "down0, mid, up0 …") {
+            UNetBlock($0) == nil ? "'\($0)' is no block; write down0, down1 …, mid, up0, up1 …" : nil
+        }
+    }
+
+    fileprivate static var control: Limit {
+        Limit(text: "none, \(LatentFeatureControl.forms)") {
+            LatentFeatureControl($0) == nil ? "'\($0)' is none of none, \(LatentFeatureControl.forms)" : nil
+        }
+    }
+}
+
+extension Limit where Value == [Int] {
+    fileprivate static var times: Limit {
+        Limit(text: "1…1000 or what the model's schedule has") { times in
+            if times.isEmpty { return "no time step; write for instance [50, 200, 450]" }
+            if Set(times).count < times.count { return "a time step is there twice" }
+            return times.first { $0 < 0 }.map { "\($0) is below 0" }
+        }
+    }
+}

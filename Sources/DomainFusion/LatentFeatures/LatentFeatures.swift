@@ -1,0 +1,95 @@
+import Backbones
+import Diffusion
+import DomainGeneralization
+import Foundation
+import Foundations
+import Pixels
+import Torch
+
+/// What a frozen latent diffusion model sees in an image: pooled activations of one block of its U-Net, of the image noised to
+/// several time steps, under the empty prompt.
+///
+/// A classifier takes them beside its own features (`features: {ldm: …}`): head([f_θ(x), dropout(u(x))]). They are worked out once
+/// an image and kept in the store, so that no step of a training asks the model; a prediction takes one pass of the autoencoder
+/// and one of the U-Net up to the block for each time step. Features of this kind: DIFT (arXiv 2306.03881); joined to a
+/// backbone's for domain generalization: GUIDE (arXiv 2503.06698).
+public final class LatentFeatures: FrozenFeatures {
+    /// How the classifier takes them.
+    public let options: FrozenFeatureOptions
+    /// Whose features an image gets: another's, as a control.
+    public let assignment: FeatureAssignment
+    private let network: any FeatureNetwork
+    private let pooling: LatentFeatureSettings.Pooling
+    private let store: ContentStore
+    private let ledger: RunLedger?
+
+    /// The features of a model, or what takes their place as a control.
+    /// - Parameter ledger: counts what they take; nil counts nothing.
+    /// - Throws: `UserError` for a block or a time that the model does not have, or a backbone that is not installed.
+    public init(
+        _ settings: LatentFeatureSettings, model: LatentDiffusionModel, store: ContentStore, ledger: RunLedger? = nil
+    ) throws {
+        self.store = store
+        self.ledger = ledger
+        let fingerprint = try model.fingerprint()
+        let control = LatentFeatureControl(settings.control) ?? .none
+        assignment = control == .shuffled ? .shuffled(seed: settings.seed) : .own
+        let width: Int
+        switch control {
+        case .none, .shuffled, .randomUNet:
+            guard let block = UNetBlock(settings.block) else {
+                throw UserError("block: '\(settings.block)' is no block; write down0, mid, up0 …")
+            }
+            let unet = try UNetFeatures(
+                model, fingerprint: fingerprint, block: block, times: settings.times, seed: settings.seed,
+                isRandom: control == .randomUNet)
+            network = unet
+            pooling = settings.pooling
+            width = settings.times.count * unet.channels * (pooling == .meanAndMax ? 2 : 1)
+        case .vaeLatent:
+            let vae = VAEFeatures(model, fingerprint: fingerprint)
+            (network, pooling, width) = (vae, .mean, vae.width)
+        case .backbone(let name):
+            let backbone = try BackboneFeatures(name, device: model.device)
+            (network, pooling, width) = (backbone, .mean, backbone.width)
+        }
+        options = FrozenFeatureOptions(width: width, dropout: settings.dropout)
+    }
+
+    /// Features of images: at each time step the means of all channels, then their largest values.
+    /// - Throws: `UserError` for features that are not finite; what the store throws; `Interruption` between two images.
+    public func features(of images: [RGBImage]) throws -> Tensor {
+        .stacked(
+            try images.map { image in
+                try Interruption.poll()
+                return try features(of: image)
+            })
+    }
+
+    private func features(of image: RGBImage) throws -> Tensor {
+        let hash = SHA256Sum.of(image)
+        let key = StoreKey(.features, network.identity.merging(["image": .string(hash)]) { $1 })
+        let state = try store.tensors(for: key) {
+            try counting { ledger in
+                try ledger.time("features") { try network.features(image, hash: hash, ledger: &$0) }
+            }
+        }
+        let parts =
+            switch pooling {
+            case .mean: [state["mean"]]
+            case .max: [state["max"]]
+            case .meanAndMax: [state["mean"], state["max"]]
+            }
+        let row = Tensor.concatenated(parts.compactMap { $0 }, dimension: 1).flattened(from: 0)
+        guard row.count == options.width, row.isFinite().all().item() == 1 else {
+            throw UserError("the diffusion model's features of an image are not finite; take another block, or float32")
+        }
+        return row
+    }
+
+    private func counting<Result>(_ work: (inout Ledger) throws -> Result) rethrows -> Result {
+        if let ledger { return try ledger.counting(work) }
+        var own = Ledger()
+        return try work(&own)
+    }
+}

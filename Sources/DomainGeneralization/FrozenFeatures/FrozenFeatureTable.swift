@@ -1,0 +1,71 @@
+import Backbones
+import Foundations
+import Pixels
+import Torch
+
+/// The frozen features of a data set's items: made before training or evaluation, looked up in it.
+public final class FrozenFeatureTable {
+    /// What makes features.
+    public let source: any FrozenFeatures
+    private let device: Device
+    /// [items, width].
+    private let table: Tensor
+    /// The row of each item.
+    private let rows: [Int]
+
+    /// Works out the features of all items.
+    /// - Parameters:
+    ///   - device: where they are needed.
+    ///   - progress: called with the items done, of all; what it throws ends the work.
+    /// - Throws: an error for an image that cannot be read; what the source throws.
+    public init(
+        _ source: any FrozenFeatures, dataset: ImageFolder, images: ImageCache, device: Device,
+        progress: (Int, Int) throws -> Void = { _, _ in }
+    ) throws {
+        self.source = source
+        self.device = device
+        var parts: [Tensor] = []
+        let items = dataset.items
+        for start in stride(from: 0, to: items.count, by: Self.itemsAtOnce) {
+            let part = items[start..<min(start + Self.itemsAtOnce, items.count)]
+            parts.append(try source.features(of: part.map { try images.image($0) }))
+            try progress(start + part.count, items.count)
+        }
+        table = Tensor.concatenated(parts)
+        rows = Self.rows(dataset, source.assignment)
+    }
+
+    private static let itemsAtOnce = 64
+
+    private static func rows(_ dataset: ImageFolder, _ assignment: FeatureAssignment) -> [Int] {
+        var result = Array(dataset.items.indices)
+        guard case .shuffled(let seed) = assignment else { return result }
+        for environment in dataset.environments.indices {
+            let own = result.indices.filter { dataset.items[$0].environment == environment }
+            var generator = SeededGenerator(seed: UInt64(bitPattern: Int64(seed)), domain: environment, step: 0)
+            // A permutation in one cycle: nobody keeps its own.
+            let order = generator.permutation(own.count)
+            for (place, next) in zip(order, order.dropFirst() + order.prefix(1)) { result[own[place]] = own[next] }
+        }
+        return result
+    }
+
+    /// The features of items, [n, width], not standardised.
+    public func features(of items: [Int]) -> Tensor {
+        table.indexSelect(0, Tensor(items.map { rows[$0] })).to(device: device)
+    }
+
+    /// Mean and standard deviation of each feature over items, [width] each; a feature that does not vary has deviation 1.
+    func statistics(of items: [Int]) -> (mean: Tensor, deviation: Tensor) {
+        noGrad {
+            let own = table.indexSelect(0, Tensor(items))
+            let deviation = own.variance([0]).sqrt()
+            return (own.mean([0]), deviation + deviation.equal(0).to(dtype: .float32))
+        }
+    }
+
+    /// The minibatch with its images' features.
+    func joining(_ minibatch: Minibatch) -> Minibatch {
+        minibatch.with(frozenFeatures: features(of: minibatch.items))
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import Foundations
+import Pixels
+import TestSupport
+import Testing
+import Torch
+
+@testable import Backbones
+@testable import DomainGeneralization
+
+/// Features of a frozen network beside the classifier's own.
+struct FrozenFeatureTests {
+    /// Mean colours, red first, then a number that is the same for every image.
+    private final class Colours: FrozenFeatures {
+        let options = FrozenFeatureOptions(width: 4, dropout: 0.3)
+        let assignment: FeatureAssignment
+
+        init(_ assignment: FeatureAssignment = .own) { self.assignment = assignment }
+
+        func features(of images: [RGBImage]) throws -> Tensor {
+            let rows = images.map { image -> [Float] in
+                let sums = (0..<3).map { channel in
+                    stride(from: channel, to: image.pixels.count, by: 3).reduce(0) { $0 + Float(image.pixels[$1]) }
+                }
+                return sums + [7]
+            }
+            return Tensor(rows.flatMap { $0 }, shape: [images.count, 4])
+        }
+    }
+
+    private func relativeError(_ a: Tensor, _ b: Tensor) -> Double { ((a - b).norm() / b.norm()).item() }
+
+    private let fixture: AlgorithmFixture
+    private let context: AlgorithmContext
+
+    init() throws {
+        fixture = try AlgorithmFixture(isReference: false)
+        var context = fixture.context
+        context.frozenFeatures = try FrozenFeatureTable(
+            Colours(), dataset: context.dataset, images: context.images, device: .cpu)
+        self.context = context
+    }
+
+    /// logits = W·[f, (u − mean)/deviation] + b, by the statistics of the training items.
+    @Test func theHeadTakesStandardisedFeatures() throws {
+        let classifier = try context.makeClassifier()
+        #expect(classifier.featureCount == 9 && classifier.head.weight.shape == [3, 9])
+        let table = try #require(context.frozenFeatures)
+        let rows = table.features(of: context.trainingItems)
+        let images = AlgorithmFixture.minibatches(step: 0)[0].images
+        let own = table.features(of: Array(0..<6))
+        let (logits, alone) = classifier.evaluating {
+            (classifier(ClassifierInput(images, frozenFeatures: own)), classifier(images))
+        }
+        let expected = classifier.evaluating {
+            let deviation = rows.variance([0]).sqrt() + Tensor([0, 0, 0, 1] as [Float])
+            let standard = (own - rows.mean([0])) / deviation
+            let features = Tensor.concatenated([classifier.backbone.features(images) { $1 }, standard], dimension: 1)
+            return features.matmul(classifier.head.weight.transposed(0, 1)) + (classifier.head.bias ?? .zeros([3]))
+        }
+        #expect(relativeError(logits, expected) < 1e-5)
+        // Without features an image has the mean of all.
+        let means = rows.mean([0], keepDimensions: true).expanded([6, 4])
+        let average = classifier.evaluating { classifier(ClassifierInput(images, frozenFeatures: means)) }
+        #expect(relativeError(alone, average) < 1e-5)
+        // The statistics are saved with the parameters.
+        #expect(classifier.store.state.names.filter { $0.hasPrefix("frozen_features.") }.count == 2)
+    }
+
+    /// Every algorithm gives its classifier the features: the weights over them move.
+    @Test(arguments: AlgorithmRegistry.standard.algorithms.map(\.name))
+    func everyAlgorithmTrainsOnThem(_ name: String) throws {
+        let description = try AlgorithmRegistry.standard.algorithm(named: name)
+        let settings = AlgorithmResumeTests.settings[name] ?? .object([:])
+        let algorithm = try description.make(settings, context: context)
+        let key = algorithm.classifier.description.headKey + ".weight"
+        func weights() throws -> Tensor { try #require(algorithm.classifier.store[key]).detached().cloned() }
+        let before = try weights()
+        _ = try Trainer(algorithm, context: context).train(0..<5) { _, metrics in
+            #expect(metrics.allSatisfy { $0.value.isFinite })
+        }
+        let moved = (try weights() - before).abs().max([0]).scalars(Float.self)
+        // MTL's head takes features and mean features.
+        #expect(moved.count == (name == "MTL" ? 18 : 9))
+        #expect(moved[5..<8].allSatisfy { $0 > 1e-6 }, "\(moved)")
+    }
+
+    @Test func shufflingKeepsDomainsAndNobodysOwn() throws {
+        let items = Array(context.dataset.items.indices)
+        func table(_ assignment: FeatureAssignment) throws -> [[Float]] {
+            let made = try FrozenFeatureTable(
+                Colours(assignment), dataset: context.dataset, images: context.images, device: .cpu)
+            return items.map { made.features(of: [$0]).scalars(Float.self) }
+        }
+        let (own, shuffled) = (try table(.own), try table(.shuffled(seed: 3)))
+        for environment in context.dataset.environments.indices {
+            let members = items.filter { context.dataset.items[$0].environment == environment }
+            #expect(Set(members.map { own[$0] }) == Set(members.map { shuffled[$0] }))
+        }
+        #expect(items.allSatisfy { own[$0] != shuffled[$0] })
+        #expect(try table(.shuffled(seed: 3)) == shuffled)
+        #expect(try table(.shuffled(seed: 4)) != shuffled)
+    }
+
+    @Test func inputsStayTogether() {
+        func input(_ value: Double) -> ClassifierInput {
+            ClassifierInput(.full([2, 3, 4, 4], value), frozenFeatures: .full([2, 5], 10 * value))
+        }
+        let mixed = input(1).mixed(with: input(2), weight: 0.25)
+        #expect(mixed.images.mean().item() == 1.75 && mixed.frozenFeatures?.mean().item() == 17.5)
+        let both = ClassifierInput.concatenated([input(1), input(2)])
+        #expect(both.count == 4 && both.rows(2..<4).frozenFeatures?.mean().item() == 20)
+        #expect(both.with(images: .zeros([4, 3, 4, 4])).frozenFeatures?.shape == [4, 5])
+    }
+}
