@@ -23,8 +23,8 @@ struct DomainFusionCommand: AsyncParsableCommand {
         version: toolkitVersion,
         subcommands: [
             TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self, EvalCommand.self,
-            PredictCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self, AugmentCommand.self,
-            StoreCommand.self, DemoCommand.self, InfoCommand.self,
+            PredictCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self, FeaturesCommand.self,
+            AugmentCommand.self, StoreCommand.self, DemoCommand.self, InfoCommand.self,
         ])
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.

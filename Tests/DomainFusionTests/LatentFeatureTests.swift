@@ -102,4 +102,44 @@ struct LatentFeatureTests {
             #expect(throws: UserError.self) { try features(folder) { $0.control = "backbone:resnet101" } }
         }
     }
+
+    /// The coefficients where the gradient of ‖Xw + ȳ − y‖² + λ‖w‖² is zero.
+    @Test func theProbeIsRidgeRegression() throws {
+        let generator = Generator(seed: 3)
+        let labels = (0..<40).map { $0 % 3 }
+        let centres = Tensor.randn([3, 6], generator: generator)
+        let features =
+            centres.indexSelect(0, Tensor(labels)) * 2 + Tensor.randn([40, 6], generator: generator) * 0.3 + 5
+        let constant = Tensor.concatenated([features, .full([40, 1], 2)], dimension: 1)
+        let probe = RidgeProbe(constant, labels: labels, classes: 3, penalty: 4)
+        let spread = constant.variance([0]).sqrt()
+        let x = ((constant - constant.mean([0])) / (spread + spread.equal(0).to(dtype: .float32))).to(dtype: .float64)
+        let y = Tensor(labels).oneHot(3).to(dtype: .float64)
+        let residual = x.matmul(probe.weights) + y.mean([0]) - y
+        let gradient = x.transposed(0, 1).matmul(residual) + 4 * probe.weights
+        #expect(gradient.abs().max().item() < 1e-9)
+        #expect(probe.accuracy(constant, labels: labels) == 1)
+        #expect(probe.accuracy(constant, labels: labels.map { ($0 + 1) % 3 }) == 0)
+    }
+
+    /// Each domain is left out in turn; what separates the classes in all domains is found, what does so in one is not.
+    @Test func theReportTellsWhatHoldsInAllDomains() throws {
+        let generator = Generator(seed: 1)
+        let (labels, environments) = ((0..<120).map { $0 % 2 }, (0..<120).map { $0 / 40 })
+        let noise = Tensor.randn([120, 4], generator: generator) * 0.5
+        let same = labels.map { Float($0) * 2 - 1 }
+        // Its sign differs from domain to domain.
+        let flipped = zip(same, environments).map { $1 == 1 ? -$0 : $0 }
+        let report = try FeatureReport(
+            domains: ["a", "b", "c"], labels: labels, environments: environments, classes: 2, blocks: ["all", "some"],
+            times: [50, 450],
+            features: { block, _ in noise + Tensor(block == "all" ? same : flipped, shape: [120, 1]) }, poll: {})
+        #expect(
+            report.rows.map(\.block) == ["all", "all", "some", "some"] && report.rows.map(\.time) == [50, 450, 50, 450])
+        #expect(report.best?.block == "all" && report.images == 120)
+        #expect(report.rows[0].meanOutside > 0.95 && report.rows[0].inside > 0.95)
+        #expect(report.rows[2].outside[1] < 0.2, "\(report.rows[2])")
+        #expect(report.chart(title: "t").series.map(\.name) == ["all", "some"])
+        #expect(try JSONValue(encoding: report).decoded(as: FeatureReport.self) == report)
+    }
 }

@@ -34,6 +34,7 @@ private enum Op {
     static let logSoftmax = Operator("aten::log_softmax", "int")
     static let softplus = Operator("aten::softplus")
     static let matmul = Operator("aten::matmul")
+    static let solve = Operator("aten::linalg_solve")
     static let minimum = Operator("aten::minimum")
     static let maximum = Operator("aten::maximum")
     static let eq = Operator("aten::eq", "Tensor")
@@ -153,6 +154,10 @@ extension Tensor {
     public func logSoftmax(_ dimension: Int) -> Tensor { Op.logSoftmax(.tensor(self), .int(dimension)) }
     /// Matrix product of the last two dimensions; those before are broadcast: [8, 2, 3].matmul([3, 4]) → [8, 2, 4].
     public func matmul(_ other: Tensor) -> Tensor { Op.matmul(.tensor(self), .tensor(other)) }
+
+    /// The X of `self · X = right`, for an invertible square matrix: [3, 3].solving([3, 2]) → [3, 2]. A failure of libtorch
+    /// where there is no inverse.
+    public func solving(_ right: Tensor) -> Tensor { Op.solve(.tensor(self), .tensor(right), .bool(true)) }
     /// self + weight · (end − self), element by element; shapes are broadcast: [2, 3] with a weight [1] → [2, 3].
     public func lerp(to end: Tensor, weight: Tensor) -> Tensor { Op.lerp(.tensor(self), .tensor(end), .tensor(weight)) }
 
