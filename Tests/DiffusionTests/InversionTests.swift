@@ -53,7 +53,7 @@ struct InversionTests {
     /// guidance.
     @Test(arguments: DiffusionReference.kinds) func errorFallsWithTheSteps(kind: String) throws {
         let model = try LatentDiffusionModel(path: fixture(kind))
-        let latents = try model.latents(of: Self.images).ordinaryCopy()
+        let latents = try model.latents(of: Self.images)
         func error(_ steps: Int, guidance: Double = 1) throws -> Double {
             let noise = try model.invert(
                 latents: latents, prompts: Self.sources, steps: steps, firstSteps: steps / 2, guidanceScale: guidance,
@@ -89,6 +89,8 @@ struct InversionTests {
         #expect(throws: UserError("1 prompts for images of shape [2, 3, 16, 16]: give one for each")) {
             try model.invert(Self.images, prompts: ["art"], steps: 2)
         }
+        #expect(throws: UserError.self) { try model.latents(of: .zeros([0, 3, 16, 16])) }
+        #expect(throws: UserError.self) { try model.invert(.zeros([0, 3, 16, 16]), prompts: [], steps: 2) }
         #expect(throws: UserError("guidance nan is no number")) {
             try model.invert(Self.images, prompts: Self.sources, steps: 2, guidanceScale: .nan)
         }

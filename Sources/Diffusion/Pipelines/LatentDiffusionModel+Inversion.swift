@@ -24,14 +24,9 @@ extension LatentDiffusionModel {
         guard images.rank == 4, images.size(0) == prompts.count else {
             throw UserError("\(prompts.count) prompts for images of shape \(images.shape): give one for each")
         }
-        let factor = vae.downsampling
-        let positions = images.size(2) / factor * (images.size(3) / factor)
-        let latents = try inBatches(of: prompts.count, positions: positions) { batch in
-            try withTorchErrors { try self.latents(of: images[batch]).ordinaryCopy() }
-        }
         return try invert(
-            latents: latents, prompts: prompts, steps: steps, firstSteps: firstSteps, guidanceScale: guidanceScale,
-            negativePrompt: negativePrompt, onStep: onStep)
+            latents: latents(of: images), prompts: prompts, steps: steps, firstSteps: firstSteps,
+            guidanceScale: guidanceScale, negativePrompt: negativePrompt, onStep: onStep)
     }
 
     /// As ``invert(_:prompts:steps:firstSteps:guidanceScale:negativePrompt:onStep:)``, of latents [N, C, h, w].
