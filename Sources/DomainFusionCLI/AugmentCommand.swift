@@ -33,6 +33,12 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Candidates of each image.")
     var candidates = AugmentationSettings().candidates
 
+    @Option(
+        help: """
+            How candidates are made: img2img, or inversion (to noise and back by DDIM; at most one candidate a prompt).
+            """)
+    var generator = AugmentationSettings().generator
+
     @Option(help: "Share of the noise that a candidate starts from: 0 leaves the image, 1 forgets it.")
     var strength = AugmentationSettings().strength
 
@@ -84,6 +90,7 @@ struct AugmentCommand: AsyncParsableCommand {
         Machine.threads = threading.count
         var settings = AugmentationSettings()
         settings.candidates = candidates
+        settings.generator = generator
         settings.strength = strength
         settings.guidanceScale = guidance
         settings.steps = steps
@@ -128,5 +135,6 @@ struct AugmentCommand: AsyncParsableCommand {
     }
 }
 
+extension AugmentationSettings.Generator: ExpressibleByArgument {}
 extension AugmentationSettings.Composition: ExpressibleByArgument {}
 extension AugmentationSettings.ContentPool: ExpressibleByArgument {}

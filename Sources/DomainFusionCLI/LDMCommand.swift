@@ -13,8 +13,8 @@ struct LDMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ldm", abstract: "Download, train or fine-tune a latent diffusion model, or make images with one.",
         subcommands: [
-            LDMDownload.self, LDMTrain.self, LDMFinetune.self, LDMMerge.self, LDMSample.self, LDMEvaluate.self,
-            LDMSheet.self, LDMPlot.self,
+            LDMDownload.self, LDMTrain.self, LDMFinetune.self, LDMMerge.self, LDMSample.self, LDMInvert.self,
+            LDMEdit.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self,
         ])
 }
 

@@ -140,13 +140,7 @@ struct LDMSample: AsyncParsableCommand {
         let adapters = try lora.read()
         let ldm = try model.load(device: placement.found())
         for (file, scale) in adapters { try ldm.merge(file, scale: scale) }
-        for text in prompt + (ldm.isGuided(settings) ? [negativePrompt] : []) {
-            if let cut = ldm.tokenizer.encoding(of: text).cutOff {
-                printError(
-                    "warning: the prompt is longer than \(ldm.tokenizer.contextLength) tokens; this end of it is cut "
-                        + "off: \"\(cut)\"")
-            }
-        }
+        ldm.warnOfCutOffs(prompt + (ldm.isGuided(settings) ? [negativePrompt] : []))
         let prompts = prompt.flatMap { [String](repeating: $0, count: count) }
         let seeds = prompts.indices.map { seed &+ UInt64($0 % count) }
         let generators = seeds.map { Generator(seed: $0) }
@@ -157,7 +151,7 @@ struct LDMSample: AsyncParsableCommand {
         var walked: Int?
         if let source {
             let size = ldm.imageSize
-            let images = Self.square(source, size).tensor().expanded([prompts.count, -1, -1, -1])
+            let images = source.square(size).tensor().expanded([prompts.count, -1, -1, -1])
             (start, noise) = try ldm.noised(images, settings: settings, generators: generators, noise: given)
             walked = try settings.imageToImageSteps()
         } else {
@@ -201,13 +195,6 @@ struct LDMSample: AsyncParsableCommand {
             throw UserError("\(path): the noise in it holds infinite values or NaN; write it again (--save-latents)")
         }
         return tensor
-    }
-
-    /// The largest square in the middle, resized.
-    private static func square(_ image: RGBImage, _ size: Int) -> RGBImage {
-        let side = min(image.width, image.height)
-        let box = CropBox(x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
-        return image.resizedCrop(box, width: size, height: size)
     }
 
     private var previewPath: String { String(output.dropLast(4)) + ".preview.png" }

@@ -93,8 +93,7 @@ public struct ReconstructionQuality {
                 let x = images[start..<min(start + 64, images.size(0))].to(dtype: .float32) / 255
                 let input = (x * 2 - 1).to(device: vae.store.device).contiguous(.channelsLast)
                 let y = ((vae.decode(vae.encode(input)) + 1) / 2).clamp(min: 0, max: 1).to(device: .cpu)
-                let error = (x - y).squared().mean([1, 2, 3]).clamp(min: 1e-10)
-                decibels += (error.log() * (-10 / 2.302585092994046)).sum().item()
+                decibels += peakSignalToNoiseRatio(x, y).sum().item()
                 colour += (opponentColours(x) - opponentColours(y)).abs().mean([1, 2, 3]).sum().item()
             }
         }

@@ -31,6 +31,27 @@ struct AugmentCommandTests {
         #expect(program.contents("out.png") == before)
     }
 
+    /// Candidates by inversion draw no noise: with another seed they are those in the store.
+    @Test func invertsWhereItIsAsked() throws {
+        func made(_ options: String...) throws -> String {
+            let result = try program.run(
+                [
+                    "augment", "one.png", "two.png", "--label", "lion", "--ldm", model, "--steps", "2", "--strength",
+                    "0.5",
+                ]
+                    + ["--prompt", "{a class}", "--prompt", "the art of {a class}", "--candidates", "2"] + options
+                    + ["--output", "out.png"])
+            #expect(result.status == 0, "\(result.errors)")
+            return result.output.split(separator: ",").first.map(String.init) ?? ""
+        }
+        #expect(try made("--generator", "inversion") == "out.png: 4 of 4 candidates made")
+        #expect(try made("--generator", "inversion", "--seed", "3") == "out.png: 0 of 4 candidates made")
+        #expect(try made() == "out.png: 4 of 4 candidates made")
+        let equal = try augment(["one.png"], "--candidates", "2", "--generator", "inversion")
+        #expect(equal.isPlainError && equal.errors.contains("augment.candidates: must be at most 1"), "\(equal.errors)")
+        #expect(try augment(["one.png"], "--generator", "diffusion").isPlainError)
+    }
+
     @Test func mistakesAreOneLine() throws {
         try program.write("no image", to: "text.png")
         #expect(try augment(["text.png"]).isPlainError)

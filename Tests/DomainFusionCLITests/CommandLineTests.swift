@@ -88,6 +88,7 @@ struct CommandLineTests {
         let augmentation = try #require(fusion["augmentation"])
         #expect(augmentation["candidates"] == .int(augment.candidates) && augmentation["steps"] == .int(augment.steps))
         #expect(augmentation["strength"] == .double(augment.strength))
+        #expect(augmentation["generator"] == .string(augment.generator.rawValue))
         #expect(augmentation["composition"] == .string(augment.composition.rawValue))
         #expect(augmentation["contentPool"] == .string(augment.contentPool.rawValue))
         #expect(augment.contentPool == .candidatesAndSource && augment.composition == .latent)

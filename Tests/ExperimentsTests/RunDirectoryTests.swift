@@ -1,5 +1,6 @@
 import DomainGeneralization
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 
@@ -38,6 +39,32 @@ struct RunDirectoryTests {
                 "other settings (algorithm.name \"ERM\" there, \"FourierMix\" now; learningRate 0.0003 there, 1 now)")
         }
         _ = try open(other, restart: true)
+    }
+
+    /// A run that began before there was a setting goes on with the setting's default, and with no other value.
+    @Test func laterSettingsAreAtTheirDefaults() throws {
+        var configuration = configuration
+        configuration.algorithm.name = "DomainFusion"
+        configuration.images = ["ola": [:]]
+        configuration = try configuration.resolved(.all)
+        func without(_ settings: JSONValue?) throws -> JSONValue {
+            var members = try #require(settings?.object)
+            #expect(members.removeValue(forKey: "generator") == "img2img")
+            return .object(members)
+        }
+        var old = configuration
+        old.images = ["ola": try without(configuration.images?["ola"])]
+        var hyperparameters = try #require(old.algorithm.hyperparameters.object)
+        hyperparameters["augmentation"] = try without(hyperparameters["augmentation"])
+        old.algorithm.hyperparameters = .object(hyperparameters)
+        _ = try open(old)
+        try FileManager.default.createDirectory(
+            atPath: "\(temporary.path)/run/checkpoint/step-2", withIntermediateDirectories: true)
+        _ = try open(configuration)
+        configuration.images = ["ola": (configuration.images?["ola"] ?? [:]).overlaid(by: ["generator": "inversion"])]
+        #expect { try open(configuration) } throws: { error in
+            "\(error)".contains("other settings (images.ola.generator \"img2img\" there, \"inversion\" now)")
+        }
     }
 
     /// Runs of the time when TensorFlow's EfficientNet-Lite had the name of timm's are still of TensorFlow's.

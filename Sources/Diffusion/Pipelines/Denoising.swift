@@ -180,6 +180,16 @@ extension LatentDiffusionModel {
                 "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
                     + "\(prompts.count) images: give one for each")
         }
+        return denoising(
+            latents, prompts: prompts, along: scheduler, settings: settings,
+            range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators)
+    }
+
+    /// A walk along a scheduler, of which a part may be taken; of the settings only guidance counts.
+    func denoising(
+        _ latents: Tensor, prompts: [String], along scheduler: any Scheduler, settings: GenerationSettings,
+        range: Range<Int>, generators: [Generator] = []
+    ) -> Denoising {
         let count = prompts.count
         let states = embed(prompts + (isGuided(settings) ? [settings.negativePrompt] : []))
         let guidance =
@@ -189,8 +199,8 @@ extension LatentDiffusionModel {
                 rescale: settings.guidanceRescale) : nil
         return Denoising(
             unet, latents.to(device: device), scheduler: scheduler, context: states[0..<count], guidance: guidance,
-            guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale,
-            range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators)
+            guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale, range: range,
+            generators: generators)
     }
 
     /// The sampler that the settings name, made of the model's settings.

@@ -38,6 +38,14 @@ public struct GenerationSettings: Codable, Sendable, Equatable {
         self.eta = eta
     }
 
+    /// These settings with DDIM that draws no noise: the walk that leads back from where
+    /// ``LatentDiffusionModel/invert(_:prompts:steps:firstSteps:guidanceScale:negativePrompt:onStep:)`` ends.
+    public var withDDIM: Self {
+        var settings = self
+        (settings.scheduler, settings.eta) = (DDIMScheduler.className, 0)
+        return settings
+    }
+
     /// The steps that image to image walks, as diffusers counts them: `min(int(steps · strength), steps)`.
     /// - Throws: `UserError` for a strength out of range, steps out of range, or a strength that leaves no step.
     public func imageToImageSteps() throws -> Int {

@@ -17,11 +17,23 @@ extension LatentDiffusionModel {
         }
     }
 
+    /// The latents that stand for images: the mean of the VAE's posterior.
+    /// - Parameter images: [N, 3, H, W] in [0, 1], with H and W multiples of the VAE's downsampling.
+    /// - Returns: [N, C, h, w], float32 on the model's device.
+    /// - Throws: `UserError` for images of a shape that the VAE does not take, `TorchError` for a lack of memory.
+    public func latents(of images: Tensor) throws -> Tensor {
+        guard images.rank == 4, images.size(0) > 0 else { return try latents(of: images, noise: nil) }
+        let positions = images.size(2) / vae.downsampling * (images.size(3) / vae.downsampling)
+        return try inBatches(of: images.size(0), positions: positions) { batch in
+            try withTorchErrors { try latents(of: images[batch], noise: nil).ordinaryCopy() }
+        }
+    }
+
     /// Latents of images in [0, 1], on the model's device; the images' sizes are checked.
-    /// - Parameter noise: standard normal noise to draw from the VAE's posterior with, called if it has one; its mean by
-    ///   default.
+    /// - Parameter noise: standard normal noise to draw from the VAE's posterior with, called if it has one; nil for its
+    ///   mean.
     /// - Throws: `UserError` for images of a shape that the VAE does not take.
-    func latents(of images: Tensor, noise: (() -> Tensor)? = nil) throws -> Tensor {
+    func latents(of images: Tensor, noise: (() -> Tensor)?) throws -> Tensor {
         let factor = vae.downsampling
         guard images.rank == 4, images.size(0) > 0, images.size(1) == vae.imageChannels,
             images.size(2) % factor == 0, images.size(3) % factor == 0, images.size(2) > 0, images.size(3) > 0

@@ -12,6 +12,16 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case raw
     }
 
+    /// How the diffusion model makes candidates of an image.
+    public enum Generator: String, SettingChoice {
+        /// Noise is mixed in and taken out again: ``ImageToImageGenerator``.
+        case imageToImage = "img2img"
+        /// The image is walked towards noise by DDIM, and back: ``InversionGenerator``. It draws no noise, so that candidates
+        /// differ by their prompts alone: rounds that start from the raw image repeat where all prompts have their turn in
+        /// each.
+        case inversion
+    }
+
     /// How style and content are put together.
     public enum Composition: String, SettingChoice {
         /// Amplitude and phase of the spectrum: ``FourierSpace``.
@@ -40,6 +50,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var everyEpochs = 5.0
     /// N, the images that the diffusion model makes of each image in a round.
     public var candidates = 4
+    /// How the diffusion model makes candidates of an image.
+    public var generator = Generator.imageToImage
     /// Share of the noise that a candidate starts from.
     public var strength = 0.6
     /// Weight of the prompt in the candidates' generation (classifier-free guidance); 1 is none.
@@ -84,6 +96,9 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting("everyEpochs", \.everyEpochs, "epochs between two rounds", .within(1e-6...1e9)),
         Setting("candidates", \.candidates, "images that the LDM makes of each image in a round", .within(1...1000)),
         Setting(
+            "generator", \.generator,
+            "how candidates are made: img2img mixes noise in, inversion walks to noise and back by DDIM, once a prompt"),
+        Setting(
             "strength", \.strength, "share of the noise that a candidate starts from", .above(0, atMost: 1)),
         Setting("guidanceScale", \.guidanceScale, "classifier-free guidance; 1 is none", .atLeast(1)),
         Setting(
@@ -111,6 +126,13 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public static let rules: [SettingRule<Self>] = [
         SettingRule("steps") {
             Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"
+        },
+        SettingRule("candidates") {
+            // Prompts that name a style become one for each source domain, which is not known here.
+            guard $0.generator == .inversion, !$0.prompts.contains(where: Caption.namesStyle) else { return nil }
+            let prompts = Set($0.prompts).count
+            guard $0.candidates > prompts else { return nil }
+            return "must be at most \(prompts), as many as there are prompts: inversion makes one image for each"
         },
         SettingRule("judgeThreshold") {
             $0.judge.isEmpty || $0.judgeThreshold > 0 ? nil : "must be above 0, since there is a judge (\($0.judge))"

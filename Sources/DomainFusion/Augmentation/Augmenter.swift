@@ -106,8 +106,8 @@ public struct Augmenter {
                     .candidate,
                     [
                         "image": .string(hash), "prompt": .string(asked.0),
-                        "seed": .int(Int(truncatingIfNeeded: asked.1)), "generator": .string(generator.fingerprint),
-                        "batch": .int(batchSize),
+                        "seed": .int(generator.drawsNoise ? Int(truncatingIfNeeded: asked.1) : 0),
+                        "generator": .string(generator.fingerprint), "batch": .int(batchSize),
                     ])
                 if let image = store.image(for: key)?.image { return image }
                 missing.append((key, index, number))

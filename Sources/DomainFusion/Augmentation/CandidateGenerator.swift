@@ -20,6 +20,9 @@ public protocol CandidateGenerator {
     /// Images that the autoencoder encodes or decodes for one candidate.
     var vaePassesPerImage: Int { get }
 
+    /// Whether a candidate depends on its seed.
+    var drawsNoise: Bool { get }
+
     /// One variant of each image.
     /// - Parameters:
     ///   - images: [N, 3, size, size] in 0…1, on the CPU.
@@ -27,4 +30,9 @@ public protocol CandidateGenerator {
     ///   - seeds: N seeds of the noise.
     /// - Returns: [N, 3, size, size] in 0…1.
     func generate(_ images: Tensor, prompts: [String], seeds: [UInt64]) throws -> Tensor
+}
+
+extension CandidateGenerator {
+    /// It does: most generators begin with noise.
+    public var drawsNoise: Bool { true }
 }

@@ -40,17 +40,22 @@ public struct ImageToImageGenerator: CandidateGenerator {
 
 extension AugmentationSettings {
     /// What makes candidates with a model, and how style and content are put together.
-    fileprivate func parts(_ model: LatentDiffusionModel) throws -> (ImageToImageGenerator, any StyleContentSpace) {
+    fileprivate func parts(
+        _ model: LatentDiffusionModel
+    ) throws -> (any CandidateGenerator, any StyleContentSpace) {
         let hash = try model.fingerprint()
-        let generator = try ImageToImageGenerator(
-            model, modelHash: hash,
-            settings: GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength))
+        let generation = GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength)
+        let maker: any CandidateGenerator =
+            switch generator {
+            case .imageToImage: try ImageToImageGenerator(model, modelHash: hash, settings: generation)
+            case .inversion: try InversionGenerator(model, modelHash: hash, settings: generation)
+            }
         let space: any StyleContentSpace =
             switch composition {
             case .fourier: FourierSpace(radius: fourierRadius)
             case .latent: LatentAdaINSpace(model.vae, model: hash)
             }
-        return (generator, space)
+        return (maker, space)
     }
 
     /// Makes candidates with a model and composes them as these settings say; without a judge.

@@ -38,9 +38,15 @@ public final class OnlineAugmentation {
         self.settings = settings
         self.sources = sources
         augmenter = settings.augmenter(generator, space: space, store: store, judge: judge?.probabilities)
+        // The generator's own fingerprint says which it is: sets of before there were two stay what they are.
+        var own = try JSONValue(encoding: settings)
+        if case .object(var members) = own {
+            members["generator"] = nil
+            own = .object(members)
+        }
         recipe = SHA256Sum.of(
             JSONValue.object([
-                "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
+                "settings": own, "generator": .string(generator.fingerprint),
                 "space": space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
                 "sources": .array(sources.map { .string($0.name) }),
             ]).text)

@@ -30,8 +30,11 @@ public final class RunDirectory {
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
     /// - Parameter restart: sets an earlier run in the folder aside, which is forgotten with the new one's first checkpoint; until
     ///   then it comes back at the next start.
+    /// - Parameter registry: knows the run's algorithm.
     /// - Throws: `UserError` when the folder cannot be written, is in use, or holds a run with other settings.
-    public init(_ path: String, configuration: RunConfiguration, restart: Bool) throws {
+    public init(
+        _ path: String, configuration: RunConfiguration, restart: Bool, registry: AlgorithmRegistry = .all
+    ) throws {
         self.path = path
         checkpoints = CheckpointFolder("\(path)/checkpoint")
         old = OldRun(folder: path)
@@ -43,7 +46,7 @@ public final class RunDirectory {
         try RunSeal.check("config.yaml", in: path)
         // A run that ended before its first checkpoint has nothing to lose.
         if Files.exists("\(path)/config.yaml"), !checkpoints.steps.isEmpty || isDone {
-            try refuseOtherSettings(configuration)
+            try refuseOtherSettings(configuration, registry)
         } else {
             try write(YAML.text(try JSONValue(encoding: configuration)), to: "config.yaml")
         }
@@ -96,8 +99,10 @@ public final class RunDirectory {
 
     /// A run may be resumed on another device, with another store, with less memory, and when its data set has been moved
     /// (the run checks that the images are the same); everything else changes what it computes.
-    private func refuseOtherSettings(_ configuration: RunConfiguration) throws {
+    private func refuseOtherSettings(_ configuration: RunConfiguration, _ registry: AlgorithmRegistry) throws {
         var old = try self.configuration()
+        // Settings that there were not yet when the run began are at their defaults.
+        old = (try? old.resolved(registry)) ?? old
         old.device = configuration.device
         old.store = configuration.store
         old.data = configuration.data

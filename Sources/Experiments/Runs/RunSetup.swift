@@ -41,9 +41,7 @@ struct RunSetup {
     ) throws {
         let (folder, held) = try given.openedData()
         let algorithm = try registry.algorithm(named: given.algorithm.name)
-        var configuration = try Additions.resolved(given)
-        configuration.algorithm.name = algorithm.name
-        configuration.algorithm.hyperparameters = try algorithm.resolved(given.algorithm.hyperparameters)
+        var configuration = try given.resolved(registry)
         backbone = try Backbones.named(given.backbone.name)
         configuration.backbone.name = backbone.name
         device = try Device(parsing: given.device)

@@ -37,7 +37,8 @@ public final class TrainingRun {
     ) throws {
         Machine.threads = threads
         let setup = try RunSetup(configuration, registry: registry, threads: threads, report: report)
-        let directory = try RunDirectory(folder, configuration: setup.configuration, restart: restart)
+        let directory = try RunDirectory(
+            folder, configuration: setup.configuration, restart: restart, registry: registry)
         self.directory = directory
         self.configuration = setup.configuration
         self.report = report

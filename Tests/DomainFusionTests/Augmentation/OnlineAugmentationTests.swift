@@ -196,6 +196,10 @@ import Torch
             ("share: 1.0 is not above 0 and at most 0.99", { $0.share = 1 }),
             ("guidanceScale: nan is below 1", { $0.guidanceScale = .nan }),
             ("fourierRadius: 1.5 is not in 0…1", { $0.fourierRadius = 1.5 }),
+            (
+                "candidates: must be at most 1, as many as there are prompts: inversion makes one image for each",
+                { $0.generator = .inversion }
+            ),
             ("judgeThreshold: must be above 0, since there is a judge (runs/erm)", { $0.judge = "runs/erm" }),
         ]
         for (message, change) in wrong {

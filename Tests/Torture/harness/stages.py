@@ -170,6 +170,8 @@ def stages(harness):
               dataset, ["store", "x.png"]),
         Stage("ldm merge", ["ldm", "merge", "--ldm", str(tiny), "--lora", str(harness.lora), "--output", "merged"],
               nothing, ["merged"]),
+        Stage("ldm invert", ["ldm", "invert", "set/a/cat/0.png", "set/a/dog/3.png", "--ldm", str(tiny),
+              "--output", "inverted"], dataset, ["inverted"]),
     ]
     if harness.emoji_list is not None:
         every.append(emoji(harness))

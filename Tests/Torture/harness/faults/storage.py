@@ -12,7 +12,7 @@ from ..stages import undisturbed
 from ..trial import FAULTS, Trial, named, slug
 
 STAGES = ["train", "train with SWAD", "train with the diffusion model", "sweep", "ldm train vae", "ldm finetune, LoRA",
-          "data prepare fashion", "augment into the store", "eval --output", "ldm merge"]
+          "data prepare fashion", "augment into the store", "eval --output", "ldm merge", "ldm invert"]
 PAGE = 4096
 NOBODY = 65534
 
@@ -210,7 +210,8 @@ PLACES = {
     "train with the diffusion model", "sweep": "sweep", "sweep/members": "sweep", "work": "ldm train vae",
     "work/log.jsonl": "ldm train vae", "model": "ldm train vae", "model/vae": "ldm train vae",
     "lora": "ldm finetune, LoRA", "lora/training": "ldm finetune, LoRA", "made": "data prepare fashion",
-    "both.safetensors": "eval --output", "x.png": "augment into the store", "merged": "ldm merge", "set": "train",
+    "both.safetensors": "eval --output", "x.png": "augment into the store", "merged": "ldm merge",
+    "inverted": "ldm invert", "set": "train",
     "set/a": "train", "set/a/cat": "train", "set/a/cat/0.png": "train", "set/d": "train",
 }
 
