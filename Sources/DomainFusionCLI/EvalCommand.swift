@@ -60,7 +60,7 @@ struct EvalCommand: AsyncParsableCommand {
             let model = try TrainedModel(
                 run: runs[0], averaged: averaged, device: placement.name, threads: threading.count)
             let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
-            try show(title, model.configuration, given) {
+            try show(title, model.configuration, model.frozenFeatures, given) {
                 try model.scores(on: $0, threads: threading.count, warn: warn)
             }
         } else {
@@ -69,20 +69,29 @@ struct EvalCommand: AsyncParsableCommand {
                 device: placement.name,
                 threads: threading.count, warn: warn)
             if let output { try model.write(safetensors: output) }
-            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration, given) {
+            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration, model.frozenFeatures, given) {
                 try model.scores(on: $0, threads: threading.count, warn: warn)
             }
         }
     }
 
+    /// What the features of the evaluated images took.
+    static func priceLine(_ price: FeaturePrice, images: Int) -> String {
+        guard price.images > 0 else { return "features: all \(images) images' in the store" }
+        let each = String(format: "%.1f", 1000 * price.seconds / Double(price.images))
+        return "features: \(price.images) images asked about, \(each) ms each; "
+            + "\(max(0, images - price.images)) from the store"
+    }
+
     private func warn(_ text: String) { printError("warning: \(text)") }
 
     private func show(
-        _ title: String, _ configuration: RunConfiguration, _ given: ImageFolder?,
+        _ title: String, _ configuration: RunConfiguration, _ features: (any FrozenFeatures)?, _ given: ImageFolder?,
         scores: (ImageFolder) throws -> [Score]
     ) throws {
         let dataset = try given ?? configuration.dataset()
         let scores = try scores(dataset)
+        if let features { printError(Self.priceLine(features.price, images: dataset.items.count)) }
         if json {
             let members = zip(dataset.environments, scores).map { ($0, $1) }
             print(try JSONValue(encoding: Dictionary(uniqueKeysWithValues: members)).text)

@@ -13,6 +13,7 @@ struct FrozenFeatureTests {
     /// Mean colours, red first, then a number that is the same for every image.
     private final class Colours: FrozenFeatures {
         let options = FrozenFeatureOptions(width: 4, dropout: 0.3)
+        let price = FeaturePrice()
         let assignment: FeatureAssignment
 
         init(_ assignment: FeatureAssignment = .own) { self.assignment = assignment }

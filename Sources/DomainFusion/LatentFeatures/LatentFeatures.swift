@@ -18,6 +18,8 @@ public final class LatentFeatures: FrozenFeatures {
     public let options: FrozenFeatureOptions
     /// Whose features an image gets: another's, as a control.
     public let assignment: FeatureAssignment
+    /// What the features took that were worked out here.
+    public private(set) var price = FeaturePrice()
     private let network: any FeatureNetwork
     private let pooling: LatentFeatureSettings.Pooling
     private let store: ContentStore
@@ -70,7 +72,12 @@ public final class LatentFeatures: FrozenFeatures {
         let hash = SHA256Sum.of(image)
         let key = StoreKey(.features, network.identity.merging(["image": .string(hash)]) { $1 })
         let state = try store.tensors(for: key) {
-            try counting { ledger in
+            let start = ContinuousClock.now
+            defer {
+                price.images += 1
+                price.seconds += (ContinuousClock.now - start) / .seconds(1)
+            }
+            return try counting { ledger in
                 try ledger.time("features") { try network.features(image, hash: hash, ledger: &$0) }
             }
         }

@@ -12,6 +12,9 @@ public protocol FrozenFeatures: AnyObject {
     /// Whose features an image gets. By default its own.
     var assignment: FeatureAssignment { get }
 
+    /// What the features took so far that were worked out, not found in a store.
+    var price: FeaturePrice { get }
+
     /// Features of images as they are, not augmented: float32 [n, width], on the CPU.
     /// - Throws: a one-line error of the network or of a store; `Interruption` between two images.
     func features(of images: [RGBImage]) throws -> Tensor
@@ -29,6 +32,17 @@ extension FrozenFeatures {
         guard assignment != .own, images.count > 1 else { return own }
         return .concatenated([own[1..<images.count], own[0..<1]])
     }
+}
+
+/// What frozen features took.
+public struct FeaturePrice: Equatable, Sendable {
+    /// Images whose features were worked out.
+    public var images = 0
+    /// Wall-clock seconds.
+    public var seconds = 0.0
+
+    /// Nothing so far.
+    public init() {}
 }
 
 /// Whose features an image gets.

@@ -149,6 +149,9 @@ public struct RunCombination {
         return (chosen.map { loaded[$0].path }, try mean(chosen.map { states[$0] }, in: model))
     }
 
+    /// What makes the features that the classifiers take beside their own; nil where they take none.
+    public var frozenFeatures: (any FrozenFeatures)? { models[0].frozenFeatures }
+
     /// The settings of the first run.
     public var configuration: RunConfiguration { models[0].configuration }
 

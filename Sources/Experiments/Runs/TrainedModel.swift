@@ -20,7 +20,7 @@ public struct TrainedModel {
     /// Where the network computes.
     public let device: Device
     /// What makes the features that the classifier takes beside its own; nil where it takes none.
-    let frozenFeatures: (any FrozenFeatures)?
+    public let frozenFeatures: (any FrozenFeatures)?
     private let predictor: (ClassifierInput) -> Tensor
 
     /// Loads the checkpoint that training-domain validation chose, or else the newest.
