@@ -50,7 +50,11 @@ struct AugmentCommand: AsyncParsableCommand {
         ))
     var prompts: [String] = []
 
-    @Option(help: "fourier (amplitude and phase) or latent (adaptive instance normalisation).")
+    @Option(
+        help: """
+            fourier (amplitude and phase), latent (adaptive instance normalisation) or candidate (one candidate as it is, \
+            the one of the least similar style).
+            """)
     var composition = AugmentationSettings().composition
 
     @Option(help: "Share of the highest frequency up to which the style's amplitude is taken, for fourier.")
@@ -58,6 +62,13 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @Option(help: "Whose contents can be chosen: candidates or candidates+source.")
     var contentPool = AugmentationSettings().contentPool
+
+    @Option(help: "How contents are compared: own (as the composition has it), phase, edges or latent.")
+    var contentSimilarity = AugmentationSettings().contentSimilarity
+
+    @Option(
+        help: "How alike a candidate's content must be to be chosen; otherwise the image's own is. 0 is no threshold.")
+    var contentThreshold = AugmentationSettings().contentThreshold
 
     @Option(help: "Rounds, one row each.")
     var rounds = 1
@@ -92,6 +103,8 @@ struct AugmentCommand: AsyncParsableCommand {
         settings.composition = composition
         settings.fourierRadius = fourierRadius
         settings.contentPool = contentPool
+        settings.contentSimilarity = contentSimilarity
+        settings.contentThreshold = contentThreshold
         settings.seed = seed
         try settings.validate(path: "augment")
         let decoded = try images.map(ImageFile.decode)
@@ -130,3 +143,4 @@ struct AugmentCommand: AsyncParsableCommand {
 
 extension AugmentationSettings.Composition: ExpressibleByArgument {}
 extension AugmentationSettings.ContentPool: ExpressibleByArgument {}
+extension ContentSimilarity: ExpressibleByArgument {}

@@ -75,6 +75,10 @@ struct AdditionsTests {
         #expect((summary.totals["curves_seconds"] ?? 0 > 0) == term)
         #expect(Files.exists(folder.path("whole/synthetic/manifest.jsonl")) == images)
         let row = try #require(try RunDirectory(existing: folder.path("whole")).rows().last)
+        // In the first of the rounds nothing is more like the source than itself.
+        let share = row.values["ola_source_content"]?.double
+        #expect(images ? (0.25...1).contains(share ?? 0) : share == nil)
+        #expect(row.values["ola_unchanged"]?.double == (images ? 0 : nil))
         let names = [algorithm] + (images ? ["ola"] : []) + (term ? ["ld"] : [])
         #expect(
             Set(try #require(row.values["args"]?["algorithm"]?.string).split(separator: " + "))

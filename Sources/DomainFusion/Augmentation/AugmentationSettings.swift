@@ -18,6 +18,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case fourier
         /// Statistics and normalised map of the diffusion model's latents: ``LatentAdaINSpace``.
         case latent
+        /// One candidate as it is: of those whose content is close enough the one of the least similar style.
+        case candidate
     }
 
     /// Whose contents can be chosen.
@@ -60,6 +62,11 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var fourierRadius = 1.0
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
+    /// How contents are compared.
+    public var contentSimilarity = ContentSimilarity.own
+    /// How alike a candidate's content must be to the image's own to be chosen. Where none is, the source image's is, or with
+    /// a pool of candidates alone the image stays as it was. 0 takes the most similar, or as candidate any of them.
+    public var contentThreshold = 0.0
     /// Whose contents can be chosen.
     public var contentPool = ContentPool.candidatesAndSource
     /// The folder of a finished run that held out the same domains: its classifier is the candidates' judge; none where
@@ -98,6 +105,10 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
             "fourierRadius", \.fourierRadius,
             "share of the highest frequency up to which the chosen style's amplitude is taken", .within(0...1)),
         Setting("styleSimilarity", \.styleSimilarity, "how styles are compared"),
+        Setting("contentSimilarity", \.contentSimilarity, "how contents are compared"),
+        Setting(
+            "contentThreshold", \.contentThreshold,
+            "a candidate of a less similar content is not chosen, rather the source; 0 is no threshold", .within(0...1)),
         Setting("contentPool", \.contentPool, "whose contents can be chosen"),
         Setting("judge", \.judge, "folder of a finished run whose classifier judges the candidates; empty is none"),
         Setting(

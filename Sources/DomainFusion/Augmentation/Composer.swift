@@ -3,41 +3,54 @@ import Foundations
 import Pixels
 import Torch
 
-/// A new image of one candidate's style and another's content, and why these two.
-public struct Composition: Sendable {
-    /// The composed image.
-    public let image: RGBImage
-    /// The candidate whose style was taken, the least like the image's own.
-    public let style: Int
-    /// The candidate whose content was taken, the most like the image's own; nil for the source image's.
-    public let content: Int?
-    /// How alike each candidate's style is to the image's own; nil for a candidate that was dropped.
-    public let styleSimilarities: [Double?]
-    /// How alike each candidate's content is to the image's own; nil for a candidate that was dropped.
-    public let contentSimilarities: [Double?]
-    /// The same for the source image, where its content could be chosen.
-    public let sourceSimilarity: Double?
-}
-
 /// Chooses style and content among candidates and composes them.
 public struct Composer {
-    /// How images are taken apart and put together.
+    /// How a chosen style and a chosen content become an image.
+    public enum Method {
+        /// As the space has it that takes images apart.
+        case space
+        /// One candidate as it is: of those whose content is close enough the one of the least similar style.
+        case candidate
+    }
+
+    /// How images are taken apart: its styles are compared, and ``Method/space`` puts images together with it.
     public let space: any StyleContentSpace
+    /// How a chosen style and a chosen content become an image.
+    public let method: Method
     /// How styles are compared.
     public let styleSimilarity: StyleSimilarity
+    /// How contents are compared; nil for the space's own way.
+    public let contents: (any ContentMeasure)?
+    /// How alike a candidate's content must be to the image's own to be chosen; where none is, the source image's content is,
+    /// if it can be. 0 takes the most similar of all.
+    public let contentThreshold: Double
     /// Whether the source image's content can be chosen, too.
     public let includesSource: Bool
 
     /// A composer that chooses among candidates alone by default.
     public init(
-        _ space: any StyleContentSpace, styleSimilarity: StyleSimilarity = .logarithmic, includesSource: Bool = false
+        _ space: any StyleContentSpace, method: Method = .space, styleSimilarity: StyleSimilarity = .logarithmic,
+        contents: (any ContentMeasure)? = nil, contentThreshold: Double = 0, includesSource: Bool = false
     ) {
         self.space = space
+        self.method = method
         self.styleSimilarity = styleSimilarity
+        self.contents = contents
+        self.contentThreshold = contentThreshold
         self.includesSource = includesSource
     }
 
-    /// Composes a request's candidates; nil when none is kept.
+    /// What composed images depend on beside the space, the similarity of styles and the images; empty for a composer that
+    /// puts together by the space what the space finds most similar.
+    var particulars: [String: JSONValue] {
+        var result: [String: JSONValue] = [:]
+        if case .candidate = method { result["method"] = "candidate" }
+        if let contents { result["contents"] = contents.fingerprint }
+        if contentThreshold > 0 { result["contentThreshold"] = .double(contentThreshold) }
+        return result
+    }
+
+    /// Composes a request's candidates; nil when none is kept, or none can be chosen.
     /// - Parameter kept: the candidates to choose from.
     func compose(
         _ request: Augmenter.Request, candidates: [RGBImage], kept: [Int], store: ContentStore, ledger: inout Ledger
@@ -51,21 +64,21 @@ public struct Composer {
                 "candidates": .array(kept.map { .string(SHA256Sum.of(candidates[$0])) }),
                 "source": includesSource ? .string(SHA256Sum.of(request.source)) : .null,
                 "space": space.fingerprint, "styleSimilarity": .string(styleSimilarity.rawValue),
-            ])
+            ].merging(particulars) { $1 })
         let stored: ContentStore.StoredImage
-        let choice: Choice
-        if let found = store.image(for: key), let noted = try? found.notes.decoded(as: Choice.self),
+        let choice: CompositionChoice
+        if let found = store.image(for: key), let noted = try? found.notes.decoded(as: CompositionChoice.self),
             noted.fits(styles: kept.count, contents: pool.count)
         {
             (stored, choice) = (found, noted)
         } else {
             let made = try withTorchErrors {
-                try noGrad { try choose(start: request.start, pool: pool, styles: kept.count) }
+                try noGrad { try choose(start: request.start, pool: pool, styles: kept.count, ledger: &ledger) }
             }
+            guard let made else { return nil }
             choice = made.choice
             stored = try store.put(made.image, notes: JSONValue(encoding: choice), for: key)
             ledger.composedMade += 1
-            ledger.vaePasses += (pool.count + 1) * space.vaePasses.decompose + space.vaePasses.compose
         }
         var styles = [Double?](repeating: nil, count: candidates.count)
         var contents = styles
@@ -74,44 +87,51 @@ public struct Composer {
             contents[candidate] = choice.contentSimilarities[place]
         }
         return Composition(
-            image: stored.image, style: kept[choice.style],
+            image: stored.image, style: choice.style.map { kept[$0] },
             content: choice.content < kept.count ? kept[choice.content] : nil, styleSimilarities: styles,
             contentSimilarities: contents, sourceSimilarity: includesSource ? choice.contentSimilarities.last : nil)
     }
 
-    /// What is noted beside a composed image; numbers count the pool's images.
-    private struct Choice: Codable {
-        let style: Int
-        let content: Int
-        let styleSimilarities: [Double]
-        let contentSimilarities: [Double]
-
-        func fits(styles: Int, contents: Int) -> Bool {
-            styleSimilarities.count == styles && contentSimilarities.count == contents
-                && styleSimilarities.indices.contains(style) && contentSimilarities.indices.contains(content)
-        }
+    /// - Parameter styles: the first images of the pool, whose styles can be chosen.
+    private func choose(
+        start: RGBImage, pool: [RGBImage], styles: Int, ledger: inout Ledger
+    ) throws -> (choice: CompositionChoice, image: RGBImage)? {
+        let images = Tensor.images([start] + pool)
+        let parts = space.decompose(images)
+        ledger.vaePasses += images.size(0) * space.vaePasses.decompose
+        let compared = contents?.contents(images) ?? parts.content
+        ledger.vaePasses += images.size(0) * (contents?.vaePassesPerContent ?? 0)
+        let measure = contents ?? space
+        let choice = CompositionChoice(
+            styleSimilarities: styleSimilarity(parts.style[0..<1], parts.style[1..<1 + styles]).scalars(Double.self),
+            contentSimilarities: measure.contentSimilarity(compared[0..<1], compared[1..<1 + pool.count])
+                .scalars(Double.self), isOne: method.isOne, threshold: contentThreshold)
+        guard let choice else { return nil }
+        guard case .space = method, let style = choice.style else { return (choice, pool[choice.content]) }
+        let composed = space.compose(
+            style: parts.style[1 + style..<2 + style],
+            content: parts.content[1 + choice.content..<2 + choice.content])
+        ledger.vaePasses += space.vaePasses.compose
+        return (choice, try Self.image(composed))
     }
 
-    /// - Parameter styles: the first images of the pool, whose styles can be chosen.
-    private func choose(start: RGBImage, pool: [RGBImage], styles: Int) throws -> (choice: Choice, image: RGBImage) {
-        let parts = space.decompose(.images([start] + pool))
-        let styleSimilarities = styleSimilarity(parts.style[0..<1], parts.style[1..<1 + styles]).scalars(Double.self)
-        let contentSimilarities = space.contentSimilarity(parts.content[0..<1], parts.content[1..<1 + pool.count])
-            .scalars(Double.self)
-        // Of equal ones the first, on every machine.
-        let style = styleSimilarities.indices.min { styleSimilarities[$0] < styleSimilarities[$1] } ?? 0
-        let content = contentSimilarities.indices.max { contentSimilarities[$0] < contentSimilarities[$1] } ?? 0
-        let composed = space.compose(
-            style: parts.style[1 + style..<2 + style], content: parts.content[1 + content..<2 + content])
+    /// - Parameter composed: [1, 3, H, W] in 0…1.
+    private static func image(_ composed: Tensor) throws -> RGBImage {
         // Failed: `withTorchErrors` throws why.
         guard composed.rank == 4 else { throw UserError("the images cannot be composed") }
         guard composed.isFinite().all().item() != 0 else {
             throw UserError("a composed image has numbers that are not finite; run the autoencoder in float32")
         }
-        return (
-            Choice(
-                style: style, content: content, styleSimilarities: styleSimilarities,
-                contentSimilarities: contentSimilarities), composed.rgbImages()[0]
-        )
+        return composed.rgbImages()[0]
+    }
+}
+
+extension Composer.Method {
+    /// Whether style and content are one image's.
+    fileprivate var isOne: Bool {
+        switch self {
+        case .space: false
+        case .candidate: true
+        }
     }
 }

@@ -22,11 +22,11 @@ public final class OnlineAugmentation {
     /// - Parameters:
     ///   - sources: the images to draw from, at least one.
     ///   - generator: the diffusion model with the settings' strength, guidance and steps.
-    ///   - space: the settings' way of composing.
+    ///   - composer: the settings' way of composing.
     ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
     public init(
         _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any CandidateGenerator,
-        space: any StyleContentSpace, store: ContentStore, judge: CandidateJudge? = nil
+        composer: Composer, store: ContentStore, judge: CandidateJudge? = nil
     ) throws {
         try settings.validate(path: "augmentation")
         guard !sources.isEmpty else { throw UserError("there is no source image to augment; check the data set") }
@@ -37,13 +37,15 @@ public final class OnlineAugmentation {
         }
         self.settings = settings
         self.sources = sources
-        augmenter = settings.augmenter(generator, space: space, store: store, judge: judge?.probabilities)
+        augmenter = settings.augmenter(generator, composer: composer, store: store, judge: judge?.probabilities)
         recipe = SHA256Sum.of(
-            JSONValue.object([
-                "settings": try JSONValue(encoding: settings), "generator": .string(generator.fingerprint),
-                "space": space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
-                "sources": .array(sources.map { .string($0.name) }),
-            ]).text)
+            JSONValue.object(
+                [
+                    "settings": try settings.identity, "generator": .string(generator.fingerprint),
+                    "space": composer.space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
+                    "sources": .array(sources.map { .string($0.name) }),
+                ].merging(composer.particulars) { $1 }
+            ).text)
     }
 
     /// The round, counted from 1, whose set a step trains on.
@@ -101,7 +103,7 @@ public final class OnlineAugmentation {
     private func count(_ set: SyntheticSet, in ledger: inout Ledger) {
         ledger.use(
             round: set.round, generated: set.count * settings.candidates,
-            composed: set.records.count { $0.style != nil })
+            composed: set.records.count { $0.content != nil })
     }
 
     private func draw(_ round: Int) -> Int { settings.redraw ? round : 0 }
@@ -169,13 +171,11 @@ extension AugmentationSettings {
     /// Makes candidates and composes them as these settings say.
     /// - Parameter judge: asked when there is a threshold.
     func augmenter(
-        _ generator: any CandidateGenerator, space: any StyleContentSpace, store: ContentStore, judge: ClassJudge?
+        _ generator: any CandidateGenerator, composer: Composer, store: ContentStore, judge: ClassJudge?
     ) -> Augmenter {
         Augmenter(
-            generator: generator,
-            composer: Composer(
-                space, styleSimilarity: styleSimilarity, includesSource: contentPool == .candidatesAndSource),
-            store: store, batchSize: batchSize, judge: judge.flatMap { judgeThreshold > 0 ? (judgeThreshold, $0) : nil }
+            generator: generator, composer: composer, store: store, batchSize: batchSize,
+            judge: judge.flatMap { judgeThreshold > 0 ? (judgeThreshold, $0) : nil }
         )
     }
 }

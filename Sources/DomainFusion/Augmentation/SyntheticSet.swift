@@ -28,9 +28,9 @@ public struct SyntheticSet: Sendable {
         public let seeds: [UInt64]
         /// Share of the noise that the candidates started from.
         public let strength: Double
-        /// The candidate whose style was taken; nil when none was kept and the image stayed as it was.
+        /// The candidate whose style was taken; nil for no candidate's.
         public let style: Int?
-        /// The candidate whose content was taken; −1 for the source image's.
+        /// The candidate whose content was taken; −1 for the source image's; nil when the image stayed as it was.
         public let content: Int?
         /// How alike each candidate's style and content are to those of the image it replaced; nil for dropped ones.
         public let styleSimilarities: [Double?]?
@@ -53,6 +53,16 @@ public struct SyntheticSet: Sendable {
     public let records: [Record]
     /// The images of the records, in order.
     public let images: [RGBImage]
+
+    /// Share of the images whose content is the source image's, 0…1.
+    public var sourceContentShare: Double { share { $0.content == -1 } }
+
+    /// Share of the images that stayed as they were, since no candidate could be chosen, 0…1.
+    public var unchangedShare: Double { share { $0.content == nil } }
+
+    private func share(_ holds: (Record) -> Bool) -> Double {
+        Double(records.count(where: holds)) / Double(max(1, count))
+    }
 
     /// Number of images.
     public var count: Int { images.count }

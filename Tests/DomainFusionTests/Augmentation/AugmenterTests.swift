@@ -31,7 +31,8 @@ import Torch
             let composition = try #require(outcome.composition)
             let styles = composition.styleSimilarities.compactMap { $0 }
             let contents = composition.contentSimilarities.compactMap { $0 }
-            #expect(styles.count == 5 && styles.min() == styles[composition.style])
+            let chosen = try #require(composition.style)
+            #expect(styles.count == 5 && styles.min() == styles[chosen])
             #expect(contents.max() == contents[try #require(composition.content)])
 
             // The image is the one's amplitude with the other's phase.
@@ -39,7 +40,7 @@ import Torch
                 Tensor(Normalization.none.planes(image), shape: [1, 3, 32, 32])
             }
             let space = FourierSpace()
-            let style = space.decompose(tensor(outcome.candidates[composition.style])).style
+            let style = space.decompose(tensor(outcome.candidates[chosen])).style
             let content = space.decompose(tensor(outcome.candidates[composition.content ?? 0])).content
             let error = (space.compose(style: style, content: content) - tensor(outcome.image)).abs().max().item()
             #expect(error <= 0.5 / 255 + 1e-6)
@@ -54,6 +55,56 @@ import Torch
             // The image is its own source here: nothing is more like it.
             #expect(composition.content == nil)
             #expect(abs((composition.sourceSimilarity ?? 0) - 1) < 1e-6)
+        }
+    }
+
+    @Test func oneCandidateAsItIs() throws {
+        try withTemporaryFolder { folder in
+            func outcome(_ composer: Composer, judge: (threshold: Double, ClassJudge)? = nil) throws
+                -> Augmenter.Outcome
+            {
+                var ledger = Ledger()
+                return try Augmenter(
+                    generator: Restyler(), composer: composer, store: ContentStore(folder), batchSize: 4, judge: judge
+                ).outcomes([request(0)], ledger: &ledger)[0]
+            }
+            let any = try outcome(Composer(FourierSpace(), method: .candidate, contents: EdgeContent()))
+            let composition = try #require(any.composition)
+            let style = try #require(composition.style)
+            #expect(composition.content == style && any.image == any.candidates[style])
+            let contents = composition.contentSimilarities.compactMap { $0 }
+            #expect(contents.count == 5)
+
+            // A threshold just above the chosen one's content, unless it has the most similar: then another is chosen.
+            let threshold = (contents[style] + 1e-6).nextUp
+            let rest = contents.indices.filter { contents[$0] >= threshold }
+            try #require(!rest.isEmpty)
+            let near = Composer(
+                FourierSpace(), method: .candidate, contents: EdgeContent(), contentThreshold: threshold)
+            let other = try outcome(near)
+            let wanted = rest.min {
+                (composition.styleSimilarities[$0] ?? 0) < (composition.styleSimilarities[$1] ?? 0)
+            }
+            #expect(other.composition?.style == wanted && other.image == other.candidates[wanted ?? 0])
+            #expect(other.image != any.image)
+
+            // What the judge does not recognise is not chosen.
+            let judge: ClassJudge = { _, labels in labels.indices.map { $0 == style ? 0.2 : 0.9 } }
+            let judged = try outcome(
+                Composer(FourierSpace(), method: .candidate, contents: EdgeContent()), judge: (0.5, judge))
+            #expect(judged.composition?.style != style && judged.composition != nil)
+
+            // None is close enough: the source where it is in the pool, the image as it was where it is not.
+            for includesSource in [true, false] {
+                let far = try outcome(
+                    Composer(
+                        FourierSpace(), method: .candidate, contents: EdgeContent(), contentThreshold: 1,
+                        includesSource: includesSource))
+                #expect(far.image == request(0).source && (far.composition != nil) == includesSource)
+                #expect(far.composition?.style == nil && far.composition?.content == nil)
+                let row = CandidateGallery.sheet([far], names: ["far"]).rows[0]
+                #expect(row[1].caption == "other content" || includesSource)
+            }
         }
     }
 
