@@ -106,6 +106,54 @@ struct ExtendedAlgorithmTests {
         #expect(metrics.contains { $0.name == "made" } && metrics.contains { $0.name == "squares" })
     }
 
+    /// Amplitudes go from source to synthetic images, back, and between synthetic ones, always of another domain.
+    @Test func spectraAreMixedOverSourceAndSyntheticImages() throws {
+        /// Two more images of each environment.
+        final class Synthetic: MinibatchSource {
+            func minibatches(step: Int, beside raw: [Minibatch]) throws -> (
+                minibatches: [Minibatch], metrics: [Metric]
+            ) {
+                let more = raw.map { raw in
+                    let noise = Tensor.randn([2, 3, 8, 8], generator: Generator(seed: UInt64(500 + raw.environment)))
+                    return Minibatch(
+                        images: noise, labels: Tensor([Int64(0), 2]), items: [7, 8], environment: raw.environment)
+                }
+                return (more, [])
+            }
+        }
+        let settings: JSONValue = ["share": 1.0]
+        let spy = try Spy(fixture.context)
+        _ = try ExtendedAlgorithm(spy, terms: [], sources: [Synthetic()]).update(
+            AlgorithmFixture.minibatches(step: 0), step: 0)
+        let (joined, sizes) = (spy.seen, [8, 8, 8])
+        #expect(joined.map(\.count) == sizes)
+        let mix = try #require(algorithm("FourierMix", settings) as? FourierMix)
+        var pairs: Set<[Bool]> = []
+        for step in 0..<8 {
+            for (row, partner) in mix.draw(for: joined, step: step).partners.enumerated() {
+                #expect(row / 8 != partner / 8)
+                pairs.insert([row % 8 >= 6, partner % 8 >= 6])
+            }
+        }
+        #expect(pairs == [[false, false], [false, true], [true, false], [true, true]])
+
+        // What is trained on is the mixture over all of them.
+        let draw = mix.draw(for: joined, step: 0)
+        let (mean, deviation) = (fixture.context.normalization.mean, fixture.context.normalization.deviation)
+        let (shift, scale) = (Tensor(mean, shape: [1, 3, 1, 1]), Tensor(deviation, shape: [1, 3, 1, 1]))
+        let pixels = joined.images * scale + shift
+        let mixed = mixAmplitudes(
+            pixels, with: pixels.indexSelect(0, Tensor(draw.partners)),
+            weights: Tensor(draw.weights.map(Float.init), shape: [24, 1, 1, 1]))
+        let wanted = noGrad { crossEntropy(mix.classifier((mixed - shift) / scale), joined.labels).item() }
+        let extended = ExtendedAlgorithm(try algorithm("FourierMix", settings), terms: [], sources: [Synthetic()])
+        let metrics = try extended.update(AlgorithmFixture.minibatches(step: 0), step: 0)
+        let loss = try #require(metrics.first { $0.name == "loss" }).value
+        #expect(abs(loss - wanted) < 1e-6)
+        let plain = noGrad { crossEntropy(mix.classifier(joined.images), joined.labels).item() }
+        #expect(abs(loss - plain) > 1e-4)
+    }
+
     /// The rows of the source images, with others in between.
     @Test func termsSeeTheRowsOfTheSourceImages() throws {
         let raw = AlgorithmFixture.minibatches(step: 0)
