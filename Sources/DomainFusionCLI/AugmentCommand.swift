@@ -60,6 +60,12 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Share of the highest frequency up to which the style's amplitude is taken, for fourier.")
     var fourierRadius = AugmentationSettings().fourierRadius
 
+    @Option(
+        help:
+            "Whose amplitude is taken, for fourier: candidates, sources (another of the images) or noise (like the image)."
+    )
+    var amplitudes = AugmentationSettings().amplitudes
+
     @Option(help: "Whose contents can be chosen: candidates or candidates+source.")
     var contentPool = AugmentationSettings().contentPool
 
@@ -102,6 +108,7 @@ struct AugmentCommand: AsyncParsableCommand {
         if !prompts.isEmpty { settings.prompts = prompts }
         settings.composition = composition
         settings.fourierRadius = fourierRadius
+        settings.amplitudes = amplitudes
         settings.contentPool = contentPool
         settings.contentSimilarity = contentSimilarity
         settings.contentThreshold = contentThreshold
@@ -116,10 +123,14 @@ struct AugmentCommand: AsyncParsableCommand {
         let sources = decoded.map { $0.resized(width: ldm.imageSize, height: ldm.imageSize) }
         for round in 1...rounds {
             let starts = outcomes.last.map { $0.map(\.image) } ?? sources
-            let requests = zip(starts, sources).map { start, source in
-                settings.request(
-                    name: SHA256Sum.of(source), start: start, source: source, label: 0, className: label, round: round
-                )
+            let requests = try sources.indices.map { index in
+                let name = SHA256Sum.of(sources[index])
+                let others = sources.indices.filter { $0 != index }
+                return settings.request(
+                    name: name, start: starts[index], source: sources[index], label: 0, className: label, round: round,
+                    amplitude: try settings.amplitude(image: name, round: round, others: others.count) {
+                        (images[others[$0]], sources[others[$0]])
+                    })
             }
             outcomes.append(try augmenter.outcomes(requests, ledger: &ledger))
         }
@@ -142,5 +153,6 @@ struct AugmentCommand: AsyncParsableCommand {
 }
 
 extension AugmentationSettings.Composition: ExpressibleByArgument {}
+extension AugmentationSettings.Amplitudes: ExpressibleByArgument {}
 extension AugmentationSettings.ContentPool: ExpressibleByArgument {}
 extension ContentSimilarity: ExpressibleByArgument {}

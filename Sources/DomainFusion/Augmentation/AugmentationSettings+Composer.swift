@@ -42,5 +42,5 @@ extension AugmentationSettings {
         }
     }
 
-    private static let laterSettings = ["contentSimilarity", "contentThreshold"]
+    private static let laterSettings = ["contentSimilarity", "contentThreshold", "amplitudes"]
 }

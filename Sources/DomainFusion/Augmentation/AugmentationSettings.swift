@@ -22,6 +22,16 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case candidate
     }
 
+    /// Whose amplitude a composed image has: what helps in an exchange of spectra.
+    public enum Amplitudes: String, SettingChoice {
+        /// The candidate's of the least similar style.
+        case candidates
+        /// Another source image's, of another domain, drawn by the seed: what ``FourierMix`` does.
+        case sources
+        /// That of noise which has the image's own amplitudes, averaged over rings of equal frequency.
+        case noise
+    }
+
     /// Whose contents can be chosen.
     public enum ContentPool: String, SettingChoice {
         /// The candidates' alone, as in the paper.
@@ -60,6 +70,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var composition = Composition.latent
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
     public var fourierRadius = 1.0
+    /// Whose amplitude a composed image has, of composition fourier.
+    public var amplitudes = Amplitudes.candidates
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
     /// How contents are compared.
@@ -104,6 +116,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting(
             "fourierRadius", \.fourierRadius,
             "share of the highest frequency up to which the chosen style's amplitude is taken", .within(0...1)),
+        Setting("amplitudes", \.amplitudes, "whose amplitude an image composed by fourier has"),
         Setting("styleSimilarity", \.styleSimilarity, "how styles are compared"),
         Setting("contentSimilarity", \.contentSimilarity, "how contents are compared"),
         Setting(
@@ -120,6 +133,10 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
 
     /// What settings that are right each by itself must not be together.
     public static let rules: [SettingRule<Self>] = [
+        SettingRule("amplitudes") {
+            $0.composition == .fourier || $0.amplitudes == .candidates
+                ? nil : "must be candidates, since the composition is \($0.composition.rawValue), not fourier"
+        },
         SettingRule("steps") {
             Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"
         },

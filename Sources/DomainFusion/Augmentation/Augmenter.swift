@@ -18,16 +18,22 @@ public struct Augmenter {
         public let prompts: [String]
         /// One seed for each candidate.
         public let seeds: [UInt64]
+        /// Where the composed image's amplitude comes from.
+        public let amplitude: Amplitude
 
         /// A request for one candidate a prompt.
         /// - Precondition: as many prompts as seeds.
-        public init(start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64]) {
+        public init(
+            start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64],
+            amplitude: Amplitude = .candidate
+        ) {
             precondition(prompts.count == seeds.count)
             self.start = start
             self.source = source
             self.label = label
             self.prompts = prompts
             self.seeds = seeds
+            self.amplitude = amplitude
         }
     }
 

@@ -43,10 +43,19 @@ public enum CandidateGallery {
             composition.content.map { (outcome.candidates[$0], "candidate \($0 + 1)") }
             ?? (outcome.request.source, "source")
         return cells + [
-            composition.style.map { ContactSheet.Cell(outcome.candidates[$0], caption: "candidate \($0 + 1)") }
-                ?? ContactSheet.Cell(nil),
+            style(of: outcome, composition),
             ContactSheet.Cell(content.0, caption: content.1), ContactSheet.Cell(composition.image),
         ]
+    }
+
+    private static func style(of outcome: Augmenter.Outcome, _ composition: Composition) -> ContactSheet.Cell {
+        switch outcome.request.amplitude {
+        case .candidate:
+            composition.style.map { ContactSheet.Cell(outcome.candidates[$0], caption: "candidate \($0 + 1)") }
+                ?? ContactSheet.Cell(nil)
+        case .source(_, let image): ContactSheet.Cell(image, caption: "another source")
+        case .noise: ContactSheet.Cell(nil, caption: "noise")
+        }
     }
 
     /// Three decimals at most.

@@ -64,7 +64,7 @@ public struct Composer {
                 "candidates": .array(kept.map { .string(SHA256Sum.of(candidates[$0])) }),
                 "source": includesSource ? .string(SHA256Sum.of(request.source)) : .null,
                 "space": space.fingerprint, "styleSimilarity": .string(styleSimilarity.rawValue),
-            ].merging(particulars) { $1 })
+            ].merging(particulars) { $1 }.merging(request.amplitude.particulars) { $1 })
         let stored: ContentStore.StoredImage
         let choice: CompositionChoice
         if let found = store.image(for: key), let noted = try? found.notes.decoded(as: CompositionChoice.self),
@@ -73,7 +73,7 @@ public struct Composer {
             (stored, choice) = (found, noted)
         } else {
             let made = try withTorchErrors {
-                try noGrad { try choose(start: request.start, pool: pool, styles: kept.count, ledger: &ledger) }
+                try noGrad { try choose(request, pool: pool, styles: kept.count, ledger: &ledger) }
             }
             guard let made else { return nil }
             choice = made.choice
@@ -86,17 +86,19 @@ public struct Composer {
             styles[candidate] = choice.styleSimilarities[place]
             contents[candidate] = choice.contentSimilarities[place]
         }
+        var style = choice.style.map { kept[$0] }
+        if case .candidate = request.amplitude {} else { style = nil }
         return Composition(
-            image: stored.image, style: choice.style.map { kept[$0] },
+            image: stored.image, style: style,
             content: choice.content < kept.count ? kept[choice.content] : nil, styleSimilarities: styles,
             contentSimilarities: contents, sourceSimilarity: includesSource ? choice.contentSimilarities.last : nil)
     }
 
     /// - Parameter styles: the first images of the pool, whose styles can be chosen.
     private func choose(
-        start: RGBImage, pool: [RGBImage], styles: Int, ledger: inout Ledger
+        _ request: Augmenter.Request, pool: [RGBImage], styles: Int, ledger: inout Ledger
     ) throws -> (choice: CompositionChoice, image: RGBImage)? {
-        let images = Tensor.images([start] + pool)
+        let images = Tensor.images([request.start] + pool)
         let parts = space.decompose(images)
         ledger.vaePasses += images.size(0) * space.vaePasses.decompose
         let compared = contents?.contents(images) ?? parts.content
@@ -108,8 +110,9 @@ public struct Composer {
                 .scalars(Double.self), isOne: method.isOne, threshold: contentThreshold)
         guard let choice else { return nil }
         guard case .space = method, let style = choice.style else { return (choice, pool[choice.content]) }
+        let other = request.amplitude.image(start: images[0..<1]).map { space.decompose($0).style }
         let composed = space.compose(
-            style: parts.style[1 + style..<2 + style],
+            style: other ?? parts.style[1 + style..<2 + style],
             content: parts.content[1 + choice.content..<2 + choice.content])
         ledger.vaePasses += space.vaePasses.compose
         return (choice, try Self.image(composed))

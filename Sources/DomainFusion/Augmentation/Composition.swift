@@ -4,7 +4,8 @@ import Pixels
 public struct Composition: Sendable {
     /// The composed image.
     public let image: RGBImage
-    /// The candidate whose style was taken; nil where the source image was taken as it is.
+    /// The candidate whose style was taken; nil where it is another image's, or the source
+    /// image was taken as it is.
     public let style: Int?
     /// The candidate whose content was taken; nil for the source image's.
     public let content: Int?

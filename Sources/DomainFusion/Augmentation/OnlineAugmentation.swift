@@ -135,14 +135,27 @@ public final class OnlineAugmentation {
         return SyntheticSet(round: round, records: records, images: images)
     }
 
+    /// For each domain the sources of the others.
+    private lazy var others = Dictionary(
+        uniqueKeysWithValues: Set(sources.map(\.environment)).map { own in
+            (own, sources.filter { $0.environment != own })
+        })
+
     /// - Parameter start: the image to start from; nil for the source image.
     private func request(_ index: Int, start: RGBImage?, round: Int) throws -> Augmenter.Request {
         let source = sources[index]
         let size = augmenter.generator.imageSize
-        let image = try source.image().resized(width: size, height: size)
+        func image(_ source: AugmentationSource) throws -> RGBImage {
+            try source.image().resized(width: size, height: size)
+        }
+        let own = try image(source)
+        let others = others[source.environment] ?? []
+        let amplitude = try settings.amplitude(image: source.name, round: round, others: others.count) {
+            (others[$0].name, try image(others[$0]))
+        }
         return settings.request(
-            name: source.name, start: start ?? image, source: image, label: source.label,
-            className: source.className, round: round)
+            name: source.name, start: start ?? own, source: own, label: source.label, className: source.className,
+            round: round, amplitude: amplitude)
     }
 }
 
@@ -152,7 +165,8 @@ extension AugmentationSettings {
     /// Where there are more prompts than candidates, images and rounds begin at different ones.
     /// - Parameter name: what the source image is known by, for its seeds.
     public func request(
-        name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int
+        name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int,
+        amplitude: Augmenter.Amplitude = .candidate
     ) -> Augmenter.Request {
         let seeds = (0..<candidates).map { candidateSeed(image: name, round: round, candidate: $0) }
         let first = seeds.first.map { Int($0 % UInt64(prompts.count)) } ?? 0
@@ -160,13 +174,40 @@ extension AugmentationSettings {
             start: start, source: source, label: label,
             prompts: seeds.indices.map {
                 Caption.prompt(prompts[(first + $0) % prompts.count], class: className)
-            }, seeds: seeds)
+            }, seeds: seeds, amplitude: amplitude)
     }
 
-    /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.
-    func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
-        UInt64(SHA256Sum.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
+    /// Where the amplitude of an image composed in a round comes from.
+    /// - Parameters:
+    ///   - name: what the source image is known by.
+    ///   - others: the number of images of other domains.
+    ///   - other: one of them with its name, of the generator's size.
+    /// - Throws: `UserError` where another image is to be taken and there is none; what `other` throws.
+    public func amplitude(
+        image name: String, round: Int, others: Int, _ other: (Int) throws -> (name: String, image: RGBImage)
+    ) throws -> Augmenter.Amplitude {
+        let seed = drawn("\(seed)/\(round)/amplitude/\(name)")
+        switch amplitudes {
+        case .candidates: return .candidate
+        case .noise: return .noise(seed: seed)
+        case .sources:
+            guard others > 0 else {
+                throw UserError(
+                    "amplitudes: there is no other image to take the amplitude of; give some of another domain, or choose "
+                        + "candidates or noise")
+            }
+            let (name, image) = try other(Int(seed % UInt64(others)))
+            return .source(name: name, image: image)
+        }
     }
+
+    /// The seed of a candidate's noise.
+    func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
+        drawn("\(seed)/\(round)/\(candidate)/\(image)")
+    }
+
+    /// A number that a text decides: below 2⁵², so that every JSON reader keeps it.
+    private func drawn(_ text: String) -> UInt64 { UInt64(SHA256Sum.of(text).prefix(13), radix: 16) ?? 0 }
 
     /// Makes candidates and composes them as these settings say.
     /// - Parameter judge: asked when there is a threshold.

@@ -1,4 +1,3 @@
-import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -6,6 +5,8 @@ import Pixels
 import TestSupport
 import Testing
 import Torch
+
+@testable import DomainFusion
 
 @Suite struct AugmenterTests {
     private func request(_ number: Int, seeds: [UInt64] = [1, 2, 3, 4, 5]) -> Augmenter.Request {
@@ -55,6 +56,41 @@ import Torch
             // The image is its own source here: nothing is more like it.
             #expect(composition.content == nil)
             #expect(abs((composition.sourceSimilarity ?? 0) - 1) < 1e-6)
+        }
+    }
+
+    @Test func theAmplitudeCanBeAnotherImages() throws {
+        try withTemporaryFolder { folder in
+            func tensor(_ image: RGBImage) -> Tensor {
+                Tensor(Normalization.none.planes(image), shape: [1, 3, 32, 32])
+            }
+            let other = picture(domain: 1, label: 2, number: 4).resized(width: 32, height: 32)
+            func outcome(_ amplitude: Augmenter.Amplitude) throws -> Augmenter.Outcome {
+                let plain = request(0)
+                let request = Augmenter.Request(
+                    start: plain.start, source: plain.source, label: 1, prompts: plain.prompts, seeds: plain.seeds,
+                    amplitude: amplitude)
+                var ledger = Ledger()
+                return try augmenter(folder, source: true).outcomes([request], ledger: &ledger)[0]
+            }
+            let made = try outcome(.source(name: "other", image: other))
+            let (space, own) = (FourierSpace(), tensor(request(0).start))
+            func error(_ outcome: Augmenter.Outcome, _ amplitudes: Tensor) -> Double {
+                let wanted = space.compose(style: amplitudes, content: space.decompose(own).content)
+                return (wanted - tensor(outcome.image)).abs().max().item()
+            }
+            #expect(error(made, space.decompose(tensor(other)).style) <= 0.5 / 255 + 1e-6)
+            // The rest is as with a candidate's amplitude: a control changes nothing else.
+            let plain = try outcome(.candidate)
+            #expect(made.candidates == plain.candidates && made.image != plain.image)
+            #expect(made.composition?.contentSimilarities == plain.composition?.contentSimilarities)
+            #expect(made.composition?.style == nil && plain.composition?.style != nil)
+
+            let noise = try outcome(.noise(seed: 3))
+            #expect(error(noise, space.decompose(SpectralNoise.like(own, seed: 3)).style) <= 0.5 / 255 + 1e-5)
+            #expect(try outcome(.noise(seed: 4)).image != noise.image)
+            let rows = CandidateGallery.sheet([made, noise], names: ["a", "b"]).rows
+            #expect(rows.map { $0[6].caption } == ["another source", "noise"])
         }
     }
 

@@ -24,12 +24,19 @@ import Testing
 
     @Test(
         arguments: [
-            { $0.contentSimilarity = .edges }, { $0.contentThreshold = 0.5 }, { $0.composition = .candidate },
+            { $0.contentSimilarity = .edges }, { $0.contentThreshold = 0.5 },
+            { $0.amplitudes = .noise }, { $0.composition = .candidate },
         ] as [@Sendable (inout AugmentationSettings) -> Void])
     func settingsThatCameLaterCountWhereTheyDiffer(
         _ change: @escaping @Sendable (inout AugmentationSettings) -> Void
     ) throws {
-        let recipes = try [{ _ in }, change].map { try someAugmentation(someSettings($0), store: "none").recipe }
+        let recipes = try [{ _ in }, change].map { change in
+            let settings = someSettings {
+                $0.composition = .fourier
+                change(&$0)
+            }
+            return try someAugmentation(settings, store: "none").recipe
+        }
         #expect(recipes[0] != recipes[1])
     }
 }
