@@ -52,8 +52,8 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @Option(
         help: """
-            fourier (amplitude and phase), latent (adaptive instance normalisation) or candidate (one candidate as it is, \
-            the one of the least similar style).
+            fourier (amplitude and phase), latent (adaptive instance normalisation), candidate (one candidate as it is) \
+            or injection (the diffusion model draws the content in the style).
             """)
     var composition = AugmentationSettings().composition
 

@@ -64,13 +64,15 @@ private struct UpBlock {
         upsample = level == 0 ? nil : Upsample2D(scope / "upsamplers" / 0, channels: channels[level])
     }
 
-    func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+    func callAsFunction(
+        _ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor], injected: InjectedBatch?
+    ) -> Tensor {
         var hidden = x
         for (layer, resnet) in resnets.enumerated() {
             hidden = (scope / "resnets" / layer).layer(hidden, skips.removeLast(), time) {
                 resnet(.concatenated([$0[0], $0[1]], dimension: 1), time: $0[2])
             }
-            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context) }
+            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context, injected: injected) }
         }
         // An odd size was rounded up on the way down: the next skip says what to come back to.
         return upsample.map { up in up(hidden, size: skips.last.map { ($0.size(2), $0.size(3)) }) } ?? hidden
@@ -164,10 +166,14 @@ public final class UNet2DConditionModel {
     }
 
     /// The prediction [N, outChannels, h, w] for noisy latents [N, inChannels, h, w].
-    /// - Parameter guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance
-    ///   that it is to imitate in its one evaluation; others do not look at it.
+    /// - Parameters:
+    ///   - guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance that it is to
+    ///     imitate in its one evaluation; others do not look at it.
+    ///   - injection: what the decoder's self-attentions take from the batch's last rows: as many contents, then styles, as
+    ///     `count` says.
     public func callAsFunction(
-        _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil
+        _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil,
+        injection: (attention: AttentionInjection, count: Int)? = nil
     ) -> Tensor {
         store.verifyBeforeUse()
         let latents = latents.to(dtype: store.dtype)
@@ -187,7 +193,14 @@ public final class UNet2DConditionModel {
         hidden = (mid / 0).layer(hidden, time) { [midFirst] in midFirst($0[0], time: $0[1]) }
         hidden = midAttention.layer(hidden, context)
         hidden = (mid / 1).layer(hidden, time) { [midSecond] in midSecond($0[0], time: $0[1]) }
-        for block in up { hidden = block(hidden, time: time, context: context, skips: &skips) }
+        let injected = injection.map { InjectedBatch(injection: $0.attention, count: $0.count) }
+        // The first of the decoder's blocks that take part.
+        let first = up.indices.filter { config.upAttention[$0] }.suffix(injection?.attention.blocks ?? 0).first
+        for (index, block) in up.enumerated() {
+            hidden = block(
+                hidden, time: time, context: context, skips: &skips,
+                injected: first.map { index >= $0 } == true ? injected : nil)
+        }
         return convOut(norm(hidden, silu: true))
     }
 }

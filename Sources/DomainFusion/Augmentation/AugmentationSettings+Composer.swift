@@ -7,11 +7,15 @@ extension AugmentationSettings {
     /// - Parameters:
     ///   - model: asked by compositions and contents that need it.
     ///   - hash: the model's fingerprint.
-    func composer(_ model: LatentDiffusionModel, hash: String) -> Composer {
+    ///   - generation: the candidates' settings, which injection draws by, too.
+    /// - Throws: `UserError` for a strength that leaves no step.
+    func composer(
+        _ model: LatentDiffusionModel, hash: String, generation: GenerationSettings
+    ) throws -> Composer {
         let latents = LatentAdaINSpace(model.vae, model: hash)
         let contents: (any ContentMeasure)? =
             switch contentSimilarity {
-            case .own: composition == .candidate ? EdgeContent() : nil
+            case .own: composition == .candidate || composition == .injection ? EdgeContent() : nil
             case .phase: FourierSpace()
             case .edges: EdgeContent()
             case .latent: latents
@@ -20,6 +24,10 @@ extension AugmentationSettings {
         case .fourier: return composer(FourierSpace(radius: fourierRadius), contents: contents)
         case .latent: return composer(latents, contents: contents)
         case .candidate: return composer(FourierSpace(), method: .candidate, contents: contents)
+        case .injection:
+            let drawing = try StyleInjection(
+                model, modelHash: hash, settings: generation, attention: injection.attention)
+            return composer(FourierSpace(), method: .injection(drawing), contents: contents)
         }
     }
 
@@ -42,5 +50,5 @@ extension AugmentationSettings {
         }
     }
 
-    private static let laterSettings = ["contentSimilarity", "contentThreshold", "amplitudes"]
+    private static let laterSettings = ["contentSimilarity", "contentThreshold", "amplitudes", "injection"]
 }

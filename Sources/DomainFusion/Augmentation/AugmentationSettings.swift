@@ -20,6 +20,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case latent
         /// One candidate as it is: of those whose content is close enough the one of the least similar style.
         case candidate
+        /// The diffusion model draws the chosen content in the chosen style: ``StyleInjection``.
+        case injection
     }
 
     /// Whose amplitude a composed image has: what helps in an exchange of spectra.
@@ -70,6 +72,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var composition = Composition.latent
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
     public var fourierRadius = 1.0
+    /// How the style is injected, of composition injection.
+    public var injection = InjectionSettings()
     /// Whose amplitude a composed image has, of composition fourier.
     public var amplitudes = Amplitudes.candidates
     /// How styles are compared.
@@ -116,6 +120,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting(
             "fourierRadius", \.fourierRadius,
             "share of the highest frequency up to which the chosen style's amplitude is taken", .within(0...1)),
+        .group("injection", \.injection, "how composition injection draws a content in a style"),
         Setting("amplitudes", \.amplitudes, "whose amplitude an image composed by fourier has"),
         Setting("styleSimilarity", \.styleSimilarity, "how styles are compared"),
         Setting("contentSimilarity", \.contentSimilarity, "how contents are compared"),

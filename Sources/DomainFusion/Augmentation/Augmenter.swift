@@ -89,13 +89,12 @@ public struct Augmenter {
         }
         let kept = try recognised(requests, candidates)
         return try ledger.time("composition") { ledger in
-            try requests.indices.map { index in
-                try poll()
-                let request = requests[index]
-                return Outcome(
-                    request: request, candidates: candidates[index], kept: kept[index],
-                    composition: try composer.compose(
-                        request, candidates: candidates[index], kept: kept[index], store: store, ledger: &ledger))
+            let compositions = try composer.compositions(
+                requests, candidates: candidates, kept: kept, batchSize: batchSize, store: store, ledger: &ledger,
+                poll: poll)
+            return requests.indices.map {
+                Outcome(
+                    request: requests[$0], candidates: candidates[$0], kept: kept[$0], composition: compositions[$0])
             }
         }
     }

@@ -42,10 +42,9 @@ extension AugmentationSettings {
     /// What makes candidates with a model, and what composes them.
     fileprivate func parts(_ model: LatentDiffusionModel) throws -> (ImageToImageGenerator, Composer) {
         let hash = try model.fingerprint()
-        let generator = try ImageToImageGenerator(
-            model, modelHash: hash,
-            settings: GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength))
-        return (generator, composer(model, hash: hash))
+        let generation = GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength)
+        let generator = try ImageToImageGenerator(model, modelHash: hash, settings: generation)
+        return (generator, try composer(model, hash: hash, generation: generation))
     }
 
     /// Makes candidates with a model and composes them as these settings say; without a judge.
