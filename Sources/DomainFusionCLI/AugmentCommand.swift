@@ -147,7 +147,8 @@ struct AugmentCommand: AsyncParsableCommand {
         let seconds = ledger.seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
         print(
             "\(output): \(ledger.generatedMade) of \(candidates * images.count * rounds) candidates made, the others from "
-                + "\(storing.folder); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s"
+                + "\(storing.folder); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s; "
+                + "the image's own content chosen for \(rows.count { $0.outcome.hasSourceContent }) of \(rows.count)"
         )
     }
 }

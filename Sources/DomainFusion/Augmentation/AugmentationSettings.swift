@@ -28,7 +28,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public enum Amplitudes: String, SettingChoice {
         /// The candidate's of the least similar style.
         case candidates
-        /// Another source image's, of another domain, drawn by the seed: what ``FourierMix`` does.
+        /// Another source image's, of another domain, drawn by the seed: what `FourierMix` does.
         case sources
         /// That of noise which has the image's own amplitudes, averaged over rings of equal frequency.
         case noise

@@ -48,6 +48,9 @@ public struct Augmenter {
         /// Nil when no candidate was kept: the image then stays as it was.
         public let composition: Composition?
 
+        /// Whether the content of the source image was chosen.
+        public var hasSourceContent: Bool { composition.map { $0.content == nil } ?? false }
+
         /// The image that takes the place of the one that it started from.
         public var image: RGBImage { composition?.image ?? request.start }
     }

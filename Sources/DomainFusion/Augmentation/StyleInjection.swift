@@ -7,7 +7,7 @@ import Torch
 /// 2024, https://arxiv.org/abs/2312.09008).
 ///
 /// The walk begins with the content's noisy latents, whose channels get the mean and deviation of the style's. In the decoder's
-/// self-attentions the style's keys and values stand for the image's own (``AttentionInjection``). Where StyleID inverts both
+/// self-attentions the style's keys and values stand for the image's own (`AttentionInjection`). Where StyleID inverts both
 /// images to know their noisy latents, here they are noised to the level of each step, with the same noise all along.
 public struct StyleInjection {
     /// Names the model, by a hash of its weights, and every setting.

@@ -4,7 +4,7 @@ import Foundations
 import Torch
 
 /// The content of an image as its edges: at each pixel the length of the gradient over all channels, blurred. Two are alike as
-/// their cosine, 0…1.
+/// their correlation: 1 for the same edges, about 0 for unrelated ones.
 ///
 /// Another contrast, other colours and an inversion leave the edges where they are, another line or shape does not; the
 /// blur lets lines lie a few pixels apart.
@@ -24,7 +24,7 @@ public struct EdgeContent: ContentMeasure, Sendable {
     /// No autoencoder is asked.
     public var vaePassesPerContent: Int { 0 }
 
-    /// Blurred lengths of the gradients of images [N, 3, H, W]: [N, 1, H − 2, W − 2], from central differences.
+    /// Blurred lengths of the gradients of images [N, 3, H, W], from central differences, less their mean: [N, 1, H − 2, W − 2].
     public func contents(_ images: Tensor) -> Tensor {
         let (height, width) = (images.size(2), images.size(3))
         /// Half the difference of the two neighbours along a dimension, inside the border.
@@ -39,11 +39,12 @@ public struct EdgeContent: ContentMeasure, Sendable {
         let lengths = squares.sum([1]).sqrt().reshaped(-1, 1, height - 2, width - 2)
         let kernel = Self.gaussian(blur * Double(width)).to(device: images.device, dtype: images.dtype)
         let (count, border) = (kernel.count, kernel.count / 2)
-        return lengths.padded([border, border, border, border])
+        let blurred = lengths.padded([border, border, border, border])
             .conv2d(kernel.reshaped(1, 1, count, 1), nil).conv2d(kernel.reshaped(1, 1, 1, count), nil)
+        return blurred - blurred.mean([2, 3], keepDimensions: true)
     }
 
-    /// The cosine of the two maps, row by row: [N].
+    /// The correlation of the two maps, row by row: [N].
     public func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor {
         cosineSimilarity(a.flattened(from: 1), b.flattened(from: 1))
     }

@@ -17,7 +17,7 @@ enum SpectralNoise {
         return (white * (amplitudes / rings.averaged(white.abs()).clamp(min: 1e-12))).irfft2(height, width)
     }
 
-    /// Rings of equal frequency in the half of a spectrum that ``Tensor/rfft2()`` gives.
+    /// Rings of equal frequency in the half of a spectrum that `Tensor.rfft2()` gives.
     private struct Rings {
         /// Whether a frequency is in a ring, [H · (W/2 + 1), rings], and its part of the ring's mean.
         private let members, parts: Tensor
