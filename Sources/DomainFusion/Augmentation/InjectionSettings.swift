@@ -10,7 +10,7 @@ public struct InjectionSettings: Hyperparameters, Equatable {
     /// τ, how much sharper attention to the style is.
     public var temperature = AttentionInjection().temperature
 
-    /// StyleID's settings.
+    /// Every setting at its default, those of StyleID.
     public init() {}
 
     /// The settings one by one: what they mean and their bounds.
