@@ -56,14 +56,31 @@ struct AugmentCommand: AsyncParsableCommand {
         ))
     var prompts: [String] = []
 
-    @Option(help: "fourier (amplitude and phase) or latent (adaptive instance normalisation).")
+    @Option(
+        help: """
+            fourier (amplitude and phase), latent (adaptive instance normalisation), candidate (one candidate as it is) \
+            or injection (the diffusion model draws the content in the style).
+            """)
     var composition = AugmentationSettings().composition
 
     @Option(help: "Share of the highest frequency up to which the style's amplitude is taken, for fourier.")
     var fourierRadius = AugmentationSettings().fourierRadius
 
+    @Option(
+        help:
+            "Whose amplitude is taken, for fourier: candidates, sources (another of the images) or noise (like the image)."
+    )
+    var amplitudes = AugmentationSettings().amplitudes
+
     @Option(help: "Whose contents can be chosen: candidates or candidates+source.")
     var contentPool = AugmentationSettings().contentPool
+
+    @Option(help: "How contents are compared: own (as the composition has it), phase, edges or latent.")
+    var contentSimilarity = AugmentationSettings().contentSimilarity
+
+    @Option(
+        help: "How alike a candidate's content must be to be chosen; otherwise the image's own is. 0 is no threshold.")
+    var contentThreshold = AugmentationSettings().contentThreshold
 
     @Option(help: "Rounds, one row each.")
     var rounds = 1
@@ -98,7 +115,10 @@ struct AugmentCommand: AsyncParsableCommand {
         if !prompts.isEmpty { settings.prompts = prompts }
         settings.composition = composition
         settings.fourierRadius = fourierRadius
+        settings.amplitudes = amplitudes
         settings.contentPool = contentPool
+        settings.contentSimilarity = contentSimilarity
+        settings.contentThreshold = contentThreshold
         settings.seed = seed
         try settings.validate(path: "augment")
         let decoded = try images.map(ImageFile.decode)
@@ -110,10 +130,14 @@ struct AugmentCommand: AsyncParsableCommand {
         let sources = decoded.map { $0.resized(width: ldm.imageSize, height: ldm.imageSize) }
         for round in 1...rounds {
             let starts = outcomes.last.map { $0.map(\.image) } ?? sources
-            let requests = zip(starts, sources).map { start, source in
-                settings.request(
-                    name: SHA256Sum.of(source), start: start, source: source, label: 0, className: label, round: round
-                )
+            let requests = try sources.indices.map { index in
+                let name = SHA256Sum.of(sources[index])
+                let others = sources.indices.filter { $0 != index }
+                return settings.request(
+                    name: name, start: starts[index], source: sources[index], label: 0, className: label, round: round,
+                    amplitude: try settings.amplitude(image: name, round: round, others: others.count) {
+                        (images[others[$0]], sources[others[$0]])
+                    })
             }
             outcomes.append(try augmenter.outcomes(requests, ledger: &ledger))
         }
@@ -130,11 +154,14 @@ struct AugmentCommand: AsyncParsableCommand {
         let seconds = ledger.seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
         print(
             "\(output): \(ledger.generatedMade) of \(candidates * images.count * rounds) candidates made, the others from "
-                + "\(storing.folder); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s"
+                + "\(storing.folder); \(ledger.unetEvaluations) U-Net evaluations, \(String(format: "%.1f", seconds)) s; "
+                + "the image's own content chosen for \(rows.count { $0.outcome.hasSourceContent }) of \(rows.count)"
         )
     }
 }
 
 extension AugmentationSettings.Generator: ExpressibleByArgument {}
 extension AugmentationSettings.Composition: ExpressibleByArgument {}
+extension AugmentationSettings.Amplitudes: ExpressibleByArgument {}
 extension AugmentationSettings.ContentPool: ExpressibleByArgument {}
+extension ContentSimilarity: ExpressibleByArgument {}

@@ -69,7 +69,10 @@ struct EvalCommand: AsyncParsableCommand {
                 device: placement.name,
                 threads: threading.count, warn: warn)
             if let output { try model.write(safetensors: output) }
-            try show("\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration, model.frozenFeatures, given) {
+            try show(
+                "\(combine.rawValue) of \(model.runs.joined(separator: ", "))", model.configuration,
+                model.frozenFeatures, given
+            ) {
                 try model.scores(on: $0, threads: threading.count, warn: warn)
             }
         }

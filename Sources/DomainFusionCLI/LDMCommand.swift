@@ -14,7 +14,7 @@ struct LDMCommand: AsyncParsableCommand {
         commandName: "ldm", abstract: "Download, train or fine-tune a latent diffusion model, or make images with one.",
         subcommands: [
             LDMDownload.self, LDMTrain.self, LDMFinetune.self, LDMMerge.self, LDMSample.self, LDMInvert.self,
-            LDMEdit.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self,
+            LDMEdit.self, LDMClassify.self, LDMEvaluate.self, LDMSheet.self, LDMPlot.self,
         ])
 }
 

@@ -72,8 +72,8 @@ struct SettingOptions: ParsableArguments {
     @Option(
         name: .customLong("term"), parsing: .singleValue,
         help: ArgumentHelp(
-            "Add a term to the algorithm's loss: ld (latent distillation) or posterior; its settings are terms.NAME.… and "
-                + "the model's diffusion.… . May be repeated.", valueName: "name"))
+            "Add a term to the algorithm's loss: ld (latent distillation), posterior, consistency or teacher; its settings are "
+                + "terms.NAME.…, the model's diffusion.… . May be repeated.", valueName: "name"))
     var terms: [String] = []
 
     @Option(

@@ -28,7 +28,7 @@ struct StoreList: AsyncParsableCommand {
 
     @OptionGroup var options: StoreOption
 
-    @Option(help: "List the entries of a kind: curve, candidate, composed or posterior.")
+    @Option(help: "List the entries of a kind: curve, candidate, composed, posterior or features.")
     var kind: StoreKey.Kind?
 
     @Flag(help: "Print one JSON object for each entry.")

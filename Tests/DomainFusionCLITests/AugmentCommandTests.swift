@@ -52,6 +52,25 @@ struct AugmentCommandTests {
         #expect(try augment(["one.png"], "--generator", "diffusion").isPlainError)
     }
 
+    @Test func everyCompositionDraws() throws {
+        for (options, chosen) in [
+            (["--composition", "candidate"], 0), (["--composition", "candidate", "--content-threshold", "1"], 2),
+            (["--composition", "injection"], 2), (["--composition", "fourier", "--amplitudes", "sources"], 2),
+            (["--composition", "fourier", "--amplitudes", "noise", "--content-pool", "candidates"], 0),
+            (["--composition", "latent", "--content-similarity", "edges"], 2),
+        ] {
+            let result = try program.run(
+                [
+                    "augment", "one.png", "two.png", "--label", "lion", "--ldm", model, "--steps", "2", "--strength",
+                    "0.5",
+                ]
+                    + ["--candidates", "2", "--output", "out.png"] + options)
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.output.contains("the image's own content chosen for \(chosen) of 2"), "\(options)")
+        }
+        #expect(try augment(["one.png"], "--composition", "fourier", "--amplitudes", "sources").isPlainError)
+    }
+
     @Test func mistakesAreOneLine() throws {
         try program.write("no image", to: "text.png")
         #expect(try augment(["text.png"]).isPlainError)

@@ -50,4 +50,19 @@ struct FeaturesCommandTests {
         let block = try program.run(["features", "compute", "--data", "set", "--ldm", model, "--block", "up7"])
         #expect(block.isPlainError && block.errors.contains("up7"), "\(block.errors)")
     }
+
+    @Test func theModelClassifies() throws {
+        let arguments = [
+            "ldm", "classify", "--data", "set", "--test-domain", "c", "--ldm", model, "--draws", "4", "--images", "12",
+            "--eliminate", "2:1", "--parts", "2", "--prompt", "a {class}",
+        ]
+        let result = try program.run(arguments)
+        #expect(result.status == 0, "\(result.errors)")
+        let report = try #require(program.contents("classify-report.json").flatMap { JSONValue(json: $0) })
+        #expect(report["rows"]?.array?.count == 8 && report["weights"]?["l1"]?.array?.count == 2)
+        #expect(result.output.contains("l2, fitted times, early elimination"))
+        #expect(try program.run(arguments).output.contains("; 0 new U-Net evaluations"))
+        let wrong = try program.run(arguments + ["--eliminate", "4"])
+        #expect(wrong.isPlainError && wrong.errors.contains("says no elimination"), "\(wrong.errors)")
+    }
 }

@@ -44,12 +44,11 @@ struct HashOrderTests {
         #expect(trained.status == 0, "\(trained.errors)")
     }
 
-    @Test func resultsAreTheSameInEveryProcess() throws {
-        try train("runs/ERM", "--steps", "30")
-        try train("runs/Mixup", "--algorithm", "Mixup", "--steps", "2")
-        // Of one domain at least, sums depend on their order.
+    /// Whether, of one domain at least, the sum of the classes' accuracies depends on their order.
+    private func sumsDepend() throws -> Bool {
         var found: [String: [String: [Double]]] = [:]
-        for line in try #require(program.contents("runs/ERM/predictions.jsonl")).split(separator: UInt8(ascii: "\n")) {
+        guard let predictions = program.contents("runs/ERM/predictions.jsonl") else { return false }
+        for line in predictions.split(separator: UInt8(ascii: "\n")) {
             let members = try #require(try JSONSerialization.jsonObject(with: line) as? [String: Any])
             let (domain, label) = ("\(members["domain"] ?? "")", "\(members["class"] ?? "")")
             found[domain, default: [:]][label, default: []].append("\(members["predicted"] ?? "")" == label ? 1 : 0)
@@ -58,7 +57,16 @@ struct HashOrderTests {
             let shares = (found[domain] ?? [:]).values.map { $0.reduce(0, +) / Double($0.count) }
             return Set((0..<100).map { _ in shares.shuffled().reduce(0, +) }).count
         }
-        try #require(sums.contains { $0 > 1 })
+        return sums.contains { $0 > 1 }
+    }
+
+    @Test func resultsAreTheSameInEveryProcess() throws {
+        // What is learned depends on the processor: a little longer where the shares' sums do not depend on their order.
+        for steps in [30, 20, 40, 50, 60] where try !sumsDepend() {
+            try train("runs/ERM", "--steps", "\(steps)", "--restart")
+        }
+        try #require(try sumsDepend())
+        try train("runs/Mixup", "--algorithm", "Mixup", "--steps", "2")
 
         let commands: [(arguments: [String], again: Int)] = [
             (["eval", "runs/ERM", "--json", "--threads", "1"], 3), (["eval", "runs/ERM", "--threads", "1"], 1),

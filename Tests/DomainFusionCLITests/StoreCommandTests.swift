@@ -22,9 +22,9 @@ struct StoreCommandTests {
         let result = try program("store", "list")
         #expect(result.status == 0, "\(result.errors)")
         let lines = result.output.split(separator: "\n")
-        #expect(lines.count == 4)
+        #expect(lines.count == 5)
         #expect(lines[0].hasPrefix("curve: 3 entries, ") && lines[1].hasPrefix("candidate: 1 entries, "))
-        #expect(lines[3] == "posterior: 0 entries, 0 B")
+        #expect(lines[3] == "posterior: 0 entries, 0 B" && lines[4] == "features: 0 entries, 0 B")
         #expect(try program("store", "list", "--kind", "candidate").output.contains("{\"prompt\":\"a lion\"}"))
         #expect(try program("store", "list", "--json").output.split(separator: "\n").count == 4)
     }

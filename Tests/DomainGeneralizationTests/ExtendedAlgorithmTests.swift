@@ -16,11 +16,13 @@ struct ExtendedAlgorithmTests {
         let weight: Double
         var calls = 0
         var counts: [Int] = []
+        var added: AddedImages?
 
         init(_ weight: Double) { self.weight = weight }
 
         func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric]) {
             calls += 1
+            added = images.added
             counts = [images.images.size(0), images.labels.count, images.items.count, images.logits.size(0)]
             return (weight * images.logits.squared().mean(), [Metric("squares", 1)])
         }
@@ -106,13 +108,79 @@ struct ExtendedAlgorithmTests {
         #expect(metrics.contains { $0.name == "made" } && metrics.contains { $0.name == "squares" })
     }
 
+    /// Amplitudes go from source to synthetic images, back, and between synthetic ones, always of another domain.
+    @Test func spectraAreMixedOverSourceAndSyntheticImages() throws {
+        /// Two more images of each environment.
+        final class Synthetic: MinibatchSource {
+            func minibatches(step: Int, beside raw: [Minibatch]) throws -> (
+                minibatches: [Minibatch], metrics: [Metric]
+            ) {
+                let more = raw.map { raw in
+                    let noise = Tensor.randn([2, 3, 8, 8], generator: Generator(seed: UInt64(500 + raw.environment)))
+                    return Minibatch(
+                        images: noise, labels: Tensor([Int64(0), 2]), items: [7, 8], environment: raw.environment)
+                }
+                return (more, [])
+            }
+        }
+        let settings: JSONValue = ["share": 1.0]
+        let spy = try Spy(fixture.context)
+        _ = try ExtendedAlgorithm(spy, terms: [], sources: [Synthetic()]).update(
+            AlgorithmFixture.minibatches(step: 0), step: 0)
+        let (joined, sizes) = (spy.seen, [8, 8, 8])
+        #expect(joined.map(\.count) == sizes)
+        let mix = try #require(algorithm("FourierMix", settings) as? FourierMix)
+        var pairs: Set<[Bool]> = []
+        for step in 0..<8 {
+            for (row, partner) in mix.draw(for: joined, step: step).partners.enumerated() {
+                #expect(row / 8 != partner / 8)
+                pairs.insert([row % 8 >= 6, partner % 8 >= 6])
+            }
+        }
+        #expect(pairs == [[false, false], [false, true], [true, false], [true, true]])
+
+        // What is trained on is the mixture over all of them.
+        let draw = mix.draw(for: joined, step: 0)
+        let (mean, deviation) = (fixture.context.normalization.mean, fixture.context.normalization.deviation)
+        let (shift, scale) = (Tensor(mean, shape: [1, 3, 1, 1]), Tensor(deviation, shape: [1, 3, 1, 1]))
+        let pixels = joined.images * scale + shift
+        let mixed = mixAmplitudes(
+            pixels, with: pixels.indexSelect(0, Tensor(draw.partners)),
+            weights: Tensor(draw.weights.map(Float.init), shape: [24, 1, 1, 1]))
+        let wanted = noGrad { crossEntropy(mix.classifier((mixed - shift) / scale), joined.labels).item() }
+        let extended = ExtendedAlgorithm(try algorithm("FourierMix", settings), terms: [], sources: [Synthetic()])
+        let metrics = try extended.update(AlgorithmFixture.minibatches(step: 0), step: 0)
+        let loss = try #require(metrics.first { $0.name == "loss" }).value
+        #expect(abs(loss - wanted) < 1e-6)
+        let plain = noGrad { crossEntropy(mix.classifier(joined.images), joined.labels).item() }
+        #expect(abs(loss - plain) > 1e-4)
+    }
+
     /// The rows of the source images, with others in between.
     @Test func termsSeeTheRowsOfTheSourceImages() throws {
         let raw = AlgorithmFixture.minibatches(step: 0)
         let term = SquaredLogits(1)
-        let added = AddedLoss([term], raw, joined: [6, 8, 7], predict: { $0.images }, step: 0)
+        let joined = zip(raw, [0, 2, 1]).map { raw, more in
+            Minibatch.joined([raw, raw.prefix(more)])
+        }
+        let added = AddedLoss([term], raw, joined: joined, predict: { $0.images }, step: 0)
         let logits = Tensor((0..<21).map { Float($0 == 12 || $0 == 13 || $0 == 20 ? 100 : 2) }, shape: [21, 1])
         #expect(try added.loss(logits: logits)?.item() == 4)
         #expect(try added.loss(logits: logits) == nil)
+        let others = try #require(term.added)
+        #expect(others.logits().scalars(Float.self) == [100, 100, 100])
+        #expect(others.items == Array(raw[1].items[..<2] + raw[2].items[..<1]))
+        #expect(
+            others.inputs.images.scalars(Float.self)
+                == (raw[1].images[0..<2].scalars(Float.self) + raw[2].images[0..<1].scalars(Float.self)))
+        // Without logits of the images as they are, the others' are asked for when they are needed.
+        let late = SquaredLogits(1)
+        _ = try AddedLoss([late], raw, joined: joined, predict: { $0.images.mean([1, 2, 3]) }, step: 0).loss(
+            logits: nil)
+        #expect(late.counts == [18, 18, 18, 18])
+        #expect(try #require(late.added).logits().shape == [3])
+        let alone = SquaredLogits(1)
+        _ = try AddedLoss([alone], raw, joined: raw, predict: { $0.images }, step: 0).loss(logits: nil)
+        #expect(alone.added == nil)
     }
 }

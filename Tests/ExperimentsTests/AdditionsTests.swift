@@ -89,6 +89,10 @@ struct AdditionsTests {
         #expect((summary.totals["curves_seconds"] ?? 0 > 0) == term)
         #expect(Files.exists(folder.path("whole/synthetic/manifest.jsonl")) == isAugmented)
         let row = try #require(try RunDirectory(existing: folder.path("whole")).rows().last)
+        // In the first of the rounds nothing is more like the source than itself.
+        let share = row.values["ola_source_content"]?.double
+        #expect(isAugmented ? (0.25...1).contains(share ?? 0) : share == nil)
+        #expect(row.values["ola_unchanged"]?.double == (isAugmented ? 0 : nil))
         let names =
             [algorithm] + (images ? ["ola"] : []) + (term ? ["ld"] : []) + (features ? ["ldm features"] : [])
         #expect(
@@ -147,6 +151,38 @@ struct AdditionsTests {
         #expect(
             message(["control": "noise"])?.hasPrefix("features.ldm.control: 'noise' is none of none, shuffled") == true)
         #expect(message(["dropout": 1]) != nil)
+    }
+
+    /// A student learns from a joined model, on source images and on those that the diffusion model makes, and is consistent over
+    /// both; it resumes to the same bytes, and predicts without features.
+    @Test(arguments: ["ERM", "Mixup"])
+    func studentsLearnFromTeachers(_ algorithm: String) throws {
+        let teacher = folder.path("teacher")
+        _ = try TrainingRun(
+            added(to: "ERM", term: false, images: false, features: true), folder: teacher, registry: .all, threads: 1
+        ) { _ in }.run()
+        var student = try added(to: algorithm, term: false, images: true)
+        student.terms = ["teacher": ["run": .string(teacher)], "consistency": ["control": "other-of-class"]]
+        _ = try resumes(student)
+        let row = try #require(try RunDirectory(existing: folder.path("whole")).rows().last)
+        for name in ["teacher_loss", "consistency"] { #expect(try #require(row.values[name]?.double) > 0, "\(name)") }
+        let model = try TrainedModel(run: folder.path("whole"), threads: 1)
+        #expect(model.frozenFeatures == nil && model.classifier.options.frozenFeatures == nil)
+
+        func message(_ change: (inout RunConfiguration) -> Void) -> String? {
+            var changed = student
+            change(&changed)
+            return #expect(throws: UserError.self) {
+                _ = try TrainingRun(changed, folder: folder.path("r"), registry: .all, threads: 1) { _ in }.run()
+            }?.message
+        }
+        #expect(message { $0.terms = ["teacher": [:]] }?.hasPrefix("terms.teacher.run: name the folder") == true)
+        #expect(message { $0.terms = ["teacher": ["run": "none"]] }?.contains("none") == true)
+        #expect(message { $0.testDomains = ["a"] }?.contains("has seen a") == true)
+        #expect(message { $0.imageSize = 64 }?.contains("--image-size 32") == true)
+        #expect(
+            message { ($0.images, $0.terms) = (nil, ["consistency": [:]]) }
+                == "terms.consistency: there are no images to compare with; add some with --images ola")
     }
 
     /// LD on ERM is DomainFusion without augmentation, to the byte.

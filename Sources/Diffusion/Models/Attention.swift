@@ -14,12 +14,14 @@ struct Attention {
         self.heads = heads
     }
 
-    func callAsFunction(_ x: Tensor, context: Tensor? = nil) -> Tensor {
+    func callAsFunction(_ x: Tensor, context: Tensor? = nil, injected: InjectedBatch? = nil) -> Tensor {
         func split(_ tokens: Tensor) -> Tensor {
             tokens.reshaped(tokens.size(0), tokens.size(1), heads, tokens.size(2) / heads).transposed(1, 2)
         }
         let source = context ?? x
-        let mixed = split(query(x)).attention(keys: split(key(source)), values: split(value(source)))
+        var (queries, keys, values) = (split(query(x)), split(key(source)), split(value(source)))
+        if let injected { (queries, keys, values) = injected(queries: queries, keys: keys, values: values) }
+        let mixed = queries.attention(keys: keys, values: values)
         return output(mixed.transposed(1, 2).flattened(from: 2))
     }
 }
@@ -58,8 +60,8 @@ private struct TransformerBlock {
         output = Linear(scope / "ff" / "net" / 2, in: 4 * width, out: width)
     }
 
-    func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
-        var x = x + selfAttention(norm1(x))
+    func callAsFunction(_ x: Tensor, context: Tensor, injected: InjectedBatch?) -> Tensor {
+        var x = x + selfAttention(norm1(x), injected: injected)
         x = x + crossAttention(norm2(x), context: context)
         let halves = gate(norm3(x)).chunked(2, dimension: -1)
         return x + output(halves[0] * halves[1].gelu())
@@ -87,18 +89,18 @@ struct Transformer2D {
     }
 
     /// As a layer of a network, which may be computed again for the gradient.
-    func layer(_ x: Tensor, _ context: Tensor) -> Tensor {
-        scope.layer(x, context) { self($0[0], context: $0[1]) }
+    func layer(_ x: Tensor, _ context: Tensor, injected: InjectedBatch? = nil) -> Tensor {
+        scope.layer(x, context) { self($0[0], context: $0[1], injected: injected) }
     }
 
-    func callAsFunction(_ x: Tensor, context: Tensor) -> Tensor {
+    func callAsFunction(_ x: Tensor, context: Tensor, injected: InjectedBatch? = nil) -> Tensor {
         func tokens(_ image: Tensor) -> Tensor { image.permuted(0, 2, 3, 1).reshaped(x.size(0), -1, x.size(1)) }
         func image(_ tokens: Tensor) -> Tensor {
             tokens.reshaped(x.size(0), x.size(2), x.size(3), x.size(1)).permuted(0, 3, 1, 2)
         }
         let normed = norm(x)
         var hidden = linearIn?(tokens(normed)) ?? tokens(convIn?(normed) ?? normed)
-        for block in blocks { hidden = block(hidden, context: context) }
+        for block in blocks { hidden = block(hidden, context: context, injected: injected) }
         return x + (linearOut.map { image($0(hidden)) } ?? convOut?(image(hidden)) ?? image(hidden))
     }
 }

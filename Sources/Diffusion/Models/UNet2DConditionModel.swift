@@ -64,13 +64,15 @@ private struct UpBlock {
         upsample = level == 0 ? nil : Upsample2D(scope / "upsamplers" / 0, channels: channels[level])
     }
 
-    func callAsFunction(_ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor]) -> Tensor {
+    func callAsFunction(
+        _ x: Tensor, time: Tensor, context: Tensor, skips: inout [Tensor], injected: InjectedBatch?
+    ) -> Tensor {
         var hidden = x
         for (layer, resnet) in resnets.enumerated() {
             hidden = (scope / "resnets" / layer).layer(hidden, skips.removeLast(), time) {
                 resnet(.concatenated([$0[0], $0[1]], dimension: 1), time: $0[2])
             }
-            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context) }
+            if !attentions.isEmpty { hidden = attentions[layer].layer(hidden, context, injected: injected) }
         }
         // An odd size was rounded up on the way down: the next skip says what to come back to.
         return upsample.map { up in up(hidden, size: skips.last.map { ($0.size(2), $0.size(3)) }) } ?? hidden
@@ -164,12 +166,16 @@ public final class UNet2DConditionModel {
     }
 
     /// The prediction [N, outChannels, h, w] for noisy latents [N, inChannels, h, w].
-    /// - Parameter guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance
-    ///   that it is to imitate in its one evaluation; others do not look at it.
+    /// - Parameters:
+    ///   - guidanceScale: for a model with ``UNet2DConditionConfig/guidanceWidth``, the classifier-free guidance that it is to
+    ///     imitate in its one evaluation; others do not look at it.
+    ///   - injection: what the decoder's self-attentions take from the batch's last rows: as many contents, then styles, as
+    ///     `count` says.
     public func callAsFunction(
-        _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil
+        _ latents: Tensor, timesteps: Tensor, context: Tensor, guidanceScale: Double? = nil,
+        injection: (attention: AttentionInjection, count: Int)? = nil
     ) -> Tensor {
-        let maps = run(latents, timesteps, context, guidanceScale, until: nil) { _, _ in }
+        let maps = run(latents, timesteps, context, guidanceScale, injection, until: nil) { _, _ in }
         return convOut(norm(maps, silu: true))
     }
 
@@ -182,7 +188,7 @@ public final class UNet2DConditionModel {
     ) -> [UNetBlock: Tensor] {
         var found: [UNetBlock: Tensor] = [:]
         guard let last = self.blocks.last(where: blocks.contains) else { return found }
-        _ = run(latents, timesteps, context, nil, until: last) { block, maps in
+        _ = run(latents, timesteps, context, nil, nil, until: last) { block, maps in
             if blocks.contains(block) { found[block] = maps }
         }
         return found
@@ -206,7 +212,8 @@ public final class UNet2DConditionModel {
     /// The maps after the block `last`, or before the last convolution.
     /// - Parameter visit: given the maps of each block.
     private func run(
-        _ latents: Tensor, _ timesteps: Tensor, _ context: Tensor, _ guidanceScale: Double?, until last: UNetBlock?,
+        _ latents: Tensor, _ timesteps: Tensor, _ context: Tensor, _ guidanceScale: Double?,
+        _ injection: (attention: AttentionInjection, count: Int)?, until last: UNetBlock?,
         visit: (UNetBlock, Tensor) -> Void
     ) -> Tensor {
         store.verifyBeforeUse()
@@ -233,8 +240,13 @@ public final class UNet2DConditionModel {
         hidden = (mid / 1).layer(hidden, time) { [midSecond] in midSecond($0[0], time: $0[1]) }
         visit(.mid, hidden)
         if last == .mid { return hidden }
+        let injected = injection.map { InjectedBatch(injection: $0.attention, count: $0.count) }
+        // The first of the decoder's blocks that take part.
+        let first = up.indices.filter { config.upAttention[$0] }.suffix(injection?.attention.blocks ?? 0).first
         for (index, block) in up.enumerated() {
-            hidden = block(hidden, time: time, context: context, skips: &skips)
+            hidden = block(
+                hidden, time: time, context: context, skips: &skips,
+                injected: first.map { index >= $0 } == true ? injected : nil)
             visit(.up(index), hidden)
             if last == .up(index) { return hidden }
         }

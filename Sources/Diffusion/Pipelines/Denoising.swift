@@ -57,11 +57,32 @@ public struct Denoising: Sequence, IteratorProtocol {
         }
     }
 
+    /// Whose content and style the images take over while they are drawn: ``AttentionInjection``.
+    public struct Injection {
+        /// How the U-Net's self-attentions take over.
+        public let attention: AttentionInjection
+        /// The contents' noisy latents [N, C, h, w] at one of the scheduler's evaluations, counted from 0.
+        public let content: (_ evaluation: Int) -> Tensor
+        /// The styles' likewise.
+        public let style: (_ evaluation: Int) -> Tensor
+
+        /// An injection from images whose latents are known all along the walk: noised to each level, or inverted.
+        public init(
+            _ attention: AttentionInjection, content: @escaping (_ evaluation: Int) -> Tensor,
+            style: @escaping (_ evaluation: Int) -> Tensor
+        ) {
+            self.attention = attention
+            self.content = content
+            self.style = style
+        }
+    }
+
     private let unet: UNet2DConditionModel
     private var scheduler: any Scheduler
     /// Prompt states [N, …], or with guidance those of the negative prompts and of the prompts [2 N, …].
     private let context: Tensor
     private let guidance: Guidance?
+    private let injection: Injection?
     private let guidanceScale: Double?
     private let generators: [Generator]
     private let range: Range<Int>
@@ -76,14 +97,17 @@ public struct Denoising: Sequence, IteratorProtocol {
     ///   - guidanceScale: for a U-Net that was distilled with guidance, the scale that it is told.
     ///   - range: the scheduler's evaluations to walk; all by default.
     ///   - generators: N sources of the noise that some schedulers add.
+    ///   - injection: contents and styles that the images take over, seen under the same prompts without guidance.
     public init(
         _ unet: UNet2DConditionModel, _ latents: Tensor, scheduler: any Scheduler, context: Tensor,
         guidance: Guidance? = nil, guidanceScale: Double? = nil, range: Range<Int>? = nil,
-        generators: [Generator] = []
+        generators: [Generator] = [], injection: Injection? = nil
     ) {
         self.unet = unet
         self.scheduler = scheduler
-        self.context = guidance.map { .concatenated([$0.negative, context]) } ?? context
+        let states = (guidance.map { [$0.negative] } ?? []) + [context] + (injection == nil ? [] : [context, context])
+        self.context = states.count == 1 ? context : .concatenated(states)
+        self.injection = injection
         self.guidance = guidance
         self.guidanceScale = guidanceScale
         self.generators = generators
@@ -113,12 +137,18 @@ public struct Denoising: Sequence, IteratorProtocol {
 
     private func prediction(_ input: Tensor, _ timestep: Double) -> Tensor {
         let time = Tensor([Float(timestep)]).to(device: input.device)
-        func evaluate(_ batch: Tensor) -> Tensor {
-            let input = batch.to(dtype: unet.store.dtype).contiguous(.channelsLast)
-            return unet(input, timesteps: time, context: context, guidanceScale: guidanceScale).to(dtype: .float32)
+        let drawn = guidance == nil ? [input] : [input, input]
+        let others = [injection?.content, injection?.style].compactMap { $0 }.map {
+            scheduler.scaleModelInput($0(index), at: index).to(device: input.device, dtype: .float32)
         }
-        guard let guidance else { return evaluate(input) }
-        return guidance(evaluate(.concatenated([input, input])))
+        let rows = drawn + others
+        let batch = (rows.count == 1 ? input : .concatenated(rows)).to(dtype: unet.store.dtype)
+        let outputs = unet(
+            batch.contiguous(.channelsLast), timesteps: time, context: context, guidanceScale: guidanceScale,
+            injection: injection.map { ($0.attention, input.size(0)) }
+        ).to(dtype: .float32)
+        let own = others.isEmpty ? outputs : outputs[0..<drawn.count * input.size(0)]
+        return guidance?(own) ?? own
     }
 
     // MARK: Going on later
@@ -165,10 +195,11 @@ extension LatentDiffusionModel {
     ///   - prompts: N texts.
     ///   - lastSteps: walks only this many of `settings.steps`, the last ones; all by default.
     ///   - generators: N sources of noise, for the schedulers that draw some in every step.
+    ///   - injection: contents and styles that the images take over; none by default.
     /// - Throws: `UserError` where a setting or the number of prompts or generators is wrong.
     public func denoising(
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
-        generators: [Generator] = []
+        generators: [Generator] = [], injection: Denoising.Injection? = nil
     ) throws -> Denoising {
         guard prompts.count == latents.size(0) else {
             throw UserError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
@@ -182,13 +213,14 @@ extension LatentDiffusionModel {
         }
         return denoising(
             latents, prompts: prompts, along: scheduler, settings: settings,
-            range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators)
+            range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators,
+            injection: injection)
     }
 
     /// A walk along a scheduler, of which a part may be taken; of the settings only guidance counts.
     func denoising(
         _ latents: Tensor, prompts: [String], along scheduler: any Scheduler, settings: GenerationSettings,
-        range: Range<Int>, generators: [Generator] = []
+        range: Range<Int>, generators: [Generator] = [], injection: Denoising.Injection? = nil
     ) -> Denoising {
         let count = prompts.count
         let states = embed(prompts + (isGuided(settings) ? [settings.negativePrompt] : []))
@@ -200,7 +232,7 @@ extension LatentDiffusionModel {
         return Denoising(
             unet, latents.to(device: device), scheduler: scheduler, context: states[0..<count], guidance: guidance,
             guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale, range: range,
-            generators: generators)
+            generators: generators, injection: injection)
     }
 
     /// The sampler that the settings name, made of the model's settings.

@@ -105,7 +105,7 @@ extension LatentDiffusionModel {
         return (start, added.count == 1 ? added[0] : .concatenated(added))
     }
 
-    /// Latents [N, C, h, w] after the walk of ``denoising(_:prompts:settings:lastSteps:generators:)``, in batches that fit
+    /// Latents [N, C, h, w] after the walk of ``denoising(_:prompts:settings:lastSteps:generators:injection:)``, in batches that fit
     /// memory.
     /// - Throws: `TorchError`, and what `onStep` throws.
     public func denoised(

@@ -71,8 +71,20 @@ extension Addition where Part == any LossTerm, Source == RunDiffusionModel {
             return settings
         }(), make: { try PosteriorDistillationTerm($0, $1) })
 
-    /// The terms that `--term` knows.
-    public static let all = [latentDistillation, posteriorDistillation]
+    /// The term `consistency`: ``ConsistencyTerm`` with its settings.
+    public static let consistency = Addition(
+        "consistency", "Consistency of the classifier between an added image and its source (Xie and others 2020).",
+        ConsistencySettings(), make: { ConsistencyTerm($0, context: $1.context) })
+
+    /// The term `teacher`: ``TeacherTerm`` with its settings.
+    /// - Parameter load: makes the teacher that the settings name.
+    public static func teacher(load: @escaping Teacher.Loader) -> Addition {
+        Addition(
+            "teacher", "Distillation from the classifier of another run (Hinton and others 2015).", TeacherSettings(),
+            refusal: SettingRule("run") {
+                $0.run.isEmpty ? "name the folder of the run to learn from: --set terms.teacher.run=runs/joined" : nil
+            }, make: { try TeacherTerm($0, teacher: load($0.run, $1.context)) })
+    }
 }
 
 extension Addition where Part == any MinibatchSource, Source == RunDiffusionModel {

@@ -28,6 +28,20 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case fourier
         /// Statistics and normalised map of the diffusion model's latents: ``LatentAdaINSpace``.
         case latent
+        /// One candidate as it is: of those whose content is close enough the one of the least similar style.
+        case candidate
+        /// The diffusion model draws the chosen content in the chosen style: ``StyleInjection``.
+        case injection
+    }
+
+    /// Whose amplitude a composed image has: what helps in an exchange of spectra.
+    public enum Amplitudes: String, SettingChoice {
+        /// The candidate's of the least similar style.
+        case candidates
+        /// Another source image's, of another domain, drawn by the seed: what `FourierMix` does.
+        case sources
+        /// That of noise which has the image's own amplitudes, averaged over rings of equal frequency.
+        case noise
     }
 
     /// Whose contents can be chosen.
@@ -70,8 +84,17 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var composition = Composition.latent
     /// Share of the highest frequency up to which the chosen style's amplitude is taken.
     public var fourierRadius = 1.0
+    /// How the style is injected, of composition injection.
+    public var injection = InjectionSettings()
+    /// Whose amplitude a composed image has, of composition fourier.
+    public var amplitudes = Amplitudes.candidates
     /// How styles are compared.
     public var styleSimilarity = StyleSimilarity.logarithmic
+    /// How contents are compared.
+    public var contentSimilarity = ContentSimilarity.own
+    /// How alike a candidate's content must be to the image's own to be chosen. Where none is, the source image's is, or with
+    /// a pool of candidates alone the image stays as it was. 0 takes the most similar, or as candidate any of them.
+    public var contentThreshold = 0.0
     /// Whose contents can be chosen.
     public var contentPool = ContentPool.candidatesAndSource
     /// The folder of a finished run that held out the same domains: its classifier is the candidates' judge; none where
@@ -112,7 +135,13 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting(
             "fourierRadius", \.fourierRadius,
             "share of the highest frequency up to which the chosen style's amplitude is taken", .within(0...1)),
+        .group("injection", \.injection, "how composition injection draws a content in a style"),
+        Setting("amplitudes", \.amplitudes, "whose amplitude an image composed by fourier has"),
         Setting("styleSimilarity", \.styleSimilarity, "how styles are compared"),
+        Setting("contentSimilarity", \.contentSimilarity, "how contents are compared"),
+        Setting(
+            "contentThreshold", \.contentThreshold,
+            "a candidate of a less similar content is not chosen, rather the source; 0 is no threshold", .within(0...1)),
         Setting("contentPool", \.contentPool, "whose contents can be chosen"),
         Setting("judge", \.judge, "folder of a finished run whose classifier judges the candidates; empty is none"),
         Setting(
@@ -124,6 +153,10 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
 
     /// What settings that are right each by itself must not be together.
     public static let rules: [SettingRule<Self>] = [
+        SettingRule("amplitudes") {
+            $0.composition == .fourier || $0.amplitudes == .candidates
+                ? nil : "must be candidates, since the composition is \($0.composition.rawValue), not fourier"
+        },
         SettingRule("steps") {
             Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"
         },

@@ -58,7 +58,7 @@ extension [AugmentationSource] {
     ///   - seed: seeds the draw.
     ///   - draw: the number of the draw.
     /// - Returns: indices, ascending.
-    func drawn(budget: Int, seed: Int, draw: Int) -> [Int] {
+    public func drawn(budget: Int, seed: Int, draw: Int) -> [Int] {
         guard budget > 0, budget < count else { return Array<Int>(indices) }
         let ranks = map { SHA256Sum.of("\(seed)/\(draw)/\($0.name)") }
         let order = indices.sorted { a, b in

@@ -18,16 +18,22 @@ public struct Augmenter {
         public let prompts: [String]
         /// One seed for each candidate.
         public let seeds: [UInt64]
+        /// Where the composed image's amplitude comes from.
+        public let amplitude: Amplitude
 
         /// A request for one candidate a prompt.
         /// - Precondition: as many prompts as seeds.
-        public init(start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64]) {
+        public init(
+            start: RGBImage, source: RGBImage, label: Int, prompts: [String], seeds: [UInt64],
+            amplitude: Amplitude = .candidate
+        ) {
             precondition(prompts.count == seeds.count)
             self.start = start
             self.source = source
             self.label = label
             self.prompts = prompts
             self.seeds = seeds
+            self.amplitude = amplitude
         }
     }
 
@@ -41,6 +47,9 @@ public struct Augmenter {
         public let kept: [Int]
         /// Nil when no candidate was kept: the image then stays as it was.
         public let composition: Composition?
+
+        /// Whether the content of the source image was chosen.
+        public var hasSourceContent: Bool { composition.map { $0.content == nil } ?? false }
 
         /// The image that takes the place of the one that it started from.
         public var image: RGBImage { composition?.image ?? request.start }
@@ -83,13 +92,12 @@ public struct Augmenter {
         }
         let kept = try recognised(requests, candidates)
         return try ledger.time("composition") { ledger in
-            try requests.indices.map { index in
-                try poll()
-                let request = requests[index]
-                return Outcome(
-                    request: request, candidates: candidates[index], kept: kept[index],
-                    composition: try composer.compose(
-                        request, candidates: candidates[index], kept: kept[index], store: store, ledger: &ledger))
+            let compositions = try composer.compositions(
+                requests, candidates: candidates, kept: kept, batchSize: batchSize, store: store, ledger: &ledger,
+                poll: poll)
+            return requests.indices.map {
+                Outcome(
+                    request: requests[$0], candidates: candidates[$0], kept: kept[$0], composition: compositions[$0])
             }
         }
     }

@@ -19,7 +19,8 @@ public enum CandidateGallery {
             guard let composition, let style = composition.styleSimilarities[number],
                 let content = composition.contentSimilarities[number]
             else {
-                cells.append(ContactSheet.Cell(image, caption: "not recognised"))
+                let isKept = outcome.kept.contains(number)
+                cells.append(ContactSheet.Cell(image, caption: isKept ? "other content" : "not recognised"))
                 continue
             }
             let chosen =
@@ -42,9 +43,19 @@ public enum CandidateGallery {
             composition.content.map { (outcome.candidates[$0], "candidate \($0 + 1)") }
             ?? (outcome.request.source, "source")
         return cells + [
-            ContactSheet.Cell(outcome.candidates[composition.style], caption: "candidate \(composition.style + 1)"),
+            style(of: outcome, composition),
             ContactSheet.Cell(content.0, caption: content.1), ContactSheet.Cell(composition.image),
         ]
+    }
+
+    private static func style(of outcome: Augmenter.Outcome, _ composition: Composition) -> ContactSheet.Cell {
+        switch outcome.request.amplitude {
+        case .candidate:
+            composition.style.map { ContactSheet.Cell(outcome.candidates[$0], caption: "candidate \($0 + 1)") }
+                ?? ContactSheet.Cell(nil)
+        case .source(_, let image): ContactSheet.Cell(image, caption: "another source")
+        case .noise: ContactSheet.Cell(nil, caption: "noise")
+        }
     }
 
     /// Three decimals at most.

@@ -39,10 +39,8 @@ public struct ImageToImageGenerator: CandidateGenerator {
 }
 
 extension AugmentationSettings {
-    /// What makes candidates with a model, and how style and content are put together.
-    fileprivate func parts(
-        _ model: LatentDiffusionModel
-    ) throws -> (any CandidateGenerator, any StyleContentSpace) {
+    /// What makes candidates with a model, and what composes them.
+    fileprivate func parts(_ model: LatentDiffusionModel) throws -> (any CandidateGenerator, Composer) {
         let hash = try model.fingerprint()
         let generation = GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength)
         let maker: any CandidateGenerator =
@@ -50,19 +48,14 @@ extension AugmentationSettings {
             case .imageToImage: try ImageToImageGenerator(model, modelHash: hash, settings: generation)
             case .inversion: try InversionGenerator(model, modelHash: hash, settings: generation)
             }
-        let space: any StyleContentSpace =
-            switch composition {
-            case .fourier: FourierSpace(radius: fourierRadius)
-            case .latent: LatentAdaINSpace(model.vae, model: hash)
-            }
-        return (maker, space)
+        return (maker, try composer(model, hash: hash, generation: generation))
     }
 
     /// Makes candidates with a model and composes them as these settings say; without a judge.
     /// - Throws: a one-line error when the model's files cannot be read for their hash.
     public func augmenter(_ model: LatentDiffusionModel, store: ContentStore) throws -> Augmenter {
-        let (generator, space) = try parts(model)
-        return augmenter(generator, space: space, store: store, judge: nil)
+        let (generator, composer) = try parts(model)
+        return augmenter(generator, composer: composer, store: store, judge: nil)
     }
 }
 
@@ -76,9 +69,9 @@ extension OnlineAugmentation {
     ) throws {
         var settings = settings
         settings.prompts = try DomainStyles(styles, context: context).prompts(settings.prompts)
-        let (generator, space) = try settings.parts(model)
+        let (generator, composer) = try settings.parts(model)
         try self.init(
-            settings, sources: AugmentationSource.all(of: context), generator: generator, space: space, store: store,
-            judge: judge)
+            settings, sources: AugmentationSource.all(of: context), generator: generator, composer: composer,
+            store: store, judge: judge)
     }
 }

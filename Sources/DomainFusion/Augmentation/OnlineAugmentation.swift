@@ -22,11 +22,11 @@ public final class OnlineAugmentation {
     /// - Parameters:
     ///   - sources: the images to draw from, at least one.
     ///   - generator: the diffusion model with the settings' strength, guidance and steps.
-    ///   - space: the settings' way of composing.
+    ///   - composer: the settings' way of composing.
     ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
     public init(
         _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any CandidateGenerator,
-        space: any StyleContentSpace, store: ContentStore, judge: CandidateJudge? = nil
+        composer: Composer, store: ContentStore, judge: CandidateJudge? = nil
     ) throws {
         try settings.validate(path: "augmentation")
         guard !sources.isEmpty else { throw UserError("there is no source image to augment; check the data set") }
@@ -37,19 +37,15 @@ public final class OnlineAugmentation {
         }
         self.settings = settings
         self.sources = sources
-        augmenter = settings.augmenter(generator, space: space, store: store, judge: judge?.probabilities)
-        // The generator's own fingerprint says which it is: sets of before there were two stay what they are.
-        var own = try JSONValue(encoding: settings)
-        if case .object(var members) = own {
-            members["generator"] = nil
-            own = .object(members)
-        }
+        augmenter = settings.augmenter(generator, composer: composer, store: store, judge: judge?.probabilities)
         recipe = SHA256Sum.of(
-            JSONValue.object([
-                "settings": own, "generator": .string(generator.fingerprint),
-                "space": space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
-                "sources": .array(sources.map { .string($0.name) }),
-            ]).text)
+            JSONValue.object(
+                [
+                    "settings": try settings.identity, "generator": .string(generator.fingerprint),
+                    "space": composer.space.fingerprint, "judge": .string(judge?.fingerprint ?? ""),
+                    "sources": .array(sources.map { .string($0.name) }),
+                ].merging(composer.particulars) { $1 }
+            ).text)
     }
 
     /// The round, counted from 1, whose set a step trains on.
@@ -107,7 +103,7 @@ public final class OnlineAugmentation {
     private func count(_ set: SyntheticSet, in ledger: inout Ledger) {
         ledger.use(
             round: set.round, generated: set.count * settings.candidates,
-            composed: set.records.count { $0.style != nil })
+            composed: set.records.count { $0.content != nil })
     }
 
     private func draw(_ round: Int) -> Int { settings.redraw ? round : 0 }
@@ -139,14 +135,27 @@ public final class OnlineAugmentation {
         return SyntheticSet(round: round, records: records, images: images)
     }
 
+    /// For each domain the sources of the others.
+    private lazy var others = Dictionary(
+        uniqueKeysWithValues: Set(sources.map(\.environment)).map { own in
+            (own, sources.filter { $0.environment != own })
+        })
+
     /// - Parameter start: the image to start from; nil for the source image.
     private func request(_ index: Int, start: RGBImage?, round: Int) throws -> Augmenter.Request {
         let source = sources[index]
         let size = augmenter.generator.imageSize
-        let image = try source.image().resized(width: size, height: size)
+        func image(_ source: AugmentationSource) throws -> RGBImage {
+            try source.image().resized(width: size, height: size)
+        }
+        let own = try image(source)
+        let others = others[source.environment] ?? []
+        let amplitude = try settings.amplitude(image: source.name, round: round, others: others.count) {
+            (others[$0].name, try image(others[$0]))
+        }
         return settings.request(
-            name: source.name, start: start ?? image, source: image, label: source.label,
-            className: source.className, round: round)
+            name: source.name, start: start ?? own, source: own, label: source.label, className: source.className,
+            round: round, amplitude: amplitude)
     }
 }
 
@@ -156,7 +165,8 @@ extension AugmentationSettings {
     /// Where there are more prompts than candidates, images and rounds begin at different ones.
     /// - Parameter name: what the source image is known by, for its seeds.
     public func request(
-        name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int
+        name: String, start: RGBImage, source: RGBImage, label: Int, className: String, round: Int,
+        amplitude: Augmenter.Amplitude = .candidate
     ) -> Augmenter.Request {
         let seeds = (0..<candidates).map { candidateSeed(image: name, round: round, candidate: $0) }
         let first = seeds.first.map { Int($0 % UInt64(prompts.count)) } ?? 0
@@ -164,24 +174,49 @@ extension AugmentationSettings {
             start: start, source: source, label: label,
             prompts: seeds.indices.map {
                 Caption.prompt(prompts[(first + $0) % prompts.count], class: className)
-            }, seeds: seeds)
+            }, seeds: seeds, amplitude: amplitude)
     }
 
-    /// The seed of a candidate's noise: below 2⁵², so that every JSON reader keeps it.
-    func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
-        UInt64(SHA256Sum.of("\(seed)/\(round)/\(candidate)/\(image)").prefix(13), radix: 16) ?? 0
+    /// Where the amplitude of an image composed in a round comes from.
+    /// - Parameters:
+    ///   - name: what the source image is known by.
+    ///   - others: the number of images of other domains.
+    ///   - other: one of them with its name, of the generator's size.
+    /// - Throws: `UserError` where another image is to be taken and there is none; what `other` throws.
+    public func amplitude(
+        image name: String, round: Int, others: Int, _ other: (Int) throws -> (name: String, image: RGBImage)
+    ) throws -> Augmenter.Amplitude {
+        let seed = drawn("\(seed)/\(round)/amplitude/\(name)")
+        switch amplitudes {
+        case .candidates: return .candidate
+        case .noise: return .noise(seed: seed)
+        case .sources:
+            guard others > 0 else {
+                throw UserError(
+                    "amplitudes: there is no other image to take the amplitude of; give some of another domain, or choose "
+                        + "candidates or noise")
+            }
+            let (name, image) = try other(Int(seed % UInt64(others)))
+            return .source(name: name, image: image)
+        }
     }
+
+    /// The seed of a candidate's noise.
+    func candidateSeed(image: String, round: Int, candidate: Int) -> UInt64 {
+        drawn("\(seed)/\(round)/\(candidate)/\(image)")
+    }
+
+    /// A number that a text decides: below 2⁵², so that every JSON reader keeps it.
+    private func drawn(_ text: String) -> UInt64 { UInt64(SHA256Sum.of(text).prefix(13), radix: 16) ?? 0 }
 
     /// Makes candidates and composes them as these settings say.
     /// - Parameter judge: asked when there is a threshold.
     func augmenter(
-        _ generator: any CandidateGenerator, space: any StyleContentSpace, store: ContentStore, judge: ClassJudge?
+        _ generator: any CandidateGenerator, composer: Composer, store: ContentStore, judge: ClassJudge?
     ) -> Augmenter {
         Augmenter(
-            generator: generator,
-            composer: Composer(
-                space, styleSimilarity: styleSimilarity, includesSource: contentPool == .candidatesAndSource),
-            store: store, batchSize: batchSize, judge: judge.flatMap { judgeThreshold > 0 ? (judgeThreshold, $0) : nil }
+            generator: generator, composer: composer, store: store, batchSize: batchSize,
+            judge: judge.flatMap { judgeThreshold > 0 ? (judgeThreshold, $0) : nil }
         )
     }
 }

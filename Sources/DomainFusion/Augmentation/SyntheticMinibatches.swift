@@ -14,7 +14,8 @@ public final class SyntheticMinibatches: MinibatchSource {
         public let labels: Tensor
         /// Where each image comes from.
         public let records: [SyntheticSet.Record]
-        /// What is logged of the step: seconds and images of a round that was due.
+        /// What is logged of the step: seconds and images of a round that was due, and the shares of the round's images that
+        /// have the source's content or stayed as they were.
         public let metrics: [Metric]
     }
 
@@ -85,6 +86,9 @@ public final class SyntheticMinibatches: MinibatchSource {
         let set = try current(round)
         var metrics = [Metric("generation_seconds", Date().timeIntervalSince(start), .total)]
         // By the step alone, so that a run that was killed counts each round once.
+        metrics += [
+            Metric("ola_source_content", set.sourceContentShare), Metric("ola_unchanged", set.unchangedShare),
+        ]
         if isFirst { metrics.append(Metric("images_generated", Double(set.count * settings.candidates), .total)) }
         let size = max(1, Int((Double(raw) * settings.share / (1 - settings.share)).rounded()))
         let batch = set.minibatch(
@@ -97,6 +101,8 @@ public final class SyntheticMinibatches: MinibatchSource {
             labels: batch.labels.to(device: context.device), records: batch.places.map { set.records[$0] },
             metrics: metrics)
     }
+
+    private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
 
     private func current(_ round: Int) throws -> SyntheticSet {
         if let set, set.round == round { return set }
@@ -113,6 +119,11 @@ public final class SyntheticMinibatches: MinibatchSource {
         }
         try ledger.write()
         frozenFeatures = try context.frozenFeatures?.source.assignedFeatures(of: made.images).to(device: context.device)
+        context.logger.info(
+            """
+            augmentation round \(round): the source's content chosen for \(percent(made.sourceContentShare)) of the images, \
+            \(percent(made.unchangedShare)) stayed as they were
+            """)
         set = made
         return made
     }

@@ -28,9 +28,11 @@ public struct SyntheticSet: Sendable {
         public let seeds: [UInt64]
         /// Share of the noise that the candidates started from.
         public let strength: Double
-        /// The candidate whose style was taken; nil when none was kept and the image stayed as it was.
+        /// The candidate whose style was taken; nil for no candidate's.
         public let style: Int?
-        /// The candidate whose content was taken; −1 for the source image's.
+        /// The source image whose amplitude was taken in the place of a candidate's.
+        public let styleSource: String?
+        /// The candidate whose content was taken; −1 for the source image's; nil when the image stayed as it was.
         public let content: Int?
         /// How alike each candidate's style and content are to those of the image it replaced; nil for dropped ones.
         public let styleSimilarities: [Double?]?
@@ -42,6 +44,7 @@ public struct SyntheticSet: Sendable {
         private enum CodingKeys: String, CodingKey {
             case path, sha256, source, label, environment, round, prompts, seeds, strength, style, content, recipe
             case className = "class"
+            case styleSource = "style_source"
             case styleSimilarities = "style_similarities"
             case contentSimilarities = "content_similarities"
         }
@@ -53,6 +56,16 @@ public struct SyntheticSet: Sendable {
     public let records: [Record]
     /// The images of the records, in order.
     public let images: [RGBImage]
+
+    /// Share of the images whose content is the source image's, 0…1.
+    public var sourceContentShare: Double { share { $0.content == -1 } }
+
+    /// Share of the images that stayed as they were, since no candidate could be chosen, 0…1.
+    public var unchangedShare: Double { share { $0.content == nil } }
+
+    private func share(_ holds: (Record) -> Bool) -> Double {
+        Double(records.count(where: holds)) / Double(max(1, count))
+    }
 
     /// Number of images.
     public var count: Int { images.count }
@@ -83,6 +96,14 @@ public struct SyntheticSet: Sendable {
     }
 }
 
+extension Augmenter.Outcome {
+    /// The name of the source image whose amplitude was taken.
+    fileprivate var styleSource: String? {
+        guard composition != nil, case .source(let name, _) = request.amplitude else { return nil }
+        return name
+    }
+}
+
 extension SyntheticSet.Record {
     init(
         _ outcome: Augmenter.Outcome, source: AugmentationSource, number: Int, round: Int, strength: Double,
@@ -93,7 +114,8 @@ extension SyntheticSet.Record {
             sha256: SHA256Sum.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
             prompts: outcome.request.prompts, seeds: outcome.request.seeds, strength: strength,
-            style: outcome.composition?.style, content: outcome.composition.map { $0.content ?? -1 },
+            style: outcome.composition?.style, styleSource: outcome.styleSource,
+            content: outcome.composition.map { $0.content ?? -1 },
             styleSimilarities: outcome.composition?.styleSimilarities,
             contentSimilarities: outcome.composition?.contentSimilarities, recipe: recipe)
     }

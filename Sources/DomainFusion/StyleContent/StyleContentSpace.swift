@@ -18,10 +18,9 @@ public struct StyleContent: Sendable {
 
 /// A way to take images apart into style and content and to put one image's style and another's content together
 /// (Dai and others, Moderately Distributional Exploration, ICML 2023).
-public protocol StyleContentSpace {
-    /// Everything that a composed image depends on beside the two images.
-    var fingerprint: JSONValue { get }
-
+///
+/// Its fingerprint is everything that a composed image depends on beside the two images.
+public protocol StyleContentSpace: ContentMeasure {
     /// Images of which the autoencoder is asked to take apart, and to compose, one image each; 0 without one.
     var vaePasses: (decompose: Int, compose: Int) { get }
 
@@ -30,9 +29,14 @@ public protocol StyleContentSpace {
 
     /// Images [N, 3, H, W] in 0…1 with row i's style and row i's content.
     func compose(style: Tensor, content: Tensor) -> Tensor
+}
 
-    /// How alike the contents `b` are to `a`, row by row, at most 1: [N]. One row is compared with every row of the other.
-    func contentSimilarity(_ a: Tensor, _ b: Tensor) -> Tensor
+extension StyleContentSpace {
+    /// As many as taking an image apart needs.
+    public var vaePassesPerContent: Int { vaePasses.decompose }
+
+    /// The contents of images [N, 3, H, W] in 0…1, without their styles.
+    public func contents(_ images: Tensor) -> Tensor { decompose(images).content }
 }
 
 /// How alike two styles are: the larger, the more.

@@ -4,8 +4,8 @@ import Torch
 
 /// An algorithm with terms added to its loss, and images added to its minibatches.
 ///
-/// The images join the minibatches of their environments, after the source images. The terms see the source images alone, and
-/// are added to the first loss of a step that ``training`` minimises: of algorithms with several, the classifier's first.
+/// The images join the minibatches of their environments, after the source images. The terms see the source images, with the others
+/// beside them (``ClassifiedImages/added``), and are added to the first loss of a step that ``training`` minimises: of algorithms with several, the classifier's first.
 public final class ExtendedAlgorithm: Algorithm {
     private let base: any Algorithm
     private let terms: [any LossTerm]
@@ -39,7 +39,7 @@ public final class ExtendedAlgorithm: Algorithm {
             Minibatch.joined([raw] + more.filter { $0.environment == raw.environment })
         }
         guard !terms.isEmpty else { return try base.update(joined, step: step) + metrics }
-        let added = AddedLoss(terms, minibatches, joined: joined.map(\.count), predict: base.predict, step: step)
+        let added = AddedLoss(terms, minibatches, joined: joined, predict: base.predict, step: step)
         training.addedLoss = added
         defer { training.addedLoss = nil }
         return try base.update(joined, step: step) + metrics + added.metrics
@@ -58,31 +58,31 @@ public final class ExtendedAlgorithm: Algorithm {
 final class AddedLoss {
     private let terms: [any LossTerm]
     private let minibatches: [Minibatch]
-    /// The rows of the source images among all that the algorithm sees; nil where it sees no others.
-    private let rows: [Int]?
+    private let joined: [Minibatch]
+    /// The rows of the source images among all that the algorithm sees, and those of the others.
+    private let rows: (raw: [Int], added: [Int])
     private let predict: (ClassifierInput) -> Tensor
     private let step: Int
     private var isUsed = false
     private(set) var metrics: [Metric] = []
 
     /// - Parameters:
-    ///   - joined: images of each minibatch that the algorithm sees, source images first.
+    ///   - joined: each minibatch as the algorithm sees it, source images first.
     ///   - predict: asked for logits where the algorithm has none of the images as they are.
     init(
-        _ terms: [any LossTerm], _ minibatches: [Minibatch], joined: [Int],
-        predict: @escaping (ClassifierInput) -> Tensor,
-        step: Int
+        _ terms: [any LossTerm], _ minibatches: [Minibatch], joined: [Minibatch],
+        predict: @escaping (ClassifierInput) -> Tensor, step: Int
     ) {
         self.terms = terms
         self.minibatches = minibatches
+        self.joined = joined
         self.predict = predict
         self.step = step
-        guard joined != minibatches.sizes else {
-            rows = nil
-            return
-        }
-        let starts = joined.indices.map { joined[..<$0].reduce(0, +) }
-        rows = zip(starts, minibatches.sizes).flatMap { Array($0..<$0 + $1) }
+        let sizes = joined.sizes
+        let starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
+        let raw = zip(starts, minibatches.sizes).flatMap { Array($0..<$0 + $1) }
+        let isRaw = Set(raw)
+        rows = (raw, (0..<sizes.reduce(0, +)).filter { !isRaw.contains($0) })
     }
 
     /// The sum of the terms, a scalar; nil after the first call.
@@ -91,15 +91,7 @@ final class AddedLoss {
     func loss(logits: Tensor?) throws -> Tensor? {
         guard !isUsed else { return nil }
         isUsed = true
-        let inputs = minibatches.inputs
-        let own: Tensor
-        if let logits {
-            own = rows.map { logits.indexSelect(0, Tensor($0, device: logits.device)) } ?? logits
-        } else {
-            own = predict(inputs)
-        }
-        let classified = ClassifiedImages(
-            images: inputs.images, labels: minibatches.labels, items: minibatches.flatMap(\.items), logits: own)
+        let classified = classified(logits)
         var total: Tensor?
         for term in terms {
             let (loss, more) = try term.loss(classified, step: step)
@@ -108,5 +100,23 @@ final class AddedLoss {
         }
         if let total { metrics.append(Metric("added_loss", total.item())) }
         return total
+    }
+
+    /// The source images, and the added ones beside them.
+    private func classified(_ logits: Tensor?) -> ClassifiedImages {
+        let raw = minibatches.inputs
+        func part(_ rows: [Int]) -> Tensor? { logits?.indexSelect(0, Tensor(rows, device: raw.images.device)) }
+        var added: AddedImages?
+        if !rows.added.isEmpty {
+            let (all, items) = (joined.inputs, joined.flatMap(\.items))
+            let index = Tensor(rows.added, device: raw.images.device)
+            added = AddedImages(
+                inputs: ClassifierInput(
+                    all.images.indexSelect(0, index), frozenFeatures: all.frozenFeatures?.indexSelect(0, index)),
+                items: rows.added.map { items[$0] }, logits: part(rows.added), predict: predict)
+        }
+        return ClassifiedImages(
+            images: raw.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
+            logits: (added == nil ? logits : part(rows.raw)) ?? predict(raw), added: added)
     }
 }

@@ -9,7 +9,9 @@ public struct Additions {
     private let configuration: RunConfiguration
 
     /// The terms that there are.
-    public static let terms = Addition<any LossTerm, RunDiffusionModel>.all
+    public static let terms: [Addition<any LossTerm, RunDiffusionModel>] = [
+        .latentDistillation, .posteriorDistillation, .consistency, .teacher(load: RunTeacher.load),
+    ]
     /// The makers of images that there are.
     public static let images = [
         Addition<any MinibatchSource, RunDiffusionModel>.onlineAugmentation(judge: RunJudge.load)

@@ -91,7 +91,12 @@ public struct TrainedModel {
 
     /// The same for images that were normalised for another model.
     func logits(_ input: ClassifierInput, normalisedFor other: TrainedModel) -> Tensor {
-        let (own, its) = (pipeline.normalization, other.pipeline.normalization)
+        logits(input, normalisedBy: other.pipeline.normalization)
+    }
+
+    /// The same for images that were normalised in another way.
+    func logits(_ input: ClassifierInput, normalisedBy its: Normalization) -> Tensor {
+        let own = pipeline.normalization
         guard own != its else { return logits(input) }
         func channels(_ value: (Int) -> Float) -> Tensor {
             Tensor((0..<3).map(value), shape: [1, 3, 1, 1], device: device)

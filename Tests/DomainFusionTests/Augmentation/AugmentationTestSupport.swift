@@ -68,9 +68,14 @@ func someSettings(_ change: (inout AugmentationSettings) -> Void = { _ in }) -> 
 }
 
 func someAugmentation(
-    _ settings: AugmentationSettings, store: String, generator: Restyler = Restyler(), judge: CandidateJudge? = nil
+    _ settings: AugmentationSettings, store: String, generator: Restyler = Restyler(), composer: Composer? = nil,
+    judge: CandidateJudge? = nil
 ) throws -> OnlineAugmentation {
     try OnlineAugmentation(
-        settings, sources: someSources(), generator: generator, space: FourierSpace(radius: settings.fourierRadius),
+        settings, sources: someSources(), generator: generator,
+        composer: composer
+            ?? Composer(
+                FourierSpace(radius: settings.fourierRadius),
+                includesSource: settings.contentPool == .candidatesAndSource),
         store: ContentStore(store), judge: judge)
 }

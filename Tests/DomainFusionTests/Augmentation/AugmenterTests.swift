@@ -1,4 +1,3 @@
-import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -6,6 +5,8 @@ import Pixels
 import TestSupport
 import Testing
 import Torch
+
+@testable import DomainFusion
 
 @Suite struct AugmenterTests {
     private func request(_ number: Int, seeds: [UInt64] = [1, 2, 3, 4, 5]) -> Augmenter.Request {
@@ -31,7 +32,8 @@ import Torch
             let composition = try #require(outcome.composition)
             let styles = composition.styleSimilarities.compactMap { $0 }
             let contents = composition.contentSimilarities.compactMap { $0 }
-            #expect(styles.count == 5 && styles.min() == styles[composition.style])
+            let chosen = try #require(composition.style)
+            #expect(styles.count == 5 && styles.min() == styles[chosen])
             #expect(contents.max() == contents[try #require(composition.content)])
 
             // The image is the one's amplitude with the other's phase.
@@ -39,7 +41,7 @@ import Torch
                 Tensor(Normalization.none.planes(image), shape: [1, 3, 32, 32])
             }
             let space = FourierSpace()
-            let style = space.decompose(tensor(outcome.candidates[composition.style])).style
+            let style = space.decompose(tensor(outcome.candidates[chosen])).style
             let content = space.decompose(tensor(outcome.candidates[composition.content ?? 0])).content
             let error = (space.compose(style: style, content: content) - tensor(outcome.image)).abs().max().item()
             #expect(error <= 0.5 / 255 + 1e-6)
@@ -54,6 +56,91 @@ import Torch
             // The image is its own source here: nothing is more like it.
             #expect(composition.content == nil)
             #expect(abs((composition.sourceSimilarity ?? 0) - 1) < 1e-6)
+        }
+    }
+
+    @Test func theAmplitudeCanBeAnotherImages() throws {
+        try withTemporaryFolder { folder in
+            func tensor(_ image: RGBImage) -> Tensor {
+                Tensor(Normalization.none.planes(image), shape: [1, 3, 32, 32])
+            }
+            let other = picture(domain: 1, label: 2, number: 4).resized(width: 32, height: 32)
+            func outcome(_ amplitude: Augmenter.Amplitude) throws -> Augmenter.Outcome {
+                let plain = request(0)
+                let request = Augmenter.Request(
+                    start: plain.start, source: plain.source, label: 1, prompts: plain.prompts, seeds: plain.seeds,
+                    amplitude: amplitude)
+                var ledger = Ledger()
+                return try augmenter(folder, source: true).outcomes([request], ledger: &ledger)[0]
+            }
+            let made = try outcome(.source(name: "other", image: other))
+            let (space, own) = (FourierSpace(), tensor(request(0).start))
+            func error(_ outcome: Augmenter.Outcome, _ amplitudes: Tensor) -> Double {
+                let wanted = space.compose(style: amplitudes, content: space.decompose(own).content)
+                return (wanted - tensor(outcome.image)).abs().max().item()
+            }
+            #expect(error(made, space.decompose(tensor(other)).style) <= 0.5 / 255 + 1e-6)
+            // The rest is as with a candidate's amplitude: a control changes nothing else.
+            let plain = try outcome(.candidate)
+            #expect(made.candidates == plain.candidates && made.image != plain.image)
+            #expect(made.composition?.contentSimilarities == plain.composition?.contentSimilarities)
+            #expect(made.composition?.style == nil && plain.composition?.style != nil)
+
+            let noise = try outcome(.noise(seed: 3))
+            #expect(error(noise, space.decompose(SpectralNoise.like(own, seed: 3)).style) <= 0.5 / 255 + 1e-5)
+            #expect(try outcome(.noise(seed: 4)).image != noise.image)
+            let rows = CandidateGallery.sheet([made, noise], names: ["a", "b"]).rows
+            #expect(rows.map { $0[6].caption } == ["another source", "noise"])
+        }
+    }
+
+    @Test func oneCandidateAsItIs() throws {
+        try withTemporaryFolder { folder in
+            func outcome(_ composer: Composer, judge: (threshold: Double, ClassJudge)? = nil) throws
+                -> Augmenter.Outcome
+            {
+                var ledger = Ledger()
+                return try Augmenter(
+                    generator: Restyler(), composer: composer, store: ContentStore(folder), batchSize: 4, judge: judge
+                ).outcomes([request(0)], ledger: &ledger)[0]
+            }
+            let any = try outcome(Composer(FourierSpace(), method: .candidate, contents: EdgeContent()))
+            let composition = try #require(any.composition)
+            let style = try #require(composition.style)
+            #expect(composition.content == style && any.image == any.candidates[style])
+            let contents = composition.contentSimilarities.compactMap { $0 }
+            #expect(contents.count == 5)
+
+            // A threshold just above the chosen one's content, unless it has the most similar: then another is chosen.
+            let threshold = (contents[style] + 1e-6).nextUp
+            let rest = contents.indices.filter { contents[$0] >= threshold }
+            try #require(!rest.isEmpty)
+            let near = Composer(
+                FourierSpace(), method: .candidate, contents: EdgeContent(), contentThreshold: threshold)
+            let other = try outcome(near)
+            let wanted = rest.min {
+                (composition.styleSimilarities[$0] ?? 0) < (composition.styleSimilarities[$1] ?? 0)
+            }
+            #expect(other.composition?.style == wanted && other.image == other.candidates[wanted ?? 0])
+            #expect(other.image != any.image)
+
+            // What the judge does not recognise is not chosen.
+            let judge: ClassJudge = { _, labels in labels.indices.map { $0 == style ? 0.2 : 0.9 } }
+            let judged = try outcome(
+                Composer(FourierSpace(), method: .candidate, contents: EdgeContent()), judge: (0.5, judge))
+            #expect(judged.composition?.style != style && judged.composition != nil)
+
+            // None is close enough: the source where it is in the pool, the image as it was where it is not.
+            for includesSource in [true, false] {
+                let far = try outcome(
+                    Composer(
+                        FourierSpace(), method: .candidate, contents: EdgeContent(), contentThreshold: 1,
+                        includesSource: includesSource))
+                #expect(far.image == request(0).source && (far.composition != nil) == includesSource)
+                #expect(far.composition?.style == nil && far.composition?.content == nil)
+                let row = CandidateGallery.sheet([far], names: ["far"]).rows[0]
+                #expect(row[1].caption == "other content" || includesSource)
+            }
         }
     }
 

@@ -48,8 +48,10 @@ import Testing
             let first = try outcomes(settings, [0, 1], store: folder, ledger: &ledger)
             #expect(ledger.generatedMade == 6 && ledger.composedMade == 2)
             // Two steps of four with guidance, two batches of four; latent composition takes four images apart each.
-            #expect(ledger.unetEvaluations == 8 * 2 * 2)
-            #expect(ledger.vaePasses == 8 * 2 + (composition == .latent ? 2 * (4 + 1) : 0))
+            // Injection fills one batch of four more, each of which takes four evaluations a step.
+            #expect(ledger.unetEvaluations == 8 * 2 * 2 + (composition == .injection ? 4 * 2 * 4 : 0))
+            let more = [.latent: 2 * (4 + 1), .injection: 4 * 3][composition] ?? 0
+            #expect(ledger.vaePasses == 8 * 2 + more)
             #expect(Set(first[0].candidates.map { SHA256Sum.of($0) }).count == 3)
 
             var warm = Ledger()
@@ -65,6 +67,22 @@ import Testing
             let together = try outcomes(settings(), [0, 1, 2], store: "\(folder)/a", ledger: &ledger)
             let alone = try outcomes(settings(), [2], store: "\(folder)/b", ledger: &ledger)
             #expect(together[2].candidates == alone[0].candidates && together[2].image == alone[0].image)
+        }
+    }
+
+    @Test func anInjectedImageDoesNotDependOnItsBatch() throws {
+        try withTemporaryFolder { folder in
+            let settings = self.settings { $0.composition = .injection }
+            var ledger = Ledger()
+            let together = try outcomes(settings, [0, 1, 2], store: "\(folder)/a", ledger: &ledger)
+            let alone = try outcomes(settings, [2], store: "\(folder)/b", ledger: &ledger)
+            #expect(together[2].image == alone[0].image && together[2].composition?.content == nil)
+            #expect(together.allSatisfy { $0.image != $0.request.source && !$0.candidates.contains($0.image) })
+            // Another share of the content's queries is another image of the same candidates.
+            var other = settings
+            other.injection.queryShare = 0
+            let changed = try outcomes(other, [2], store: "\(folder)/a", ledger: &ledger)
+            #expect(changed[0].candidates == alone[0].candidates && changed[0].image != alone[0].image)
         }
     }
 

@@ -154,6 +154,49 @@ import Torch
         }
     }
 
+    @Test(arguments: [AugmentationSettings.Amplitudes.sources, .noise])
+    func amplitudesOfAControlAreDrawnBySeed(_ amplitudes: AugmentationSettings.Amplitudes) throws {
+        try withTemporaryFolder { folder in
+            func settings(_ change: (inout AugmentationSettings) -> Void = { _ in }) -> AugmentationSettings {
+                someSettings {
+                    $0.composition = .fourier
+                    $0.redraw = true
+                    change(&$0)
+                }
+            }
+            func made(_ settings: AugmentationSettings, _ run: String) throws -> [SyntheticSet] {
+                try sets(settings, rounds: 2, store: "\(folder)/s", run: "\(folder)/\(run)")
+            }
+            let plain = try made(settings(), "plain")
+            let control = try made(settings { $0.amplitudes = amplitudes }, "control")
+            // The same images and candidates, other amplitudes.
+            #expect(control.map { $0.records.map(\.seeds) } == plain.map { $0.records.map(\.seeds) })
+            #expect(control[0].images != plain[0].images && control[0].records.allSatisfy { $0.style == nil })
+            #expect(plain[0].records.allSatisfy { $0.styleSource == nil && $0.style != nil })
+            let lines = control.flatMap(\.records)
+            if amplitudes == .sources {
+                #expect(lines.allSatisfy { $0.styleSource?.prefix(2) == ($0.environment == 0 ? "d1" : "d0") })
+                #expect(Set(lines.compactMap(\.styleSource)).count > 4)
+            } else {
+                #expect(lines.allSatisfy { $0.styleSource == nil })
+            }
+            #expect(try made(settings { $0.amplitudes = amplitudes }, "again").map(\.images) == control.map(\.images))
+        }
+    }
+
+    @Test func aSecondDomainIsNeededForItsAmplitudes() throws {
+        let settings = someSettings {
+            $0.composition = .fourier
+            $0.amplitudes = .sources
+        }
+        var ledger = Ledger()
+        let alone = try OnlineAugmentation(
+            settings, sources: someSources().filter { $0.environment == 0 }, generator: Restyler(),
+            composer: Composer(FourierSpace()), store: ContentStore("none"))
+        let error = #expect(throws: UserError.self) { try alone.examples(1, ledger: &ledger) }
+        #expect(error?.message.hasPrefix("amplitudes: there is no other image") == true)
+    }
+
     @Test func theLedgerCountsUseOnceAndWorkAsDone() throws {
         try withTemporaryFolder { folder in
             let augmentation = try someAugmentation(someSettings(), store: "\(folder)/s")
@@ -200,6 +243,11 @@ import Torch
                 "candidates: must be at most 1, as many as there are prompts: inversion makes one image for each",
                 { $0.generator = .inversion }
             ),
+            (
+                "amplitudes: must be candidates, since the composition is latent, not fourier",
+                { $0.amplitudes = .noise }
+            ),
+            ("contentThreshold: 2.0 is not in 0…1", { $0.contentThreshold = 2 }),
             ("judgeThreshold: must be above 0, since there is a judge (runs/erm)", { $0.judge = "runs/erm" }),
         ]
         for (message, change) in wrong {

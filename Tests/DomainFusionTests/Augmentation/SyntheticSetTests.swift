@@ -37,6 +37,35 @@ import Torch
         }
     }
 
+    @Test func countsWhoseContentWasChosen() throws {
+        try withTemporaryFolder { folder in
+            func made(_ threshold: Double, source: Bool) throws -> SyntheticSet {
+                var ledger = Ledger()
+                let settings = someSettings {
+                    $0.contentThreshold = threshold
+                    $0.contentPool = source ? .candidatesAndSource : .candidates
+                }
+                let composer = Composer(
+                    FourierSpace(), contents: EdgeContent(), contentThreshold: threshold, includesSource: source)
+                let set = try someAugmentation(settings, store: "\(folder)/store", composer: composer)
+                    .set(round: 1, folder: "\(folder)/synthetic", ledger: &ledger)
+                #expect(ledger.composedUsed == set.records.count { $0.content != nil })
+                return set
+            }
+            func shares(_ set: SyntheticSet) -> [Double] { [set.sourceContentShare, set.unchangedShare] }
+            // The source is in the pool, and nothing is as like it as itself; or it is not; or nothing is close enough.
+            let first = try made(0, source: true)
+            #expect(shares(first) == [1, 0])
+            #expect(shares(try made(0, source: false)) == [0, 0])
+            #expect(shares(try made(1, source: true)) == [1, 0])
+            #expect(shares(try made(1, source: false)) == [0, 1])
+            // A threshold with three of the seven images' best candidates below it.
+            let best = first.records.map { ($0.contentSimilarities ?? []).compactMap { $0 }.max() ?? 0 }.sorted()
+            #expect(shares(try made(best[3], source: true)) == [3.0 / 7, 0])
+            #expect(shares(try made(best[3], source: false)) == [0, 3.0 / 7])
+        }
+    }
+
     @Test func aRoundTakesThePlaceOfTheOneBefore() throws {
         try withTemporaryFolder { folder in
             let settings = someSettings { $0.redraw = true }
