@@ -168,7 +168,7 @@ public struct Classifier {
         return .concatenated([own, others], dimension: 1)
     }
 
-    /// Features of images alone: ``features(_:visit:)``.
+    /// Features of images alone: ``features(_:visit:)-(ClassifierInput,_)``.
     /// - Parameter images: [N, 3, H, W], normalised.
     public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }) -> Tensor {
         features(ClassifierInput(images), visit: visit)
@@ -187,11 +187,11 @@ public struct Classifier {
     /// - Returns: logits [N, classes].
     public func logits(_ features: Tensor) -> Tensor { head(features) }
 
-    /// Logits of images with their frozen features: ``features(_:visit:)``, then ``logits(_:)``.
+    /// Logits of images with their frozen features: ``features(_:visit:)-(ClassifierInput,_)``, then ``logits(_:)``.
     /// - Returns: logits [N, classes].
     public func callAsFunction(_ input: ClassifierInput) -> Tensor { logits(features(input)) }
 
-    /// Logits of images: ``features(_:visit:)``, then ``logits(_:)``.
+    /// Logits of images: ``features(_:visit:)-(Tensor,_)``, then ``logits(_:)``.
     /// - Parameter images: [N, 3, H, W], normalised.
     /// - Returns: logits [N, classes].
     public func callAsFunction(_ images: Tensor) -> Tensor { logits(features(images)) }

@@ -62,17 +62,25 @@ public final class SyntheticMinibatches: MinibatchSource {
         step: Int, beside raw: [Minibatch]
     ) throws -> (minibatches: [Minibatch], metrics: [Metric]) {
         let all = try minibatch(step: step, raw: raw.map(\.count).reduce(0, +))
-        let minibatches = raw.map(\.environment).compactMap { environment -> Minibatch? in
+        let minibatches = try raw.map(\.environment).compactMap { environment -> Minibatch? in
             let rows = all.records.indices.filter { all.records[$0].environment == environment }
             guard !rows.isEmpty else { return nil }
             let index = Tensor(rows, device: context.device)
             return Minibatch(
                 images: all.inputs.images.indexSelect(0, index).contiguous(.channelsLast),
-                labels: all.labels.indexSelect(0, index), items: rows.map { items[all.records[$0].source] ?? 0 },
+                labels: all.labels.indexSelect(0, index), items: try rows.map { try item(all.records[$0].source) },
                 environment: environment, frozenFeatures: all.inputs.frozenFeatures?.indexSelect(0, index))
         }
         try ledger.finish(step: step)
         return (minibatches, all.metrics)
+    }
+
+    private func item(_ source: String) throws -> Int {
+        guard let item = items[source] else {
+            throw UserError(
+                "the synthetic set has an image of \(source), which the run does not train on; start it with --restart")
+        }
+        return item
     }
 
     /// The synthetic images of a step; before the first one of a round, the round. A signal ends the work on it between two

@@ -5,9 +5,9 @@ import Foundation
 public struct ClassifierReport: Codable, Sendable, Equatable {
     /// An image that was asked about.
     public struct Sample: Sendable {
-        /// Its errors.
+        /// The errors of the image under each class's prompt.
         public let table: ErrorTable
-        /// Its class.
+        /// The class of the image, an index.
         public let label: Int
         /// Whether its domain is held out: then nothing is fitted on it.
         public let isHeldOut: Bool

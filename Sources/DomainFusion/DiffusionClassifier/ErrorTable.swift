@@ -72,7 +72,7 @@ public struct ErrorTable: Codable, Sendable, Equatable {
 
 /// When classes are dropped: after so many draws, all but the best so many.
 public struct Elimination: Codable, Sendable, Equatable {
-    /// One cut.
+    /// One cut: after so many draws only so many classes stay.
     public struct Stage: Codable, Sendable, Equatable {
         /// Draws that each class has had.
         public let draws: Int

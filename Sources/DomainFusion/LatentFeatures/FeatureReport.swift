@@ -40,13 +40,13 @@ public struct FeatureReport: Codable, Sendable, Equatable {
 
     /// Works the report out.
     /// - Parameters:
-    ///   - features: of a block at a time: [images, width].
+    ///   - features: of a block at a time, an index into `times`: [images, width].
     ///   - labels: of the images.
     ///   - environments: of the images, indices into `domains`.
     ///   - poll: called before each row; what it throws ends the work.
     init(
         domains: [String], labels: [Int], environments: [Int], classes: Int, blocks: [String], times: [Int],
-        features: (_ block: String, _ time: Int) throws -> Tensor, poll: () throws -> Void
+        features: (_ block: String, _ place: Int) throws -> Tensor, poll: () throws -> Void
     ) throws {
         self.domains = domains
         images = labels.count
@@ -55,9 +55,9 @@ public struct FeatureReport: Codable, Sendable, Equatable {
         let kept = labels.indices.filter { $0 % 5 == 4 }
         let fitted = labels.indices.filter { $0 % 5 != 4 }
         for block in blocks {
-            for time in times {
+            for (place, time) in times.enumerated() {
                 try poll()
-                let table = try features(block, time)
+                let table = try features(block, place)
                 func part(_ items: [Int]) -> (features: Tensor, labels: [Int]) {
                     (table.indexSelect(0, Tensor(items)), items.map { labels[$0] })
                 }
@@ -124,24 +124,22 @@ extension FeatureReport {
             try poll(done, items.count)
             try unet.prepare(blocks, of: ImageFile.decode(dataset.items[item].path), store: store, ledger: &ledger)
         }
-        var tables: [String: Tensor] = [:]
+        var (table, of) = (Tensor.zeros([0, 0]), "")
         let total = items.count
         try self.init(
             domains: environments.map { dataset.environments[$0] }, labels: items.map { dataset.items[$0].label },
             environments: items.compactMap { environments.firstIndex(of: dataset.items[$0].environment) },
             classes: dataset.classes.count, blocks: blocks.map(\.description), times: times,
-            features: { block, time in
-                if tables[block] == nil {
+            features: { block, place in
+                if of != block {
                     var settings = LatentFeatureSettings()
                     (settings.block, settings.times, settings.seed) = (block, times, seed)
                     let source = try LatentFeatures(settings, model: model, store: store)
-                    tables = [
-                        block: try source.features(of: items.map { try ImageFile.decode(dataset.items[$0].path) })
-                    ]
+                    table = try source.features(of: items.map { try ImageFile.decode(dataset.items[$0].path) })
+                    of = block
                 }
-                let width = (tables[block]?.size(1) ?? 0) / times.count
-                let place = times.firstIndex(of: time) ?? 0
-                return tables[block]?.narrowed(1, start: place * width, length: width) ?? .zeros([total, 0])
+                let width = table.size(1) / times.count
+                return table.narrowed(1, start: place * width, length: width)
             }, poll: { try poll(total, total) })
     }
 }

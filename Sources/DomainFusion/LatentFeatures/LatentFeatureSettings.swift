@@ -11,7 +11,7 @@ public struct LatentFeatureSettings: Hyperparameters, Equatable {
         case mean
         /// The largest value over all positions.
         case max
-        /// Both.
+        /// The mean and the largest value.
         case meanAndMax = "mean+max"
     }
 

@@ -38,7 +38,7 @@ extension FrozenFeatures {
 public struct FeaturePrice: Equatable, Sendable {
     /// Images whose features were worked out.
     public var images = 0
-    /// Wall-clock seconds.
+    /// Wall-clock seconds that they took.
     public var seconds = 0.0
 
     /// Nothing so far.
@@ -47,7 +47,7 @@ public struct FeaturePrice: Equatable, Sendable {
 
 /// Whose features an image gets.
 public enum FeatureAssignment: Equatable, Sendable {
-    /// Its own.
+    /// Its own ones, no control.
     case own
     /// Those of another image of its domain, drawn by the seed: a control, which leaves everything but what the features say
     /// of the image.

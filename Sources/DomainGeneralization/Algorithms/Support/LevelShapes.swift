@@ -2,7 +2,7 @@ import Backbones
 import Torch
 
 extension Classifier {
-    /// The shapes of what ``Backbones/Classifier/features(_:visit:)`` visits for one image: [1, C, h, w], in transformers
+    /// The shapes of what `Classifier.features(_:visit:)` visits for one image: [1, C, h, w], in transformers
     /// [1, T, C].
     /// - Parameter imageSize: side of the images, in pixels.
     public func levelShapes(imageSize: Int) -> [[Int]] {
