@@ -29,6 +29,22 @@ extension Backbone {
     public func features(_ images: Tensor) -> Tensor { features(images) { $1 } }
 }
 
+/// A backbone whose features are the mean of its last maps over all places: those of ResNets and their kin.
+public protocol PooledBackbone: Backbone {
+    /// The maps that are pooled, [N, featureCount, h, w].
+    ///
+    /// The parameters are those of ``Backbone/features(_:visit:)``.
+    func maps(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor) -> Tensor
+}
+
+extension PooledBackbone {
+    /// Features of images [N, 3, H, W] → [N, featureCount]: the mean of the last maps.
+    /// - Parameters: as in ``Backbone/features(_:visit:)``.
+    public func features(_ images: Tensor, visit: (_ level: Int, _ maps: Tensor) -> Tensor) -> Tensor {
+        maps(images, visit: visit).globalAveragePool2d().flattened(from: 1)
+    }
+}
+
 /// What differs from training to training, not from checkpoint to checkpoint.
 public struct BackboneOptions: Sendable, Equatable, Codable {
     /// Weight of a batch in batch norm's running statistics; short trainings from ImageNet weights need PyTorch's 0.1.

@@ -161,11 +161,16 @@ public struct Classifier {
     public func features(
         _ input: ClassifierInput, visit: (_ level: Int, _ maps: Tensor) -> Tensor = { $1 }
     ) -> Tensor {
-        let features = undropped(input.images.contiguous(.channelsLast), visit)
+        let images = input.images.contiguous(.channelsLast)
+        let features = belowHead(input) { backbone.features(images, visit: visit) }
         let own = isTraining ? features.dropout(options.dropout, generator: generator) : features
-        guard let frozen else { return own }
-        let others = frozen(input.frozenFeatures, count: input.count, isTraining: isTraining, generator: generator)
+        guard let others = frozenFeatures(input) else { return own }
         return .concatenated([own, others], dimension: 1)
+    }
+
+    /// The frozen features as the head takes them, after their dropout in training.
+    private func frozenFeatures(_ input: ClassifierInput) -> Tensor? {
+        frozen?(input.frozenFeatures, count: input.count, isTraining: isTraining, generator: generator)
     }
 
     /// Features of images alone: ``features(_:visit:)-(ClassifierInput,_)``.
@@ -174,12 +179,30 @@ public struct Classifier {
         features(ClassifierInput(images), visit: visit)
     }
 
-    private func undropped(_ images: Tensor, _ visit: (Int, Tensor) -> Tensor) -> Tensor {
-        guard options.linearProbe else { return backbone.features(images, visit: visit) }
+    /// Logits at every place of the maps that are pooled, without dropout of the backbone's features; their mean over all places
+    /// is an image's logits (class activation maps: Zhou and others 2016, https://arxiv.org/abs/1512.04150).
+    /// - Returns: [N, classes, h, w]; nil for a backbone whose features are no mean of maps (transformers, ConvNeXt).
+    public func logitMaps(_ input: ClassifierInput) -> Tensor? {
+        guard let backbone = backbone as? any PooledBackbone else { return nil }
+        let images = input.images.contiguous(.channelsLast)
+        let maps = belowHead(input) { backbone.maps(images) { $1 } }
+        let (own, width) = (backbone.featureCount, featureCount)
+        let weight = head.weight.narrowed(1, start: 0, length: own)
+        let logits = maps.conv2d(weight.reshaped(classCount, own, 1, 1), head.bias)
+        guard let others = frozenFeatures(input) else { return logits }
+        let rest = others.linear(head.weight.narrowed(1, start: own, length: width - own), nil)
+        return logits + rest.reshaped(-1, classCount, 1, 1)
+    }
+
+    /// Runs the backbone: as in evaluation and without a gradient where the head alone is trained.
+    private func belowHead(_ input: ClassifierInput, _ body: () -> Tensor) -> Tensor {
+        store.batchNormGuests = BatchNormGuests(rows: input.guests, of: input.count, device: store.device)
+        defer { store.batchNormGuests = nil }
+        guard options.linearProbe else { return body() }
         let before = isTraining
         isTraining = false
         defer { isTraining = before }
-        return noGrad { backbone.features(images, visit: visit) }
+        return noGrad(body)
     }
 
     /// The head alone: logits of features.

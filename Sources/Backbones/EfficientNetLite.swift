@@ -4,7 +4,7 @@ import Torch
 
 /// EfficientNet-Lite (Google 2020: EfficientNet of Tan & Le 2019 without squeeze-and-excitation, with ReLU6) with the
 /// keys and numbers of timm's two networks: `tf_efficientnet_lite0` … `4` and `efficientnet_lite0` … `4`.
-public struct EfficientNetLite: Backbone {
+public struct EfficientNetLite: PooledBackbone {
     /// Who trained the network. The two have the same keys and shapes, and compute other numbers.
     enum Origin: String, CaseIterable {
         /// Google, in TensorFlow: "SAME" padding, batch-norm epsilon 1e-3, images in [−1, 1].
@@ -71,14 +71,14 @@ public struct EfficientNetLite: Backbone {
             options: options)
     }
 
-    /// Features [N, 1280] of images [N, 3, H, W]; maps are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
-    public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
+    /// Maps [N, 1280, h, w] of images [N, 3, H, W], 1/32 of the image as the last of those that are visited, which are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
+    public func maps(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = stem(images, .relu6)
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             if let level = Self.lastStages.firstIndex(of: index) { x = visit(level, x) }
         }
-        return head(x, .relu6).globalAveragePool2d().flattened(from: 1)
+        return head(x, .relu6)
     }
 
     /// Blocks of each stage; the first and the last stage are not deepened.

@@ -2,7 +2,7 @@ import Torch
 
 /// RegNetY-16GF (Radosavovic et al. 2020: a regular network with squeeze and excitation) with the keys and numbers of
 /// timm's `regnety_160`, which are those of torchvision's `regnet_y_16gf` under other names.
-public struct RegNetY: Backbone {
+public struct RegNetY: PooledBackbone {
     private static let depths = [2, 4, 11, 1]
     private static let widths = [224, 448, 1232, 3024]
     private static let groupWidth = 112
@@ -39,14 +39,14 @@ public struct RegNetY: Backbone {
         self.stages = stages
     }
 
-    /// Features [N, 3024] of images [N, 3, H, W]; maps are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
-    public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
+    /// Maps [N, 3024, h, w] of images [N, 3, H, W], 1/32 of the image as the last of those that are visited, which are 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
+    public func maps(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, stem(images, .relu))
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             x = visit(index + 1, x)
         }
-        return x.globalAveragePool2d().flattened(from: 1)
+        return x
     }
 
     /// 1×1, grouped 3×3, squeeze and excitation, 1×1; a 1×1 convolution in the shortcut where shapes differ.

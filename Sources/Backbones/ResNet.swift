@@ -1,7 +1,7 @@
 import Torch
 
 /// A residual network (He et al. 2016, stride in the 3×3 convolution) with torchvision's keys and numbers.
-public struct ResNet: Backbone {
+public struct ResNet: PooledBackbone {
     /// Depths that have a name of their own.
     enum Depth: Int, CaseIterable {
         case d18 = 18
@@ -53,14 +53,14 @@ public struct ResNet: Backbone {
         featureCount = inputs
     }
 
-    /// Features [N, featureCount] of images [N, 3, H, W]; maps are 1/4, 1/4, 1/8, 1/16 and 1/32 of the image.
-    public func features(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
+    /// Maps [N, featureCount, h, w] of images [N, 3, H, W], 1/32 of the image as the last of those that are visited, which are 1/4, 1/4, 1/8, 1/16 and 1/32 of the image.
+    public func maps(_ images: Tensor, visit: (Int, Tensor) -> Tensor) -> Tensor {
         var x = visit(0, stem(images, .relu).maxPool2d(3, stride: 2, padding: 1))
         for (index, blocks) in stages.enumerated() {
             for block in blocks { x = block(x) }
             x = visit(index + 1, x)
         }
-        return x.globalAveragePool2d().flattened(from: 1)
+        return x
     }
 
     /// Two 3×3 convolutions, or 1×1, 3×3, 1×1 around a bottleneck; a 1×1 convolution in the shortcut where shapes differ.

@@ -1,5 +1,6 @@
 import Foundation
 import Foundations
+import Synchronization
 import Torch
 
 /// A latent diffusion model in diffusers layout: VAE, U-Net, text encoder, tokenizer and scheduler settings.
@@ -33,7 +34,8 @@ public final class LatentDiffusionModel {
     public let imageSize: Int
     /// Whether the weights were changed in memory and are no longer those of the files.
     public internal(set) var isChanged = false
-    private var embeddings: [String: Tensor] = [:]
+    /// What prompts were encoded to. A lock guards it, since a model can be at work on several threads.
+    private let embeddings = Mutex<[String: Tensor]>([:])
 
     /// Reads a folder with `vae/`, `unet/`, `text_encoder/`, `tokenizer/` and `scheduler/`, or one file of Stable Diffusion 1.x
     /// or 2.x with the names of the original programs, as diffusers' `from_single_file` does.
@@ -108,22 +110,25 @@ public final class LatentDiffusionModel {
     ///
     /// They are ordinary tensors, which may enter a graph, wherever this is called.
     public func embed(_ prompts: [String]) -> Tensor {
-        let missing = Set(prompts).subtracting(embeddings.keys).sorted()
-        return ordinaryMode {
-            for start in stride(from: 0, to: missing.count, by: Self.promptBatch) {
-                let batch = missing[start..<min(missing.count, start + Self.promptBatch)]
-                let ids = batch.flatMap { tokenizer.encode($0).map(Int64.init) }
-                let states = textEncoder(
-                    Tensor(ids, shape: [batch.count, ids.count / batch.count]).to(device: device))
-                guard states.rank == 3 else { break }  // failed: `withTorchErrors` throws why
-                for (index, prompt) in batch.enumerated() { embeddings[prompt] = states[index] }
+        ordinaryMode {
+            let states = embeddings.withLock { embeddings in
+                let missing = Set(prompts).subtracting(embeddings.keys).sorted()
+                for start in stride(from: 0, to: missing.count, by: Self.promptBatch) {
+                    let batch = missing[start..<min(missing.count, start + Self.promptBatch)]
+                    let ids = batch.flatMap { tokenizer.encode($0).map(Int64.init) }
+                    let states = textEncoder(
+                        Tensor(ids, shape: [batch.count, ids.count / batch.count]).to(device: device))
+                    guard states.rank == 3 else { break }  // failed: `withTorchErrors` throws why
+                    for (index, prompt) in batch.enumerated() { embeddings[prompt] = states[index] }
+                }
+                return prompts.compactMap { embeddings[$0] }
             }
-            return .stacked(prompts.compactMap { embeddings[$0] })
+            return .stacked(states)
         }
     }
 
     /// Forgets what prompts were encoded to, after a change of the text encoder.
-    func forgetPrompts() { embeddings = [:] }
+    func forgetPrompts() { embeddings.withLock { $0 = [:] } }
 
     private static let promptBatch = 64
 }

@@ -92,6 +92,7 @@ public final class DomainFusionAlgorithm: Algorithm {
         if isDistilled { terms.append(try LatentDistillationTerm(settings.distillation, diffusion)) }
         if settings.posterior.weight > 0 { terms.append(try PosteriorDistillationTerm(settings.posterior, diffusion)) }
         self.terms = terms
+        for term in terms { try term.begin(with: classifier) }
         synthetic =
             settings.augmentation.weight > 0
             ? try SyntheticMinibatches(settings.augmentation, diffusion, judge: judge) : nil
@@ -117,7 +118,8 @@ public final class DomainFusionAlgorithm: Algorithm {
             metrics.append(Metric("synthetic_loss", term.item()))
         }
         let images = ClassifiedImages(
-            images: raw.images, labels: labels, items: minibatches.flatMap(\.items), logits: rawLogits)
+            images: raw.images, labels: labels, items: minibatches.flatMap(\.items), logits: rawLogits,
+            frozenFeatures: raw.frozenFeatures)
         for term in terms {
             let (more, of) = try term.loss(images, step: step)
             loss = loss + more

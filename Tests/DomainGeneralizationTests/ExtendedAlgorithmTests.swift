@@ -72,7 +72,7 @@ struct ExtendedAlgorithmTests {
 
     @Test func aTermIsPartOfTheLoss() throws {
         let term = SquaredLogits(0.3)
-        let extended = ExtendedAlgorithm(try algorithm("ERM"), terms: [term], sources: [])
+        let extended = try ExtendedAlgorithm(try algorithm("ERM"), terms: [term], sources: [])
         let wanted = try trained(algorithm("SD", ["penaltyWeight": 0.3]))
         #expect(try trained(extended) == wanted)
         #expect(term.calls == 3 && term.counts == [18, 18, 18, 18])
@@ -84,7 +84,7 @@ struct ExtendedAlgorithmTests {
     func everyAlgorithmTakesTerms(_ name: String) throws {
         let settings = AlgorithmResumeTests.settings[name] ?? [:]
         let plain = try trained(algorithm(name, settings))
-        let nothing = ExtendedAlgorithm(try algorithm(name, settings), terms: [SquaredLogits(0)], sources: [])
+        let nothing = try ExtendedAlgorithm(try algorithm(name, settings), terms: [SquaredLogits(0)], sources: [])
         for (a, b) in zip(try trained(nothing), plain) {
             #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 1e-6 * max(1, abs($1)) }, "\(name)")
         }
@@ -94,9 +94,55 @@ struct ExtendedAlgorithmTests {
         #expect((1...3).contains(term.calls) && (term.calls == 3 || name.hasSuffix("DANN") || name == "ERM++"))
     }
 
+    /// Weighs the squared logits by a number that it learns: λ·w·mean(logits²) + w².
+    private final class Weighing: LossTerm {
+        var learned: LearnedPart?
+        private var layer: Linear?
+
+        func begin(with classifier: Classifier) {
+            let store = ParameterStore(seed: 3)
+            layer = Linear(store.root, in: 1, out: 1, bias: false)
+            learned = LearnedPart(store, optimizer: OptimizerSettings(learningRate: 0.01))
+        }
+
+        func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric]) {
+            let weight = layer.map { $0(.ones([1, 1])) } ?? .zeros([1, 1])
+            return (weight.sum() * images.logits.squared().mean() + weight.squared().sum(), [])
+        }
+    }
+
+    /// What a term learns steps with the classifier, whether the algorithm gives a loss or gradients, and is part of the state.
+    @Test(arguments: ["ERM", "Fish", "MLDG", "CORAL"]) func termsLearn(_ name: String) throws {
+        func extended() throws -> (ExtendedAlgorithm, Weighing) {
+            let term = Weighing()
+            return (
+                try ExtendedAlgorithm(
+                    algorithm(name, AlgorithmResumeTests.settings[name] ?? [:]), terms: [term], sources: []), term
+            )
+        }
+        let (whole, term) = try extended()
+        let before = try #require(term.learned).store.state["weight"]?.cloned().scalars(Float.self)
+        let parameters = try trained(whole)
+        let after = try #require(term.learned?.store.state["weight"]).scalars(Float.self)
+        // Adam's steps at a rate of 0.01, of which there are three.
+        #expect(before != after && abs(after[0] - (before?[0] ?? 0)) < 0.0301)
+        // The same from the state after two steps.
+        let (half, other) = try extended()
+        half.classifier.isTraining = true
+        for step in 0..<2 { _ = try half.update(AlgorithmFixture.minibatches(step: step), step: step) }
+        let (rest, third) = try extended()
+        try rest.classifier.store.load(half.classifier.store.state, name: "model")
+        try rest.load(half.state, name: "state")
+        rest.classifier.isTraining = true
+        _ = try rest.update(AlgorithmFixture.minibatches(step: 2), step: 2)
+        #expect(try #require(third.learned?.store.state["weight"]).scalars(Float.self) == after)
+        #expect(self.parameters(rest) == parameters)
+        #expect(other !== third)
+    }
+
     @Test func imagesJoinTheirEnvironments() throws {
         let (spy, term) = (try Spy(fixture.context), SquaredLogits(1))
-        let extended = ExtendedAlgorithm(spy, terms: [term], sources: [Grey()])
+        let extended = try ExtendedAlgorithm(spy, terms: [term], sources: [Grey()])
         let raw = AlgorithmFixture.minibatches(step: 0)
         let metrics = try extended.update(raw, step: 0)
         #expect(spy.seen.map(\.count) == [6, 8, 6] && spy.seen.map(\.environment) == [0, 1, 2])
@@ -148,7 +194,7 @@ struct ExtendedAlgorithmTests {
             pixels, with: pixels.indexSelect(0, Tensor(draw.partners)),
             weights: Tensor(draw.weights.map(Float.init), shape: [24, 1, 1, 1]))
         let wanted = noGrad { crossEntropy(mix.classifier((mixed - shift) / scale), joined.labels).item() }
-        let extended = ExtendedAlgorithm(try algorithm("FourierMix", settings), terms: [], sources: [Synthetic()])
+        let extended = try ExtendedAlgorithm(try algorithm("FourierMix", settings), terms: [], sources: [Synthetic()])
         let metrics = try extended.update(AlgorithmFixture.minibatches(step: 0), step: 0)
         let loss = try #require(metrics.first { $0.name == "loss" }).value
         #expect(abs(loss - wanted) < 1e-6)
@@ -165,8 +211,8 @@ struct ExtendedAlgorithmTests {
         }
         let added = AddedLoss([term], raw, joined: joined, predict: { $0.images }, step: 0)
         let logits = Tensor((0..<21).map { Float($0 == 12 || $0 == 13 || $0 == 20 ? 100 : 2) }, shape: [21, 1])
-        #expect(try added.loss(logits: logits)?.item() == 4)
-        #expect(try added.loss(logits: logits) == nil)
+        #expect(try added.loss(logits: logits)?.loss.item() == 4)
+        #expect(try added.loss(logits: logits)?.loss == nil)
         let others = try #require(term.added)
         #expect(others.logits().scalars(Float.self) == [100, 100, 100])
         #expect(others.items == Array(raw[1].items[..<2] + raw[2].items[..<1]))

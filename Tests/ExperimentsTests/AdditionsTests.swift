@@ -5,6 +5,7 @@ import Foundations
 import Pixels
 import TestSupport
 import Testing
+import Torch
 
 @testable import Experiments
 
@@ -98,6 +99,66 @@ struct AdditionsTests {
         #expect(
             Set(try #require(row.values["args"]?["algorithm"]?.string).split(separator: " + "))
                 == Set(names.map { $0[...] }))
+    }
+
+    /// Rounds that a thread makes ahead are those of a run that waits for each, beside all else that asks the model, and when the
+    /// run was killed.
+    @Test func roundsAheadAreThoseInSequence() throws {
+        var waiting = try added(to: "ERM", term: true, images: true, features: true)
+        waiting.terms = ["ld": ["mode": "online", "draws": 1, "prompt": "a {class}"]]
+        var ahead = waiting
+        ahead.images?["ola"] = .object((Self.augmentation.object ?? [:]).merging(["ahead": true]) { $1 })
+        ahead.store = folder.path("another-store")
+        _ = try resumes(ahead)
+        let sequence = folder.path("sequence")
+        _ = try TrainingRun(waiting, folder: sequence, registry: .all, threads: 1) { _ in }.run()
+        let files = try FileManager.default.subpathsOfDirectory(atPath: "\(sequence)/synthetic").filter {
+            $0.contains(".")
+        }.map { "synthetic/\($0)" }
+        #expect(files.contains("synthetic/manifest.jsonl") && files.contains { $0.hasSuffix("-r2-0.png") })
+        for file in files + ["checkpoint/step-4/model.safetensors", "predictions.jsonl"] {
+            let bytes = try #require(Files.contents("\(sequence)/\(file)"))
+            #expect(Files.contents(folder.path("whole/\(file)")) == bytes, "\(file)")
+        }
+        let ledgers = try ["sequence", "whole"].map { try Ledger(path: folder.path("\($0)/ledger.json")) }
+        #expect(ledgers[0].generatedMade == ledgers[1].generatedMade && ledgers[0].generatedMade == 8)
+        #expect(ledgers[0].composedMade == ledgers[1].composedMade)
+        #expect(ledgers[0].unetEvaluations == ledgers[1].unetEvaluations)
+    }
+
+    /// What looks below the logits: the diffusion model's features as what the classifier's are to tell, a mask of confidences, and
+    /// statistics of their own for synthetic images. All resume to the same bytes.
+    @Test(arguments: [("ERM", "cosine"), ("CORAL", "relations")])
+    func widerChannelsResume(_ algorithm: String, form: JSONValue) throws {
+        var wider = try added(to: algorithm, term: false, images: true, features: algorithm == "CORAL")
+        wider.imageSize = 64  // a minibatch of one synthetic image needs maps of more than one place
+        wider.images?["ola"] = .object((Self.augmentation.object ?? [:]).merging(["batchNorm": "own"]) { $1 })
+        wider.terms = [
+            "lfd": ["form": form, "features": ["times": [50, 450]]],
+            "ld": ["mode": "autograd", "channel": "mask", "prompt": "a {class}"],
+        ]
+        _ = try resumes(wider)
+        let row = try #require(try RunDirectory(existing: folder.path("whole")).rows().last)
+        let distance = try #require(row.values["lfd"]?.double)
+        #expect(distance > 0 && distance < 2)
+        let kept = try StateDict(contentsOf: folder.path("whole/checkpoint/step-4/optimizer.safetensors"))
+        #expect((kept["term1.0.weight"] != nil) == (form == "cosine"))
+        // Without statistics of their own the synthetic images give another model.
+        wider.images?["ola"] = Self.augmentation
+        _ = try TrainingRun(wider, folder: folder.path("shared"), registry: .all, threads: 1) { _ in }.run()
+        let model = "checkpoint/step-4/model.safetensors"
+        #expect(Files.contents(folder.path("shared/\(model)")) != Files.contents(folder.path("whole/\(model)")))
+
+        func message(_ change: (inout RunConfiguration) -> Void) -> String? {
+            var changed = wider
+            change(&changed)
+            return #expect(throws: UserError.self) {
+                _ = try TrainingRun(changed, folder: folder.path("r"), registry: .all, threads: 1) { _ in }
+            }?.message
+        }
+        #expect(message { $0.terms = ["ld": ["channel": "mask"]] }?.contains("a mask takes mode autograd") == true)
+        #expect(message { $0.terms = ["lfd": ["features": ["dropout": 0.5]]] }?.contains("must be 0") == true)
+        #expect(message { $0.backbone.name = "convnext_tiny" }?.contains("set channel to scalar") == true)
     }
 
     /// A model with features predicts files as it was evaluated, also where the store is gone; a stranger's features change what
@@ -207,7 +268,7 @@ struct AdditionsTests {
             change(&changed)
             return #expect(throws: UserError.self) { try Additions.resolved(changed) }?.message
         }
-        #expect(message { $0.terms = ["lda": [:]] } == "terms: no 'lda'; did you mean ld?")
+        #expect(message { $0.terms = ["lda": [:]] } == "terms: no 'lda'; did you mean ld or lfd?")
         #expect(message { $0.images = ["cdga": [:]] } == "images: no 'cdga'; known: ola")
         #expect(
             message { $0.terms = ["ld": ["weihgt": 1]] } == "terms.ld: unknown setting 'weihgt'; did you mean weight?")

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Torch
@@ -214,5 +215,47 @@ import Testing
         let inTurn = bytes(chain { convolution, norm, x in norm(convolution(x)).relu() })
         let map = 4 * 16 * 20 * 20 * 4
         #expect(kept < 18 * map && inTurn > 24 * map)
+    }
+
+    /// Guests in a batch are normalised apart, by PyTorch's batch norm; the running statistics are the others'.
+    @Test(arguments: [(DType.float64, 1e-12), (.float32, 2e-5)])
+    func guestsHaveTheirOwnStatistics(_ dtype: DType, tolerance: Double) throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+        let file = try StateDict(contentsOf: "\(path)/Fixtures/batch_norm_guests.safetensors")
+        func wanted(_ name: String) throws -> Tensor { try #require(file[name]) }
+        func given(_ name: String) throws -> Tensor { try wanted(name).to(dtype: dtype) }
+        let store = ParameterStore(seed: 0, dtype: dtype)
+        let norm = BatchNorm2d(store.root, channels: 3)
+        noGrad {
+            norm.weight.copy_((try? given("weight")) ?? .zeros([3]))
+            norm.bias.copy_((try? given("bias")) ?? .zeros([3]))
+        }
+        store.setRequiresGrad(true)
+        store.isTraining = true
+        store.batchNormGuests = BatchNormGuests(rows: [1, 3], of: 5, device: .cpu)
+        let x = try given("x").contiguous(.channelsLast)
+        x.requiresGrad = true
+        let y = norm(x, .relu, adding: try given("residual").contiguous(.channelsLast))
+        let found = gradients(of: [(y * (try given("weights"))).sum()], with: [x, norm.weight, norm.bias])
+        for (name, value) in [
+            ("y", y), ("x.gradient", found[0] ?? x), ("weight.gradient", found[1] ?? x),
+            ("bias.gradient", found[2] ?? x),
+            ("mean", norm.runningMean), ("variance", norm.runningVariance),
+        ] {
+            let error = (value.detached().to(dtype: .float64) - (try wanted(name))).abs().max().item()
+            #expect(error < tolerance, "\(name)")
+        }
+        #expect(norm.batchesTracked.item() == 1)
+        // A batch of another size is normalised as a whole, and an evaluation by what was kept.
+        let part = x[0..<3].detached()
+        let together = norm(part)
+        store.batchNormGuests = nil
+        #expect(together.scalars(Double.self) == norm(part).scalars(Double.self))
+        #expect(BatchNormGuests(rows: [], of: 5, device: .cpu) == nil)
+        // Guests alone leave no trace.
+        let (mean, count) = (norm.runningMean.scalars(Double.self), norm.batchesTracked.item())
+        store.batchNormGuests = BatchNormGuests(rows: [0, 1, 2], of: 3, device: .cpu)
+        #expect(norm(part).scalars(Double.self) == together.scalars(Double.self))
+        #expect(norm.runningMean.scalars(Double.self) == mean && norm.batchesTracked.item() == count)
     }
 }

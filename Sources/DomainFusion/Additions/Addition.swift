@@ -71,6 +71,11 @@ extension Addition where Part == any LossTerm, Source == RunDiffusionModel {
             return settings
         }(), make: { try PosteriorDistillationTerm($0, $1) })
 
+    /// The term `lfd`: ``LatentFeatureDistillation`` with its settings.
+    public static let latentFeatureDistillation = Addition(
+        "lfd", "Distillation of the diffusion model's features into the classifier's (FitNets, 2015).",
+        LatentFeatureDistillationSettings(), make: { try LatentFeatureDistillation($0, $1) })
+
     /// The term `consistency`: ``ConsistencyTerm`` with its settings.
     public static let consistency = Addition(
         "consistency", "Consistency of the classifier between an added image and its source (Xie and others 2020).",

@@ -45,6 +45,8 @@ extension AugmentationSettings {
         get throws {
             let defaults = try JSONValue(encoding: AugmentationSettings())
             var members = try JSONValue(encoding: self).object ?? [:]
+            // What is done with the images that there are.
+            for name in ["ahead", "batchNorm"] { members[name] = nil }
             for name in Self.laterSettings where members[name] == defaults[name] { members[name] = nil }
             return .object(members)
         }

@@ -52,16 +52,29 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         case candidatesAndSource = "candidates+source"
     }
 
+    /// By whose mean and variance batch norm normalises the synthetic images in training.
+    public enum BatchNorm: String, SettingChoice {
+        /// Those of all images of the step together.
+        case shared
+        /// Their own; those of the source images alone are kept for evaluation.
+        case own
+    }
+
     /// λ_s, the factor of the synthetic images' loss; 0 turns augmentation off.
     public var weight = 1.0
     /// Share of synthetic images in a step's images.
     public var share = 0.5
+    /// By whose mean and variance batch norm normalises the synthetic images in training.
+    public var batchNorm = BatchNorm.shared
     /// M, the images of the synthetic set, spread over domains and classes as the sources are; 0 takes all sources.
     public var budget = 0
     /// Draws the images of the set anew each round.
     public var redraw = false
     /// T, the epochs between two rounds.
     public var everyEpochs = 5.0
+    /// Makes the next round's images while training goes on with this one's. They are the same images; the diffusion model and
+    /// the classifier are then at work at a time.
+    public var ahead = false
     /// N, the images that the diffusion model makes of each image in a round.
     public var candidates = 4
     /// How the diffusion model makes candidates of an image.
@@ -114,9 +127,13 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public static let fields: [Setting<Self>] = [
         Setting("weight", \.weight, "factor of the synthetic images' loss; 0 is off", .atLeast(0)),
         Setting("share", \.share, "share of synthetic images in a step's images", .above(0, atMost: 0.99)),
+        Setting("batchNorm", \.batchNorm, "by whose statistics batch norm normalises the synthetic images in training"),
         Setting("budget", \.budget, "images of the synthetic set; 0 is one for each source image", .atLeast(0)),
         Setting("redraw", \.redraw, "whether each round draws the set's images anew"),
         Setting("everyEpochs", \.everyEpochs, "epochs between two rounds", .within(1e-6...1e9)),
+        Setting(
+            "ahead", \.ahead,
+            "whether a round is made while training goes on with the one before; the images are the same"),
         Setting("candidates", \.candidates, "images that the LDM makes of each image in a round", .within(1...1000)),
         Setting(
             "generator", \.generator,

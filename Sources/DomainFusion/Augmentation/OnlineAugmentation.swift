@@ -69,13 +69,18 @@ public final class OnlineAugmentation {
         let first = settings.start == .raw && made < round ? round : made + 1
         for number in first..<(round + 1) {
             let set = try replaced(current, round: number, ledger: &ledger, poll: poll)
-            try set.write(to: folder)
-            count(set, in: &ledger)
+            try take(set, folder: folder, ledger: &ledger)
             current = set
         }
         guard let current else { preconditionFailure("rounds count from 1, not \(round)") }
         count(current, in: &ledger)
         return current
+    }
+
+    /// Leaves a set in the folder, in the place of the one before, and counts its use.
+    func take(_ set: SyntheticSet, folder: String, ledger: inout Ledger) throws {
+        try set.write(to: folder)
+        count(set, in: &ledger)
     }
 
     /// What the diffusion model and the composition make of some images of the first round, spread over domains and
@@ -108,9 +113,9 @@ public final class OnlineAugmentation {
 
     private func draw(_ round: Int) -> Int { settings.redraw ? round : 0 }
 
-    /// A whole round.
-    private func replaced(
-        _ previous: SyntheticSet?, round: Int, ledger: inout Ledger, poll: (Int, Int) throws -> Void
+    /// The set of a round, made from the one before it.
+    func replaced(
+        _ previous: SyntheticSet?, round: Int, ledger: inout Ledger, poll: (_ done: Int, _ total: Int) throws -> Void
     ) throws -> SyntheticSet {
         let drawn = sources.drawn(budget: settings.budget, seed: settings.seed, draw: draw(round))
         var starts: [String: RGBImage] = [:]

@@ -24,6 +24,8 @@ public final class SyntheticMinibatches: MinibatchSource {
     private let context: AlgorithmContext
     private let ledger: RunLedger
     private var set: SyntheticSet?
+    /// Makes the rounds after the set's, where the settings ask for that.
+    private var ahead: RoundsAhead?
     /// The frozen features of the set's images, [images, width], where the run has some.
     private var frozenFeatures: Tensor?
     /// The items of the source images, by their names.
@@ -57,6 +59,14 @@ public final class SyntheticMinibatches: MinibatchSource {
         self.ledger = ledger
     }
 
+    /// Ends the work on a round ahead that a run which ends early does not come to; what was made of it is in the store.
+    deinit {
+        guard let ahead else { return }
+        ahead.stop()
+        ledger.counts.add(work: ahead.work())
+        try? ledger.write()
+    }
+
     /// Each synthetic image counts to the environment of the source image that it was made of.
     public func minibatches(
         step: Int, beside raw: [Minibatch]
@@ -69,7 +79,8 @@ public final class SyntheticMinibatches: MinibatchSource {
             return Minibatch(
                 images: all.inputs.images.indexSelect(0, index).contiguous(.channelsLast),
                 labels: all.labels.indexSelect(0, index), items: try rows.map { try item(all.records[$0].source) },
-                environment: environment, frozenFeatures: all.inputs.frozenFeatures?.indexSelect(0, index))
+                environment: environment, frozenFeatures: all.inputs.frozenFeatures?.indexSelect(0, index),
+                guests: all.inputs.guests.isEmpty ? [] : Array(rows.indices))
         }
         try ledger.finish(step: step)
         return (minibatches, all.metrics)
@@ -105,7 +116,8 @@ public final class SyntheticMinibatches: MinibatchSource {
         return Step(
             inputs: ClassifierInput(
                 batch.images.to(device: context.device).contiguous(.channelsLast),
-                frozenFeatures: frozenFeatures?.indexSelect(0, Tensor(batch.places, device: context.device))),
+                frozenFeatures: frozenFeatures?.indexSelect(0, Tensor(batch.places, device: context.device)),
+                guests: settings.batchNorm == .own ? Array(batch.places.indices) : []),
             labels: batch.labels.to(device: context.device), records: batch.places.map { set.records[$0] },
             metrics: metrics)
     }
@@ -114,17 +126,7 @@ public final class SyntheticMinibatches: MinibatchSource {
 
     private func current(_ round: Int) throws -> SyntheticSet {
         if let set, set.round == round { return set }
-        var tenths = -1
-        let made = try ledger.counting { counts in
-            try augmentation.set(
-                round: round, folder: "\(context.runDirectory)/synthetic", ledger: &counts
-            ) { done, all in
-                try Interruption.poll()
-                guard done * 10 / all != tenths else { return }
-                tenths = done * 10 / all
-                context.logger.info("augmentation round \(round): \(done) of \(all) images")
-            }
-        }
+        let made = try made(round)
         try ledger.write()
         frozenFeatures = try context.frozenFeatures?.source.assignedFeatures(of: made.images).to(device: context.device)
         context.logger.info(
@@ -133,6 +135,30 @@ public final class SyntheticMinibatches: MinibatchSource {
             \(percent(made.unchangedShare)) stayed as they were
             """)
         set = made
+        let last = augmentation.round(step: context.steps - 1, stepsPerEpoch: context.stepsPerEpoch)
+        if augmentation.settings.ahead, ahead == nil, round < last {
+            ahead = RoundsAhead(augmentation, after: made, last: last)
+        }
         return made
+    }
+
+    private var folder: String { "\(context.runDirectory)/synthetic" }
+
+    private func made(_ round: Int) throws -> SyntheticSet {
+        if let ahead, ahead.next == round {
+            defer { ledger.counts.add(work: ahead.work()) }
+            let made = try ahead.set()
+            try augmentation.take(made, folder: folder, ledger: &ledger.counts)
+            return made
+        }
+        var tenths = -1
+        return try ledger.counting { counts in
+            try augmentation.set(round: round, folder: folder, ledger: &counts) { done, all in
+                try Interruption.poll()
+                guard done * 10 / all != tenths else { return }
+                tenths = done * 10 / all
+                context.logger.info("augmentation round \(round): \(done) of \(all) images")
+            }
+        }
     }
 }

@@ -21,9 +21,10 @@ public struct FrozenDenoiser {
     /// Number of time steps T of the schedule.
     public var timeSteps: Int { signal.count }
 
-    /// Latents of images [N, 3, H, W] in [0, 1] seen with confidences [N]: [N, C, h, w].
+    /// Latents of images [N, 3, H, W] in [0, 1] seen with confidences [N], or with a mask of confidences [N, 1, H, W]:
+    /// [N, C, h, w].
     public func latents(_ images: Tensor, confidence: Tensor, scaling: LatentDistillationSettings.Scaling) -> Tensor {
-        let p = confidence.reshaped(-1, 1, 1, 1)
+        let p = confidence.rank == 4 ? confidence : confidence.reshaped(-1, 1, 1, 1)
         let view =
             switch scaling {
             case .black: 2 * (p * images) - 1

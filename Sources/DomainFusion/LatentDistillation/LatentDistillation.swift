@@ -112,7 +112,7 @@ public struct LatentDistillation {
 
     /// A loss per image [N] whose gradient in the confidence is LD's, through the VAE encoder by autograd: what the
     /// paper describes. Its value means nothing for ``LatentDistillationSettings/Objective/distillation``.
-    /// - Parameter confidence: p [N], part of the classifier's graph.
+    /// - Parameter confidence: p [N], or a mask [N, 1, H, W] of the images' size, part of the classifier's graph.
     public func surrogate(_ images: Tensor, context: Tensor, confidence: Tensor, draw: NoiseDraw) -> Tensor {
         if settings.objective == .full {
             return value(images, context: context, confidence: confidence, draw: draw)

@@ -36,6 +36,14 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         case grey
     }
 
+    /// What of the classifier the loss sees.
+    public enum Channel: String, SettingChoice {
+        /// The confidence: one number an image, as in the paper.
+        case scalar
+        /// The confidence at each place of the classifier's last maps, enlarged to the image: p(place)·x in the place of p·x.
+        case mask
+    }
+
     /// What is differentiated by the latents.
     public enum Objective: String, SettingChoice {
         /// Score distillation: the U-Net's Jacobian is dropped.
@@ -68,6 +76,8 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
     public var timeWeight = TimeWeight.noise
     /// How the confidence changes the image.
     public var scaling = Scaling.black
+    /// What of the classifier the loss sees; a mask takes mode autograd, and a network whose features are a mean of maps.
+    public var channel = Channel.scalar
     /// What is differentiated.
     public var objective = Objective.distillation
     /// A replacement of g that keeps its size but not its meaning; none by default.
@@ -94,6 +104,7 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         Setting("highestTime", \.highestTime, "highest time step, as a share of the schedule", .within(0...1)),
         Setting("timeWeight", \.timeWeight, "weight of a time step"),
         Setting("scaling", \.scaling, "what an image turns to where the classifier's confidence is low"),
+        Setting("channel", \.channel, "what of the classifier the loss sees: one confidence an image, or one a place"),
         Setting("objective", \.objective, "what is differentiated: score distillation or the error itself"),
         Setting("control", \.control, "replaces the gradient, to see what its meaning is worth"),
         Setting("prompt", \.prompt, "what the LDM is asked for; {a style} is that of the image's domain", .prompt),
@@ -108,6 +119,10 @@ public struct LatentDistillationSettings: Hyperparameters, Equatable {
         SettingRule("control") {
             $0.mode != .autograd || $0.control == .none
                 ? nil : "must be none in mode autograd; mode online computes the same gradient"
+        },
+        SettingRule("channel") {
+            $0.mode == .autograd || $0.channel == .scalar
+                ? nil : "must be scalar in mode \($0.mode.rawValue); a mask takes mode autograd"
         },
         SettingRule("objective") {
             $0.mode != .latentCurve || $0.objective == .distillation

@@ -1,6 +1,8 @@
+import Backbones
 import Diffusion
 import DomainGeneralization
 import Foundation
+import Foundations
 import Torch
 
 /// Latent distillation as a term of any algorithm's loss.
@@ -13,6 +15,8 @@ public final class LatentDistillationTerm: LossTerm {
     private let items: [ImageFolder.Item]
     private let seed: UInt64
     private let ledger: RunLedger
+    /// What gives a mask of confidences.
+    private var classifier: Classifier?
     /// The classifier's normalisation, [1, 3, 1, 1].
     private let mean, deviation: Tensor
 
@@ -50,6 +54,18 @@ public final class LatentDistillationTerm: LossTerm {
             }
     }
 
+    /// Takes the network that gives the mask, where the settings ask for one.
+    /// - Throws: `UserError` for one that has none.
+    public func begin(with classifier: Classifier) throws {
+        guard settings.channel == .mask else { return }
+        guard classifier.backbone is any PooledBackbone else {
+            throw UserError(
+                "channel: \(classifier.description.name)'s features are no mean of maps, so that it has no confidence at a "
+                    + "place; set channel to scalar, or take a ResNet, RegNetY or EfficientNet")
+        }
+        self.classifier = classifier
+    }
+
     /// The term `λ·mean(g·p)` and what is logged of it.
     /// - Throws: `UserError` for an item that the run does not train on.
     public func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric]) {
@@ -84,6 +100,7 @@ public final class LatentDistillationTerm: LossTerm {
         var g: Tensor
         switch source {
         case .autograd:
+            let confidence = classifier?.confidenceMask(images, size: model.imageSize) ?? confidence
             let losses = distillation.surrogate(
                 views(), context: context(), confidence: confidence.to(dtype: model.workingDType), draw: draw())
             ledger.counts.unetEvaluations += labels.count * passes
@@ -131,6 +148,23 @@ public final class LatentDistillationTerm: LossTerm {
     }
 
     private func seconds(since start: Date) -> Metric { Metric("ld_seconds", -start.timeIntervalSinceNow, .total) }
+}
+
+extension Classifier {
+    /// The probability of the true label at each place [N, 1, size, size], by another pass through the network; nil for one whose
+    /// features are no mean of maps.
+    func confidenceMask(_ images: ClassifiedImages, size: Int) -> Tensor? {
+        logitMaps(images.inputs).map { placeConfidence($0, labels: images.labels, size: size) }
+    }
+}
+
+/// The probability of the true label at each place, enlarged: [N, 1, size, size].
+/// - Parameters:
+///   - logits: of each place, [N, classes, h, w].
+///   - labels: class indices [N].
+func placeConfidence(_ logits: Tensor, labels: Tensor, size: Int) -> Tensor {
+    let index = labels.reshaped(-1, 1, 1, 1).expanded([-1, 1, logits.size(2), logits.size(3)])
+    return logits.softmax(1).gathered(1, index).resizedBilinear(size, size)
 }
 
 extension Tensor {

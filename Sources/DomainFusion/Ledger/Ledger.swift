@@ -74,6 +74,15 @@ public struct Ledger: Codable, Sendable, Equatable {
         composedUsed += composed
     }
 
+    /// Adds work that was counted elsewhere, which says nothing of what is used.
+    mutating func add(work: Ledger) {
+        generatedMade += work.generatedMade
+        composedMade += work.composedMade
+        unetEvaluations += work.unetEvaluations
+        vaePasses += work.vaePasses
+        seconds.merge(work.seconds, uniquingKeysWith: +)
+    }
+
     /// Adds the seconds that `body` takes.
     public mutating func time<Result>(_ part: String, _ body: (inout Ledger) throws -> Result) rethrows -> Result {
         let start = ContinuousClock.now

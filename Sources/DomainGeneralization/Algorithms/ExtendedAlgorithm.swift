@@ -12,18 +12,29 @@ public final class ExtendedAlgorithm: Algorithm {
     private let sources: [any MinibatchSource]
 
     /// Adds terms and images to an algorithm, whose own steps it takes.
-    public init(_ base: any Algorithm, terms: [any LossTerm], sources: [any MinibatchSource]) {
+    /// - Throws: a one-line error for a network that a term cannot look into.
+    public init(_ base: any Algorithm, terms: [any LossTerm], sources: [any MinibatchSource]) throws {
         self.base = base
         self.terms = terms
         self.sources = sources
+        for term in terms { try term.begin(with: base.classifier) }
     }
 
     /// The network of the algorithm.
     public var classifier: Classifier { base.classifier }
     /// The optimiser of the algorithm, which adds the terms to the loss.
     public var training: TrainingStep { base.training }
-    /// The state of the algorithm; terms and images keep none.
-    public var state: AlgorithmState { base.state }
+    /// The state of the algorithm, and what terms have learned with their optimisers; images keep none.
+    public var state: AlgorithmState {
+        learned.reduce(base.state) { state, part in
+            state.adding(part.name, part.learned.store.state)
+                .adding("\(part.name)_optimizer", part.learned.training.optimizer.state)
+        }
+    }
+
+    private var learned: [(name: String, learned: LearnedPart)] {
+        terms.enumerated().compactMap { index, term in term.learned.map { ("term\(index)", $0) } }
+    }
 
     /// One step of the algorithm on the joined minibatches, with the terms in its loss; logs theirs, too.
     /// - Throws: what the algorithm, a term or a source of images throws; the parameters are then as they were.
@@ -48,10 +59,16 @@ public final class ExtendedAlgorithm: Algorithm {
     /// The algorithm's logits [N, classes] for N normalised images.
     public func predict(_ input: ClassifierInput) -> Tensor { base.predict(input) }
 
-    /// Takes up the algorithm's state.
+    /// Takes up the algorithm's state, and its terms'.
     /// - Parameter name: what errors call it, its path.
     /// - Throws: `UserError` when tensors are missing or have other shapes.
-    public func load(_ state: AlgorithmState, name: String) throws { try base.load(state, name: name) }
+    public func load(_ state: AlgorithmState, name: String) throws {
+        try base.load(state, name: name)
+        for part in learned {
+            try part.learned.store.load(state.part(part.name), name: name)
+            try part.learned.training.optimizer.load(state.part("\(part.name)_optimizer"), name: name)
+        }
+    }
 }
 
 /// The terms of one step.
@@ -85,10 +102,10 @@ final class AddedLoss {
         rows = (raw, (0..<sizes.reduce(0, +)).filter { !isRaw.contains($0) })
     }
 
-    /// The sum of the terms, a scalar; nil after the first call.
+    /// The sum of the terms, a scalar, and what steps along its gradient beside the classifier; nil after the first call.
     /// - Parameter logits: of all images that the algorithm sees as they are, in their order; nil where it has none: then
     ///   the classifier is asked once more.
-    func loss(logits: Tensor?) throws -> Tensor? {
+    func loss(logits: Tensor?) throws -> (loss: Tensor, others: [TrainingStep])? {
         guard !isUsed else { return nil }
         isUsed = true
         let classified = classified(logits)
@@ -98,8 +115,9 @@ final class AddedLoss {
             total = total.map { $0 + loss } ?? loss
             metrics += more
         }
-        if let total { metrics.append(Metric("added_loss", total.item())) }
-        return total
+        guard let total else { return nil }
+        metrics.append(Metric("added_loss", total.item()))
+        return (total, terms.compactMap(\.learned?.training))
     }
 
     /// The source images, and the added ones beside them.
@@ -110,13 +128,16 @@ final class AddedLoss {
         if !rows.added.isEmpty {
             let (all, items) = (joined.inputs, joined.flatMap(\.items))
             let index = Tensor(rows.added, device: raw.images.device)
+            let isGuest = Set(all.guests)
             added = AddedImages(
                 inputs: ClassifierInput(
-                    all.images.indexSelect(0, index), frozenFeatures: all.frozenFeatures?.indexSelect(0, index)),
+                    all.images.indexSelect(0, index), frozenFeatures: all.frozenFeatures?.indexSelect(0, index),
+                    guests: rows.added.indices.filter { isGuest.contains(rows.added[$0]) }),
                 items: rows.added.map { items[$0] }, logits: part(rows.added), predict: predict)
         }
         return ClassifiedImages(
             images: raw.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
-            logits: (added == nil ? logits : part(rows.raw)) ?? predict(raw), added: added)
+            logits: (added == nil ? logits : part(rows.raw)) ?? predict(raw), frozenFeatures: raw.frozenFeatures,
+            added: added)
     }
 }

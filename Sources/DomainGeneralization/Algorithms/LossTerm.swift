@@ -12,9 +12,38 @@ import Torch
 ///
 /// A term draws no random numbers but those that are a function of the seed and the step, as an algorithm does.
 public protocol LossTerm: AnyObject {
+    /// What the term learns beside the classifier, which a checkpoint keeps; nil, as by default, where it learns nothing.
+    var learned: LearnedPart? { get }
+
+    /// Called once before the first step with what is trained, for terms that look below its logits. By default it does nothing.
+    /// - Throws: a one-line error for a network that the term cannot look into.
+    func begin(with classifier: Classifier) throws
+
     /// The term of a step, a scalar with its weight in it, and what is logged of it.
     /// - Throws: `Interruption`, but only before anything has changed; a one-line error.
     func loss(_ images: ClassifiedImages, step: Int) throws -> (loss: Tensor, metrics: [Metric])
+}
+
+extension LossTerm {
+    /// Nothing.
+    public var learned: LearnedPart? { nil }
+
+    /// Does nothing.
+    public func begin(with classifier: Classifier) throws {}
+}
+
+/// Parameters that a term learns beside the classifier's, along the gradient of the same loss.
+public struct LearnedPart {
+    /// The parameters.
+    public let store: ParameterStore
+    /// What steps them.
+    public let training: TrainingStep
+
+    /// Parameters that step by an optimiser of these settings.
+    public init(_ store: ParameterStore, optimizer: OptimizerSettings) {
+        self.store = store
+        training = TrainingStep(store.parameters, settings: optimizer)
+    }
 }
 
 /// The source images of a step, as they were drawn, with what the classifier says of them.
@@ -27,17 +56,26 @@ public struct ClassifiedImages {
     public let items: [Int]
     /// What the classifier says of them: [N, classes], part of its graph.
     public let logits: Tensor
+    /// Their frozen features [N, width], where the classifier takes some.
+    public let frozenFeatures: Tensor?
     /// The images that were added to the step; nil where there are none.
     public let added: AddedImages?
 
     /// N images with their labels, items and logits.
-    public init(images: Tensor, labels: Tensor, items: [Int], logits: Tensor, added: AddedImages? = nil) {
+    public init(
+        images: Tensor, labels: Tensor, items: [Int], logits: Tensor, frozenFeatures: Tensor? = nil,
+        added: AddedImages? = nil
+    ) {
         self.images = images
         self.labels = labels
         self.items = items
         self.logits = logits
+        self.frozenFeatures = frozenFeatures
         self.added = added
     }
+
+    /// The images with their frozen features, as the classifier takes them.
+    public var inputs: ClassifierInput { ClassifierInput(images, frozenFeatures: frozenFeatures) }
 
     /// The probability of the true label [N], part of the classifier's graph.
     public var confidence: Tensor { logits.softmax(1).gathered(1, labels.unsqueezed(1)).squeezed(1) }

@@ -68,7 +68,8 @@ public final class TrainingStep {
         _ loss: Tensor, logits: Tensor? = nil, with others: [TrainingStep] = [], step: Int
     ) throws -> Double {
         let added = isHeld ? nil : try addedLoss?.loss(logits: logits)
-        let loss = added.map { loss + $0 } ?? loss
+        let loss = added.map { loss + $0.loss } ?? loss
+        let others = others + (added?.others ?? [])
         let value = loss.item()
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
@@ -83,12 +84,16 @@ public final class TrainingStep {
     public func apply(_ gradients: [Tensor?], step: Int) throws {
         guard !isHeld else { return }
         let parameters = optimizer.parameters
-        let added = try addedLoss?.loss(logits: nil).map { Torch.gradients(of: [$0], with: parameters) }
+        let added = try addedLoss?.loss(logits: nil)
+        let others = added?.others ?? []
+        let learned = others.flatMap(\.optimizer.parameters)
+        let more = added.map { Torch.gradients(of: [$0.loss], with: parameters + learned) }
         for (index, parameter) in parameters.enumerated() {
-            let terms = [gradients[index], added?[index]].compactMap { $0 }
+            let terms = [gradients[index], more?[index]].compactMap { $0 }
             parameter.grad = terms.count > 1 ? noGrad { terms[0] + terms[1] } : terms.first
         }
-        try apply(step: step)
+        for (index, parameter) in learned.enumerated() { parameter.grad = more?[parameters.count + index] }
+        try apply(with: others, step: step)
     }
 
     private func apply(with others: [TrainingStep] = [], step: Int) throws {

@@ -14,24 +14,32 @@ public struct Minibatch: Sendable {
     /// Features of a frozen network [N, width], where the run's classifier takes some.
     public let frozenFeatures: Tensor?
 
+    /// Rows of images that batch norm normalises by their own statistics in training (`BatchNormGuests`).
+    public let guests: [Int]
+
     /// Images with their labels and where they come from.
-    public init(images: Tensor, labels: Tensor, items: [Int], environment: Int, frozenFeatures: Tensor? = nil) {
+    public init(
+        images: Tensor, labels: Tensor, items: [Int], environment: Int, frozenFeatures: Tensor? = nil,
+        guests: [Int] = []
+    ) {
         self.images = images
         self.labels = labels
         self.items = items
         self.environment = environment
         self.frozenFeatures = frozenFeatures
+        self.guests = guests
     }
 
     /// Number of images, N.
     public var count: Int { items.count }
     /// What the classifier is given.
-    public var inputs: ClassifierInput { ClassifierInput(images, frozenFeatures: frozenFeatures) }
+    public var inputs: ClassifierInput { ClassifierInput(images, frozenFeatures: frozenFeatures, guests: guests) }
 
     /// The same images with features of a frozen network [N, width].
     public func with(frozenFeatures: Tensor) -> Minibatch {
         Minibatch(
-            images: images, labels: labels, items: items, environment: environment, frozenFeatures: frozenFeatures)
+            images: images, labels: labels, items: items, environment: environment, frozenFeatures: frozenFeatures,
+            guests: guests)
     }
 
     /// Minibatches of one environment as one.
@@ -41,7 +49,7 @@ public struct Minibatch: Sendable {
         let inputs = minibatches.inputs
         return Minibatch(
             images: inputs.images, labels: minibatches.labels, items: minibatches.flatMap(\.items),
-            environment: minibatches[0].environment, frozenFeatures: inputs.frozenFeatures)
+            environment: minibatches[0].environment, frozenFeatures: inputs.frozenFeatures, guests: inputs.guests)
     }
 }
 
@@ -59,6 +67,6 @@ extension Minibatch {
     public func to(_ device: Device, format: MemoryFormat) -> Minibatch {
         Minibatch(
             images: images.to(device: device).contiguous(format), labels: labels.to(device: device), items: items,
-            environment: environment, frozenFeatures: frozenFeatures?.to(device: device))
+            environment: environment, frozenFeatures: frozenFeatures?.to(device: device), guests: guests)
     }
 }

@@ -56,7 +56,7 @@ public final class FrozenFeatureTable {
     }
 
     /// Mean and standard deviation of each feature over items, [width] each; a feature that does not vary has deviation 1.
-    func statistics(of items: [Int]) -> (mean: Tensor, deviation: Tensor) {
+    public func statistics(of items: [Int]) -> (mean: Tensor, deviation: Tensor) {
         noGrad {
             let own = table.indexSelect(0, Tensor(items))
             let deviation = own.variance([0]).sqrt()

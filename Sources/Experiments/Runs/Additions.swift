@@ -10,7 +10,8 @@ public struct Additions {
 
     /// The terms that there are.
     public static let terms: [Addition<any LossTerm, RunDiffusionModel>] = [
-        .latentDistillation, .posteriorDistillation, .consistency, .teacher(load: RunTeacher.load),
+        .latentDistillation, .posteriorDistillation, .latentFeatureDistillation, .consistency,
+        .teacher(load: RunTeacher.load),
     ]
     /// The makers of images that there are.
     public static let images = [
@@ -128,7 +129,7 @@ public struct Additions {
     func extending(_ algorithm: any Algorithm, _ diffusion: RunDiffusionModel?) throws -> any Algorithm {
         let (terms, images) = (configuration.terms ?? [:], configuration.images ?? [:])
         guard let diffusion, !terms.isEmpty || !images.isEmpty else { return algorithm }
-        return ExtendedAlgorithm(
+        return try ExtendedAlgorithm(
             algorithm,
             terms: try made(terms, "terms", Self.terms, diffusion),
             sources: try made(images, "images", Self.images, diffusion))

@@ -158,8 +158,22 @@ public final class BatchNorm2d {
     public func callAsFunction(
         _ x: Tensor, _ activation: Activation = .identity, adding residual: Tensor? = nil
     ) -> Tensor {
+        guard !usesRunningStatistics, let guests = store.batchNormGuests, guests.count == x.size(0) else {
+            return normalised(x, activation, residual)
+        }
+        // A part at a time, each by its own statistics; the guests' are kept by nobody.
+        let parts = [(guests.hosts, true), (guests.guests, false)].filter { $0.0.count > 0 }.map { rows, isKept in
+            func part(_ maps: Tensor) -> Tensor { maps.indexSelect(0, rows).contiguous(.channelsLast) }
+            return normalised(part(x), activation, residual.map(part), keepsStatistics: isKept)
+        }
+        return Tensor.concatenated(parts).indexSelect(0, guests.order).contiguous(.channelsLast)
+    }
+
+    private func normalised(
+        _ x: Tensor, _ activation: Activation, _ residual: Tensor?, keepsStatistics: Bool = true
+    ) -> Tensor {
         let isTraining = !usesRunningStatistics
-        let isCounted = isTraining && store.isRecomputing
+        let isCounted = isTraining && (store.isRecomputing || !keepsStatistics)
         if isTraining, !isCounted { batchesTracked.add_(1) }
         return x.batchNorm(
             weight, bias, runningMean: isCounted ? nil : runningMean,

@@ -1,4 +1,5 @@
 import CTorch
+import Synchronization
 
 private enum Op {
     static let packConvolution = Operator("mkldnn::_reorder_convolution_weight")
@@ -26,6 +27,8 @@ final class PackedWeight {
         let inputShape: [Int]
     }
 
+    /// Held by whom looks at the two below: a network can be at work on several threads.
+    private let lock = Mutex(())
     private var source: Source?
     private var packed: Tensor?
 
@@ -60,16 +63,21 @@ final class PackedWeight {
         _ weight: Tensor, for inputShape: [Int], pack: () -> Tensor, call: (Tensor) -> Tensor
     ) -> Tensor {
         let source = Source(address: weight.address, version: ct_tensor_version(weight.handle), inputShape: inputShape)
-        if self.source != source {
-            (self.source, packed) = (source, nil)
-            defer { weight.releasePages() }
-            return call(weight)
+        let (isNew, kept) = lock.withLock { _ in
+            guard self.source == source else {
+                (self.source, packed) = (source, nil)
+                return (true, weight)
+            }
+            guard let packed else {
+                let made = ordinaryMode(pack)
+                packed = made
+                weight.releasePages()
+                return (false, made)
+            }
+            return (false, packed)
         }
-        if packed == nil {
-            packed = ordinaryMode(pack)
-            weight.releasePages()
-        }
-        return call(packed ?? weight)
+        defer { if isNew { weight.releasePages() } }
+        return call(kept)
     }
 }
 

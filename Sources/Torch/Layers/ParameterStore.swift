@@ -62,6 +62,8 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     public var recomputesLayers = false
     /// Whether a layer is computed again for its gradient: batch norm has counted this batch already.
     private(set) var isRecomputing = false
+    /// Images in the batches to come whose batch norm in training is by their own statistics.
+    public var batchNormGuests: BatchNormGuests?
     /// Whether linear layers and convolutions keep their weights in the order of the CPU's kernels, beside the weights
     /// themselves, for calls without gradients. For frozen models: changes in place by an operator are seen, but not those by
     /// a fused optimiser, which does not count them.
@@ -127,11 +129,11 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
         try body()
     }
 
-    /// Runs a layer again for its gradient, as it ran when `isTraining` was this.
-    fileprivate func recomputing(isTraining: Bool, _ body: () -> Tensor) -> Tensor {
-        let before = (self.isTraining, isRecomputing)
-        (self.isTraining, isRecomputing) = (isTraining, true)
-        defer { (self.isTraining, isRecomputing) = before }
+    /// Runs a layer again for its gradient, as it ran when `isTraining` and the guests were these.
+    fileprivate func recomputing(isTraining: Bool, _ guests: BatchNormGuests?, _ body: () -> Tensor) -> Tensor {
+        let before = (self.isTraining, batchNormGuests, isRecomputing)
+        (self.isTraining, batchNormGuests, isRecomputing) = (isTraining, guests, true)
+        defer { (self.isTraining, batchNormGuests, isRecomputing) = before }
         return body()
     }
 
@@ -289,11 +291,11 @@ public struct Scope {
     /// Runs a layer whose parameters are at this place, computing it again for the gradient where its store says so.
     public func layer(_ inputs: Tensor..., body: @escaping ([Tensor]) -> Tensor) -> Tensor {
         guard store.recomputesLayers else { return body(inputs) }
-        let isTraining = store.isTraining
+        let (isTraining, guests) = (store.isTraining, store.batchNormGuests)
         var hasRun = false
         return recomputed(inputs, parameters: parameters.filter(\.requiresGrad)) { [store] inputs in
             defer { hasRun = true }
-            return hasRun ? store.recomputing(isTraining: isTraining) { body(inputs) } : body(inputs)
+            return hasRun ? store.recomputing(isTraining: isTraining, guests) { body(inputs) } : body(inputs)
         }
     }
 

@@ -25,7 +25,8 @@ extension Minibatch {
         guard count < self.count else { return self }
         return Minibatch(
             images: images[0..<count], labels: labels[0..<count], items: Array(items.prefix(count)),
-            environment: environment, frozenFeatures: frozenFeatures.map { $0[0..<count] })
+            environment: environment, frozenFeatures: frozenFeatures.map { $0[0..<count] },
+            guests: guests.filter { $0 < count })
     }
 }
 
