@@ -21,7 +21,12 @@ struct PresetTests {
         #expect(RunConfiguration(preset: .swad2021, dataset: "PACS").averaging.method == .swad)
         #expect(!RunConfiguration(preset: .domainbedHead).backbone.freezeBatchNorm)
         #expect(RunConfiguration(preset: .domainfusion2024).algorithm.name == "DomainFusion")
-        #expect(RunConfiguration(preset: .small).steps == RunConfiguration().steps)
+        let small = RunConfiguration(preset: .small)
+        #expect((small.steps, small.learningRate, small.learningRateSchedule) == (300, 1e-3, .cosine))
+        // What files of earlier versions leave out is as it was.
+        #expect(RunConfiguration(preset: .small1) == RunConfiguration())
+        #expect((RunConfiguration().learningRate, RunConfiguration().learningRateSchedule) == (3e-4, .constant))
+        #expect(small.deviations(dataset: "", weightsDigest: nil).isEmpty && !small.followsDomainBed)
     }
 
     @Test func offersNearMisses() {

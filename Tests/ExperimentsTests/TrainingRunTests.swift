@@ -134,7 +134,7 @@ struct TrainingRunTests {
         #expect(made.context.split.isClassBalanced)
         let environment = try JSONDecoder().decode(
             JSONValue.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/records/environment.json")))
-        #expect(environment["preset"] == .string("small"))
+        #expect(environment["preset"] == .string("small-1"))
         let deviations = environment["deviations"]?.array?.compactMap(\.string) ?? []
         #expect(deviations.contains("batchSize: 2, 19 in draw 4 of the preset"))
     }

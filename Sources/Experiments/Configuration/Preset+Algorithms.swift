@@ -12,7 +12,8 @@ extension RunConfiguration.Preset {
     public func hyperparameters(of algorithm: String, dataset: String) -> JSONValue {
         let isFusion = algorithm.lowercased() == DomainFusionAlgorithm.name.lowercased()
         switch self {
-        case .small where KnownDataset.named(dataset)?.name == EmojiDG.benchmarkName:
+        case .small, .small1:
+            guard KnownDataset.named(dataset)?.name == EmojiDG.benchmarkName else { return .object([:]) }
             if algorithm.lowercased() == MODEA.description.name.lowercased() {
                 return .object(["ldm": .string(EmbeddedModel.folder)])
             }

@@ -4,8 +4,11 @@ import Foundations
 extension RunConfiguration {
     /// Starting values of the settings by a name that a run records.
     public enum Preset: String, CaseIterable, Sendable {
-        /// EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop.
+        /// EfficientNet-Lite0 on 64-pixel images for 300 steps, its rate falling to zero: minutes on a laptop. Seeds differ least of
+        /// what was tried at its price (Evidence/embedded/power).
         case small
+        /// What `small` was in version 0.2.0: a constant rate.
+        case small1 = "small-1"
         /// The protocol of DomainBed's published tables (Gulrajani & Lopez-Paz 2021).
         case domainbed2020 = "domainbed-2020"
         /// The protocol of SWAD (Cha and others 2021).
@@ -31,6 +34,7 @@ extension RunConfiguration {
             case .small:
                 "EfficientNet-Lite0 on 64-pixel images for 300 steps: minutes on a laptop; for EmojiDG with the embedded "
                     + "diffusion model, its prompts and styles"
+            case .small1: "what small was in version 0.2.0: a constant learning rate of 3e-4"
             case .domainbed2020:
                 "DomainBed's published tables: ResNet-50 with torchvision's ImageNet weights V1, batch norm frozen"
             case .swad2021:
@@ -46,18 +50,21 @@ extension RunConfiguration {
         /// The weights that its numbers were published with: a name, and what their SHA-256 begins with.
         var weights: (name: String, digest: String)? {
             switch self {
-            case .small: nil
+            case .small, .small1: nil
             case .domainbed2020, .swad2021, .domainfusion2024: ("torchvision's resnet50-0676ba61.pth", "0676ba61")
             case .domainbedHead: ("timm's resnet50_ram-a26f946b.pth", "a26f946b")
             }
         }
+
+        /// Whether it is for laptops, not a published protocol.
+        var isSmall: Bool { self == .small || self == .small1 }
 
         private static let oneSeed = "one seed for the split and every draw (SWAD sets the second by --seed)"
 
         /// What this toolkit does otherwise than the code that the preset is named after.
         var knownDeviations: [String] {
             switch self {
-            case .small: []
+            case .small, .small1: []
             case .domainbed2020, .domainbedHead:
                 [
                     "validation images of the training domains are not augmented (DomainBed augments them)",
@@ -83,7 +90,11 @@ extension RunConfiguration {
         self.preset = preset.rawValue
         algorithm.name = name ?? preset.algorithm
         algorithm.hyperparameters = preset.hyperparameters(of: algorithm.name, dataset: dataset)
-        guard preset != .small else { return }
+        if preset == .small {
+            learningRate = 1e-3
+            learningRateSchedule = .cosine
+        }
+        guard !preset.isSmall else { return }
         let known = KnownDataset.named(dataset)
         backbone.name = "resnet50"
         backbone.freezeBatchNorm = preset != .domainbedHead
@@ -104,7 +115,7 @@ extension RunConfiguration {
     }
 
     /// Whether the preset's numbers are DomainBed's, and so are the defaults of hyperparameters by data set.
-    var followsDomainBed: Bool { preset != Preset.small.rawValue }
+    var followsDomainBed: Bool { Preset(rawValue: preset)?.isSmall != true }
 
     /// In what a run deviates from its preset: settings that were changed, the algorithm's too, other weights, and what is never
     /// alike. What a draw changes belongs to the draw.

@@ -7,7 +7,7 @@ import Torch
 /// Everything that a training run depends on: a run can be repeated from its `config.yaml` alone.
 public struct RunConfiguration: Hyperparameters, Equatable {
     /// The preset that the settings started from, by its name; the run records in what it deviates.
-    public var preset = Preset.small.rawValue
+    public var preset = Preset.small1.rawValue
     /// What tables call the run; the algorithm's name where it is empty.
     public var variant = ""
     /// The data set's folder.
@@ -113,7 +113,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         public init() {}
     }
 
-    /// The small preset: minutes on a laptop.
+    /// The preset `small-1`: what a setting is in a run's folder whose file does not name it.
     public init() {}
 
     /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
