@@ -24,7 +24,7 @@ struct DomainFusionCommand: AsyncParsableCommand {
         subcommands: [
             TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self, EvalCommand.self,
             PredictCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self, FeaturesCommand.self,
-            AugmentCommand.self, StoreCommand.self, DemoCommand.self, InfoCommand.self,
+            AugmentCommand.self, GenerateCommand.self, StoreCommand.self, DemoCommand.self, InfoCommand.self,
         ])
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.

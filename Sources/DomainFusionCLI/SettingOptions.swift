@@ -72,7 +72,7 @@ struct SettingOptions: ParsableArguments {
     @Option(
         name: .customLong("term"), parsing: .singleValue,
         help: ArgumentHelp(
-            "Add a term to the algorithm's loss: ld (latent distillation), posterior, consistency or teacher; its settings are "
+            "Add a term to the algorithm's loss: ld (latent distillation), posterior, lfd, consistency or teacher; its settings are "
                 + "terms.NAME.…, the model's diffusion.… . May be repeated.", valueName: "name"))
     var terms: [String] = []
 
@@ -89,6 +89,12 @@ struct SettingOptions: ParsableArguments {
             "Give the classifier features of a frozen network beside its own: ldm (the diffusion model's U-Net); their "
                 + "settings are features.NAME.… .", valueName: "name"))
     var features: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Train on the images of this folder, too, which 'domainfusion generate' made of the data set.",
+            valueName: "dir"))
+    var generated: String?
 
     @OptionGroup var placement: DeviceOption
 
@@ -165,6 +171,7 @@ struct SettingOptions: ParsableArguments {
         if let device = placement.device { result.device = device }
         if let store = storing.store { result.store = store }
         if skipCorrupt { result.skipCorrupt = true }
+        if let generated { result.generated.folder = generated }
         for (option, group, names) in [
             ("--term", "terms", terms), ("--images", "images", images), ("--features", "features", features),
         ] {
@@ -175,7 +182,7 @@ struct SettingOptions: ParsableArguments {
         try result.take(ldm: ldm, dtype: ldmDtype)
         for setting in settings { result = try result.changed(bySetting: setting) }
         let isNamed =
-            backbone != nil || file?["backbone"]?["name"] != nil || chosen != .small
+            backbone != nil || file?["backbone"]?["name"] != nil || !chosen.isSmall
             || settings.contains { $0.hasPrefix("backbone.name") }
         if !isNamed { try result.refuseUnnamedWeights() }
         result.data = KnownDataset.locate(result.data)

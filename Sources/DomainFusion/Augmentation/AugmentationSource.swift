@@ -42,7 +42,7 @@ public struct AugmentationSource: Sendable {
         items.map { index in
             let item = dataset.items[index]
             return AugmentationSource(
-                name: String(item.path.dropFirst(dataset.root.count + 1)), label: item.label,
+                name: dataset.relativePath(of: item), label: item.label,
                 className: dataset.classes[item.label], environment: item.environment
             ) { try image(item) }
         }

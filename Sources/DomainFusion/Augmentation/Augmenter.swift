@@ -55,14 +55,10 @@ public struct Augmenter {
         public var image: RGBImage { composition?.image ?? request.start }
     }
 
-    /// What makes candidates.
-    public let generator: any CandidateGenerator
+    /// What makes candidates, and keeps them.
+    public let maker: CandidateMaker
     /// What chooses style and content among them.
     public let composer: Composer
-    /// Where candidates and composed images are kept.
-    public let store: ContentStore
-    /// Images in one call of the generator, all of which it works on together.
-    public let batchSize: Int
     /// Drops candidates whose class it gives a probability under the threshold.
     public let judge: (threshold: Double, ClassJudge)?
 
@@ -71,15 +67,15 @@ public struct Augmenter {
         generator: any CandidateGenerator, composer: Composer, store: ContentStore, batchSize: Int = 16,
         judge: (threshold: Double, ClassJudge)? = nil
     ) {
-        self.generator = generator
+        maker = CandidateMaker(generator: generator, store: store, batchSize: batchSize)
         self.composer = composer
-        self.store = store
-        self.batchSize = min(batchSize, generator.largestBatch)
         self.judge = judge
     }
 
-    /// Generates what is missing, judges the candidates, and composes.
-    /// Augments images.
+    /// What makes candidates.
+    public var generator: any CandidateGenerator { maker.generator }
+
+    /// Augments images: generates what is missing, judges the candidates, and composes.
     /// - Parameters:
     ///   - ledger: counts the work that is done.
     ///   - poll: called between batches; what it throws ends the work, and what was done is kept in the store.
@@ -93,8 +89,8 @@ public struct Augmenter {
         let kept = try recognised(requests, candidates)
         return try ledger.time("composition") { ledger in
             let compositions = try composer.compositions(
-                requests, candidates: candidates, kept: kept, batchSize: batchSize, store: store, ledger: &ledger,
-                poll: poll)
+                requests, candidates: candidates, kept: kept, batchSize: maker.batchSize, store: maker.store,
+                ledger: &ledger, poll: poll)
             return requests.indices.map {
                 Outcome(
                     request: requests[$0], candidates: candidates[$0], kept: kept[$0], composition: compositions[$0])
@@ -102,53 +98,19 @@ public struct Augmenter {
         }
     }
 
-    /// The candidates of each request: those in the store, and the others generated, batches across images.
+    /// The candidates of each request, made in batches across images.
     private func candidates(
         _ requests: [Request], ledger: inout Ledger, poll: () throws -> Void
     ) throws -> [[RGBImage]] {
-        var missing: [(key: StoreKey, request: Int, candidate: Int)] = []
-        var found = requests.enumerated().map { index, request in
-            let hash = SHA256Sum.of(request.start)
-            return zip(request.prompts, request.seeds).enumerated().map { number, asked -> RGBImage? in
-                let key = StoreKey(
-                    .candidate,
-                    [
-                        "image": .string(hash), "prompt": .string(asked.0),
-                        "seed": .int(generator.drawsNoise ? Int(truncatingIfNeeded: asked.1) : 0),
-                        "generator": .string(generator.fingerprint), "batch": .int(batchSize),
-                    ])
-                if let image = store.image(for: key)?.image { return image }
-                missing.append((key, index, number))
-                return nil
+        let orders = requests.flatMap { request in
+            zip(request.prompts, request.seeds).map {
+                CandidateMaker.Order(image: request.start, prompt: $0, seed: $1)
             }
         }
-        for first in stride(from: 0, to: missing.count, by: batchSize) {
-            try poll()
-            let batch = missing[first..<min(first + batchSize, missing.count)]
-            let images = try generate(batch.map { (requests[$0.request], $0.candidate) })
-            for (place, image) in zip(batch, images) {
-                found[place.request][place.candidate] = try store.put(image, for: place.key).image
-            }
-            ledger.generatedMade += batch.count
-            ledger.unetEvaluations += batchSize * generator.unetEvaluationsPerImage
-            ledger.vaePasses += batchSize * generator.vaePassesPerImage
-        }
-        return found.map { $0.compactMap { $0 } }
-    }
-
-    /// Candidates of one batch. It is filled up to its full size, since libtorch rounds differently for other sizes: so
-    /// a candidate does not depend on what else was missing in the store.
-    private func generate(_ places: [(request: Request, candidate: Int)]) throws -> [RGBImage] {
-        let full = (0..<batchSize).map { places[min($0, places.count - 1)] }
-        // A failure in libtorch is thrown here, before anything of it is stored.
-        return try withTorchErrors {
-            let images = try generator.generate(
-                .images(full.map(\.request.start)), prompts: full.map { $0.request.prompts[$0.candidate] },
-                seeds: full.map { $0.request.seeds[$0.candidate] })
-            guard images.isFinite().all().item() != 0 else {
-                throw UserError("the diffusion model gave numbers that are not finite; run it in float32")
-            }
-            return images[0..<places.count].rgbImages()
+        var rest = try maker.images(orders, ledger: &ledger, poll: poll)[...]
+        return requests.map { request in
+            defer { rest = rest.dropFirst(request.prompts.count) }
+            return Array(rest.prefix(request.prompts.count))
         }
     }
 

@@ -31,7 +31,7 @@ public final class SyntheticMinibatches: MinibatchSource {
     /// The items of the source images, by their names.
     private lazy var items = Dictionary(
         uniqueKeysWithValues: context.trainingItems.map { item in
-            (String(context.dataset.items[item].path.dropFirst(context.dataset.root.count + 1)), item)
+            (context.dataset.relativePath(of: context.dataset.items[item]), item)
         })
 
     /// The synthetic images of a run, made as the settings say.

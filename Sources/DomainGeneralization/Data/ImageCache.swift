@@ -59,6 +59,16 @@ public final class ImageCache: Sendable {
         self.notes = notes
     }
 
+    private init(_ first: ImageCache, _ second: ImageCache) {
+        kept = first.kept.merging(second.kept) { $1 }
+        failures = first.failures
+        contents = SHA256Sum.of(first.contents + second.contents)
+        notes = first.notes + second.notes
+    }
+
+    /// These images and those of another cache, which has no failures.
+    public func joined(with other: ImageCache) -> ImageCache { ImageCache(self, other) }
+
     /// The decoded image of an item.
     /// - Throws: a one-line error for a file that can no longer be read.
     public func image(_ item: ImageFolder.Item) throws -> RGBImage {

@@ -19,6 +19,20 @@ public struct ImageFolder: Sendable {
         public let name: String
         /// In no split; evaluated apart.
         public let isUnseen: Bool
+        /// Made of another image before training: only ever trained on.
+        public let isGenerated: Bool
+
+        /// An image of a class and a domain.
+        public init(
+            path: String, label: Int, environment: Int, name: String, isUnseen: Bool = false, isGenerated: Bool = false
+        ) {
+            self.path = path
+            self.label = label
+            self.environment = environment
+            self.name = name
+            self.isUnseen = isUnseen
+            self.isGenerated = isGenerated
+        }
     }
 
     /// The folder, as it was named by the user, without a slash at the end.
@@ -76,6 +90,14 @@ public struct ImageFolder: Sendable {
     /// The data set without some of its items; domains and classes stay.
     public func removing(_ indices: Set<Int>) -> ImageFolder {
         ImageFolder(self, items: items.indices.filter { !indices.contains($0) }.map { items[$0] })
+    }
+
+    /// The data set with more items behind its own.
+    public func adding(_ more: [Item]) -> ImageFolder { ImageFolder(self, items: items + more) }
+
+    /// What an item is known by: its path in the data set, or all of it where it lies elsewhere.
+    public func relativePath(of item: Item) -> String {
+        item.path.hasPrefix(root + "/") ? String(item.path.dropFirst(root.count + 1)) : item.path
     }
 
     /// The number of images by domain and class.

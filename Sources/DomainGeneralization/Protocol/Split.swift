@@ -14,7 +14,8 @@ public struct Split: Sendable, Equatable {
 
     /// Splits every environment as DomainBed does: a shuffle seeded by `seedHash(trialSeed, environment)`, of which the
     /// first `holdoutFraction` (rounded down) is the validation part. The rest of a test environment is shuffled again
-    /// with the same seed, and its first `adaptationFraction` kept for adaptation.
+    /// with the same seed, and its first `adaptationFraction` kept for adaptation. Generated items are trained on, behind the
+    /// others; the split of those is what it is without them.
     public init(
         _ dataset: ImageFolder, trialSeed: Int, holdoutFraction: Double = 0.2, testEnvironments: [Int] = [],
         adaptationFraction: Double = 0, isClassBalanced: Bool = false
@@ -26,6 +27,7 @@ public struct Split: Sendable, Equatable {
         for environment in dataset.environments.indices {
             let items = dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && !dataset.items[$0].isUnseen
+                    && !dataset.items[$0].isGenerated
             }
             let seed = UInt32(seedHash(.int(trialSeed), .int(environment)))
             let (held, kept) = Self.parts(items, first: holdoutFraction, seed: seed)
@@ -33,7 +35,10 @@ public struct Split: Sendable, Equatable {
             let isTest = testEnvironments.contains(environment)
             let (uda, rest) = isTest ? Self.parts(kept, first: adaptationFraction, seed: seed) : ([], kept)
             adaptation.append(uda)
-            training.append(rest)
+            let generated = dataset.items.indices.filter {
+                dataset.items[$0].environment == environment && dataset.items[$0].isGenerated
+            }
+            training.append(rest + generated)
             let others = dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && dataset.items[$0].isUnseen
             }

@@ -57,7 +57,7 @@ extension RunConfiguration {
         }
 
         /// Whether it is for laptops, not a published protocol.
-        var isSmall: Bool { self == .small || self == .small1 }
+        public var isSmall: Bool { self == .small || self == .small1 }
 
         private static let oneSeed = "one seed for the split and every draw (SWAD sets the second by --seed)"
 

@@ -19,6 +19,7 @@ extension RunConfiguration {
         Setting("images", \.images, "what makes further images to train on, by name, each with its settings"),
         Setting("features", \.features, "features of a frozen network, which the classifier takes beside its own"),
         Setting("diffusion", \.diffusion, "the diffusion model that terms, images and features ask"),
+        .group("generated", \.generated, "images that were generated before training"),
         .group("backbone", \.backbone, "the network under the classifier"),
         Setting("steps", \.steps, "training steps", .within(1...largestCount)),
         Setting("batchSize", \.batchSize, "images of each source domain in a step", .within(1...65_536)),
@@ -50,6 +51,15 @@ extension RunConfiguration.Algorithm {
     public static let fields: [Setting<Self>] = [
         Setting("name", \.name, "an algorithm of the list below"),
         Setting("hyperparameters", \.hyperparameters, "its own settings; the others are at their defaults"),
+    ]
+}
+
+extension RunConfiguration.Generated {
+    /// Where the images lie, and which are taken.
+    public static let fields: [Setting<Self>] = [
+        Setting("folder", \.folder, "their folder, as domainfusion generate made it; empty for none"),
+        Setting(
+            "heldStyles", \.heldStyles, "takes those in the held-out domains' styles, too: not domain generalization"),
     ]
 }
 

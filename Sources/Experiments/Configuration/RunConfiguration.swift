@@ -26,6 +26,8 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var features: [String: JSONValue]?
     /// The diffusion model that terms, images and features ask: `DiffusionModelSettings`.
     public var diffusion: [String: JSONValue]?
+    /// Images that were generated before training.
+    public var generated = Generated()
     /// The network that is trained.
     public var backbone = Backbone()
     /// Optimisation steps of the run.
@@ -83,6 +85,18 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         }
     }
 
+    /// Images that `domainfusion generate` made of the data set before training.
+    public struct Generated: Hyperparameters, Equatable {
+        /// Their folder; empty for none.
+        public var folder = ""
+        /// Takes images in the styles of held-out domains, too (CDGA*): their descriptions then are no secret to the training, and its
+        /// figures are no domain generalization.
+        public var heldStyles = false
+
+        /// None.
+        public init() {}
+    }
+
     /// The network of a run, its weights, and how it is trained.
     public struct Backbone: Hyperparameters, Equatable {
         /// The network's name, as `domainfusion info` lists it.
@@ -122,6 +136,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         let additions =
             (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()
             + (features ?? [:]).keys.sorted().map { "\($0) features" }
+            + (generated.folder.isEmpty ? [] : [generated.heldStyles ? "generated*" : "generated"])
         return ([algorithm] + additions).joined(separator: " + ") + (oracle ? " (oracle)" : "")
     }
 

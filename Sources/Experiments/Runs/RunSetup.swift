@@ -60,9 +60,10 @@ struct RunSetup {
             folder, skipCorrupt: configuration.skipCorrupt, threads: threads,
             remedy: "or leave out what cannot be read with --skip-corrupt", progress: { report(.loading($0, $1)) },
             warn: { report(.warning($0)) })
-        (dataset, images) = (readable.dataset, readable.images)
         self.algorithm = algorithm
         self.configuration = configuration
+        (dataset, images) = try configuration.joiningGenerated(
+            to: readable.dataset, readable.images, held: held, threads: threads, report: report)
     }
 
     /// Makes sure that a run in a folder began with the images that are there now.
@@ -111,10 +112,7 @@ struct RunSetup {
         runDirectory: String, logger: Logger, report: (RunEvent) -> Void
     ) throws -> AlgorithmContext {
         let normalization = Normalization(backbone.normalisation)
-        let split = Split(
-            dataset, trialSeed: configuration.seed, holdoutFraction: configuration.holdoutFraction,
-            testEnvironments: testEnvironments, adaptationFraction: configuration.adaptationFraction,
-            isClassBalanced: configuration.classBalanced)
+        let split = configuration.split(of: dataset, held: testEnvironments)
         let sources = dataset.environments.indices.filter { configuration.oracle || !testEnvironments.contains($0) }
         for environment in sources where split.training[environment].isEmpty {
             throw UserError("\(dataset.root)/\(dataset.environments[environment]): no image left for training")
@@ -182,7 +180,7 @@ extension ImageFolder {
     /// A hash of the list of images, so that a split can be told from another.
     var listing: String {
         var sum = SHA256Sum()
-        for item in items { sum.update("\(item.path.dropFirst(root.count + 1))\n") }
+        for item in items where !item.isGenerated { sum.update("\(relativePath(of: item))\n") }
         return sum.hexadecimal
     }
 }

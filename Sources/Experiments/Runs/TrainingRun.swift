@@ -288,7 +288,7 @@ public final class TrainingRun {
         for prediction in predictions.sorted(by: { $0.item < $1.item }) {
             let item = context.dataset.items[prediction.item]
             let line = JSONValue.object([
-                "image": .string(String(item.path.dropFirst(context.dataset.root.count + 1))),
+                "image": .string(context.dataset.relativePath(of: item)),
                 "domain": .string(context.dataset.environments[item.environment]), "unseen": .bool(item.isUnseen),
                 "class": .string(context.classes[prediction.label]),
                 "predicted": .string(context.classes[prediction.predicted]), "loss": .double(prediction.loss),

@@ -1,0 +1,91 @@
+import DomainGeneralization
+import Foundations
+import Pixels
+import Torch
+
+/// Makes variants of images in full batches, by a diffusion model; those that are in the store are not made again.
+public struct CandidateMaker {
+    /// One variant that is asked for.
+    public struct Order: Sendable {
+        /// The image to start from, of the generator's size.
+        public let image: RGBImage
+        /// What the variant is to show.
+        public let prompt: String
+        /// Seeds the noise.
+        public let seed: UInt64
+
+        /// A variant of an image under a prompt.
+        public init(image: RGBImage, prompt: String, seed: UInt64) {
+            (self.image, self.prompt, self.seed) = (image, prompt, seed)
+        }
+    }
+
+    /// What makes the variants.
+    public let generator: any CandidateGenerator
+    /// Where they are kept.
+    public let store: ContentStore
+    /// Images in one call of the generator, all of which it works on together.
+    public let batchSize: Int
+
+    /// A maker of no larger batches than the generator takes.
+    public init(generator: any CandidateGenerator, store: ContentStore, batchSize: Int) {
+        self.generator = generator
+        self.store = store
+        self.batchSize = min(batchSize, generator.largestBatch)
+    }
+
+    /// The addresses of variants in the store.
+    public func keys(_ orders: [Order]) -> [StoreKey] {
+        // Neighbours often start from one image.
+        var last: (image: RGBImage, hash: String)?
+        return orders.map { order in
+            if last?.image != order.image { last = (order.image, SHA256Sum.of(order.image)) }
+            return StoreKey(
+                .candidate,
+                [
+                    "image": .string(last?.hash ?? ""), "prompt": .string(order.prompt),
+                    "seed": .int(generator.drawsNoise ? Int(truncatingIfNeeded: order.seed) : 0),
+                    "generator": .string(generator.fingerprint), "batch": .int(batchSize),
+                ])
+        }
+    }
+
+    /// The variants: those in the store, and the others made and stored.
+    /// - Parameters:
+    ///   - ledger: counts the work that is done.
+    ///   - poll: called between batches; what it throws ends the work, and what was done is kept in the store.
+    /// - Throws: a one-line error of the generator or the store.
+    public func images(
+        _ orders: [Order], ledger: inout Ledger, poll: () throws -> Void = {}
+    ) throws -> [RGBImage] {
+        let keys = keys(orders)
+        var found = keys.map { store.image(for: $0)?.image }
+        let missing = found.indices.filter { found[$0] == nil }
+        for first in stride(from: 0, to: missing.count, by: batchSize) {
+            try poll()
+            let batch = missing[first..<min(first + batchSize, missing.count)]
+            for (place, image) in zip(batch, try made(batch.map { orders[$0] })) {
+                found[place] = try store.put(image, for: keys[place]).image
+            }
+            ledger.generatedMade += batch.count
+            ledger.unetEvaluations += batchSize * generator.unetEvaluationsPerImage
+            ledger.vaePasses += batchSize * generator.vaePassesPerImage
+        }
+        return found.compactMap { $0 }
+    }
+
+    /// Variants of one batch. It is filled up to its full size, since libtorch rounds differently for other sizes: so a variant
+    /// does not depend on what else was missing in the store.
+    private func made(_ orders: [Order]) throws -> [RGBImage] {
+        let full = (0..<batchSize).map { orders[min($0, orders.count - 1)] }
+        // A failure in libtorch is thrown here, before anything of it is stored.
+        return try withTorchErrors {
+            let images = try generator.generate(
+                .images(full.map(\.image)), prompts: full.map(\.prompt), seeds: full.map(\.seed))
+            guard images.isFinite().all().item() != 0 else {
+                throw UserError("the diffusion model gave numbers that are not finite; run it in float32")
+            }
+            return images[0..<orders.count].rgbImages()
+        }
+    }
+}
