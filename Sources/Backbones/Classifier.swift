@@ -91,9 +91,11 @@ public struct Classifier {
         store = ParameterStore(seed: seed, device: device)
         generator = Generator(seed: seed, device: device)
         backbone = description.make(store.root, options.backbone, generator)
-        let width = backbone.featureCount + (options.frozenFeatures?.width ?? 0)
+        let width = backbone.featureCount + Self.joinedWidth(options)
         head = Linear(store.root / description.headKey, in: width, out: classCount)
-        frozen = options.frozenFeatures.map { [store] in FrozenFeatureInput(store.root / Self.frozenKey, $0) }
+        frozen = options.frozenFeatures.map { [store] in
+            FrozenFeatureInput(store.root / Self.frozenKey, $0, classCount: classCount)
+        }
         store.useChannelsLast()
         store.recomputesLayers = options.backbone.gradientCheckpointing
         if let weights {
@@ -133,7 +135,12 @@ public struct Classifier {
     private static let frozenKey = "frozen_features"
 
     /// Numbers of an image's features: the backbone's, and those of a frozen network where the head takes some.
-    public var featureCount: Int { backbone.featureCount + (options.frozenFeatures?.width ?? 0) }
+    public var featureCount: Int { backbone.featureCount + Self.joinedWidth(options) }
+
+    /// Numbers of the frozen features that the head takes.
+    private static func joinedWidth(_ options: Options) -> Int {
+        options.frozenFeatures.map { $0.fusion == .early ? $0.width : 0 } ?? 0
+    }
 
     /// Takes the statistics by which frozen features are standardised; they are saved with the classifier.
     /// - Parameters:
@@ -145,6 +152,26 @@ public struct Classifier {
             frozen.mean.copy_(mean)
             frozen.deviation.copy_(deviation)
         }
+    }
+
+    /// Takes the linear classifier over standardised frozen features that late fusion asks; it is saved with the classifier.
+    /// - Parameters:
+    ///   - weight: [classes, width].
+    ///   - bias: [classes].
+    public func takeFrozenClassifier(weight: Tensor, bias: Tensor) {
+        guard let own = frozen?.own else { return }
+        noGrad {
+            own.weight.copy_(weight)
+            own.bias.copy_(bias)
+        }
+    }
+
+    /// What the network says of images, with what late fusion's classifier says of their frozen features: log p + λ·log p_u up to a
+    /// number an image. Logits as they are where there is none.
+    /// - Parameter logits: [N, classes], of these inputs.
+    public func fused(_ logits: Tensor, _ input: ClassifierInput) -> Tensor {
+        guard let features = input.frozenFeatures, let opinion = frozen?.opinion(features) else { return logits }
+        return logits + opinion
     }
 
     /// Whether dropout, stochastic depth and batch norm behave as in training. Off at first.
@@ -170,7 +197,8 @@ public struct Classifier {
 
     /// The frozen features as the head takes them, after their dropout in training.
     private func frozenFeatures(_ input: ClassifierInput) -> Tensor? {
-        frozen?(input.frozenFeatures, count: input.count, isTraining: isTraining, generator: generator)
+        guard Self.joinedWidth(options) > 0 else { return nil }
+        return frozen?(input.frozenFeatures, count: input.count, isTraining: isTraining, generator: generator)
     }
 
     /// Features of images alone: ``features(_:visit:)-(ClassifierInput,_)``.

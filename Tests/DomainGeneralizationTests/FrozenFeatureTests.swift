@@ -12,11 +12,14 @@ import Torch
 struct FrozenFeatureTests {
     /// Mean colours, red first, then a number that is the same for every image.
     private final class Colours: FrozenFeatures {
-        let options = FrozenFeatureOptions(width: 4, dropout: 0.3)
+        let options: FrozenFeatureOptions
         let price = FeaturePrice()
         let assignment: FeatureAssignment
 
-        init(_ assignment: FeatureAssignment = .own) { self.assignment = assignment }
+        init(_ assignment: FeatureAssignment = .own, _ fusion: FrozenFeatureOptions.Fusion = .early) {
+            self.assignment = assignment
+            options = FrozenFeatureOptions(width: 4, fusion: fusion, dropout: 0.3, weight: 0.7)
+        }
 
         func features(of images: [RGBImage]) throws -> Tensor {
             let rows = images.map { image -> [Float] in
@@ -66,6 +69,63 @@ struct FrozenFeatureTests {
         #expect(relativeError(alone, average) < 1e-5)
         // The statistics are saved with the parameters.
         #expect(classifier.store.state.names.filter { $0.hasPrefix("frozen_features.") }.count == 2)
+    }
+
+    /// Late fusion: the network knows nothing of the features, and a logistic regression over them has a say in its predictions:
+    /// softmax(log p + λ·log p_u).
+    @Test func theFeaturesHaveAClassifierOfTheirOwn() throws {
+        var late = context
+        late.frozenFeatures = try FrozenFeatureTable(
+            Colours(.own, .late), dataset: context.dataset, images: context.images, device: .cpu)
+        let table = try #require(late.frozenFeatures)
+        let erm = try ERM(context: late)
+        let plain = try ERM(context: fixture.context)
+        #expect(erm.classifier.head.weight.shape == [3, 5])
+        let trainer = Trainer(erm, context: late)
+        _ = try trainer.train(0..<3) { _, _ in }
+        _ = try Trainer(plain, context: fixture.context).train(0..<3) { _, _ in }
+        for (key, value) in plain.classifier.store.state.names.map({ ($0, plain.classifier.store[$0]) }) {
+            #expect(erm.classifier.store[key]?.scalars(Double.self) == value?.scalars(Double.self), "\(key)")
+        }
+        // What the features say, by hand of the saved numbers.
+        let state = erm.classifier.store.state
+        func saved(_ name: String) throws -> Tensor { try #require(state["frozen_features.\(name)"]) }
+        let items = Array(0..<6)
+        let features = (table.features(of: items) - (try saved("mean"))) / (try saved("deviation"))
+        let opinion = features.matmul(try saved("weight").transposed(0, 1)) + (try saved("bias"))
+        #expect(try saved("weight").abs().max().item() > 0.01)
+        let images = AlgorithmFixture.minibatches(step: 0)[0].images
+        let input = ClassifierInput(images, frozenFeatures: table.features(of: items))
+        let (fused, alone) = erm.classifier.evaluating {
+            (erm.classifier.fused(erm.predict(input), input), erm.predict(ClassifierInput(images)))
+        }
+        let expected = (alone.logSoftmax(1) + 0.7 * opinion.logSoftmax(1)).softmax(1)
+        #expect(relativeError(fused.softmax(1), expected) < 1e-5)
+        // An image without features is judged by the network alone.
+        let without = ClassifierInput(images)
+        #expect(
+            erm.classifier.evaluating { erm.classifier.fused(alone, without) }.scalars(Float.self) == alone.scalars())
+        // Evaluation asks both.
+        let (both, network) = (
+            try trainer.predictions(items), try Trainer(plain, context: fixture.context).predictions(items)
+        )
+        #expect(zip(both, network).contains { abs($0.loss - $1.loss) > 1e-3 })
+    }
+
+    /// The minimum that PyTorch's L-BFGS finds; the same for rows in another order.
+    @Test func logisticRegressionIsPyTorchs() throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+        let file = try StateDict(contentsOf: "\(path)/Fixtures/logistic.safetensors")
+        func wanted(_ name: String) throws -> Tensor { try #require(file[name]) }
+        let (features, labels) = (try wanted("features"), try wanted("labels"))
+        let probe = LogisticProbe(features, labels: labels, classes: 4, penalty: 0.05)
+        #expect((probe.weight.to(dtype: .float64) - (try wanted("weight"))).abs().max().item() < 2e-3)
+        let bias = probe.bias.to(dtype: .float64)
+        #expect((bias - bias.mean() - (try wanted("bias"))).abs().max().item() < 2e-3)
+        let back = Tensor((0..<90).reversed().map { Int64($0) })
+        let other = LogisticProbe(
+            features.indexSelect(0, back), labels: labels.indexSelect(0, back), classes: 4, penalty: 0.05)
+        #expect((other.weight - probe.weight).abs().max().item() < 1e-6)
     }
 
     /// Every algorithm gives its classifier the features: the weights over them move.

@@ -157,22 +157,22 @@ struct AdditionsTests {
             }?.message
         }
         #expect(message { $0.terms = ["ld": ["channel": "mask"]] }?.contains("a mask takes mode autograd") == true)
-        #expect(message { $0.terms = ["lfd": ["features": ["dropout": 0.5]]] }?.contains("must be 0") == true)
         #expect(message { $0.backbone.name = "convnext_tiny" }?.contains("set channel to scalar") == true)
     }
 
     /// A model with features predicts files as it was evaluated, also where the store is gone; a stranger's features change what
     /// it says.
-    @Test func modelsWithFeaturesPredict() throws {
+    @Test(arguments: ["early", "late"]) func modelsWithFeaturesPredict(_ fusion: JSONValue) throws {
         let run = folder.path("run")
-        _ = try TrainingRun(
-            added(to: "ERM", term: false, images: false, features: true), folder: run, registry: .all, threads: 1
-        ) { _ in }.run()
+        var joined = try added(to: "ERM", term: false, images: false, features: true)
+        joined.features = ["ldm": ["times": [50, 450], "fusion": fusion]]
+        _ = try TrainingRun(joined, folder: run, registry: .all, threads: 1) { _ in }.run()
         try #require(Files.exists(folder.path("store/features")))
         Files.remove(folder.path("store"))
         let model = try TrainedModel(run: run, threads: 1)
         let width = try #require(model.classifier.options.frozenFeatures?.width)
-        #expect(model.classifier.head.weight.shape == [2, model.classifier.backbone.featureCount + width])
+        let own = model.classifier.backbone.featureCount
+        #expect(model.classifier.head.weight.shape == [2, fusion == "early" ? own + width : own])
         let lines = try String(contentsOfFile: "\(run)/predictions.jsonl", encoding: .utf8).split(separator: "\n")
         for line in lines {
             let record = try #require(JSONValue(json: Data(line.utf8)))

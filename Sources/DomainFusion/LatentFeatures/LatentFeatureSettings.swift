@@ -21,7 +21,14 @@ public struct LatentFeatureSettings: Hyperparameters, Equatable {
     public var times = [50, 200, 450]
     /// How a block's maps become numbers.
     public var pooling = Pooling.meanAndMax
-    /// Probability that a feature is zeroed in training.
+    /// Where the features meet the classifier's own. On EmojiDG the features lose their say at the head as the backbone fits its images;
+    /// with a classifier of their own they keep it (Evidence/latent-features.md).
+    public var fusion = FrozenFeatureOptions.Fusion.late
+    /// λ, the weight of the features' own classifier beside the network's, of late fusion.
+    public var weight = 0.5
+    /// Factor of half the squared coefficients in the fit of the features' own classifier, of late fusion.
+    public var penalty = 0.1
+    /// Probability that a feature is zeroed in training, of early fusion.
     public var dropout = 0.5
     /// What takes the features' place, to find out what a gain is due to: ``LatentFeatureControl``.
     public var control = "none"
@@ -36,7 +43,12 @@ public struct LatentFeatureSettings: Hyperparameters, Equatable {
         Setting("block", \.block, "the U-Net's block whose maps are taken: down0 …, mid, up0 …", .block),
         Setting("times", \.times, "time steps at which the image is noised; one U-Net pass each", .times),
         Setting("pooling", \.pooling, "how a block's maps become numbers"),
-        Setting("dropout", \.dropout, "share of the features that a step leaves out", .within(0..<1)),
+        Setting(
+            "fusion", \.fusion,
+            "where the features meet the network: late, by a classifier of their own, or early, at the head"),
+        Setting("weight", \.weight, "weight of the features' own classifier, of late fusion", .atLeast(0)),
+        Setting("penalty", \.penalty, "weight of its squared coefficients in its fit, of late fusion", .above(0)),
+        Setting("dropout", \.dropout, "share of the features that a step leaves out, of early fusion", .within(0..<1)),
         Setting("control", \.control, "what takes the features' place, as a control", .control),
         Setting("seed", \.seed, "seeds the noise; runs with the same one share features", .seed),
     ]
@@ -65,3 +77,5 @@ extension Limit where Value == [Int] {
         }
     }
 }
+
+extension FrozenFeatureOptions.Fusion: SettingChoice {}

@@ -55,7 +55,9 @@ public final class LatentFeatures: FrozenFeatures {
             let backbone = try BackboneFeatures(name, device: model.device)
             (network, pooling, width) = (backbone, .mean, backbone.width)
         }
-        options = FrozenFeatureOptions(width: width, dropout: settings.dropout)
+        options = FrozenFeatureOptions(
+            width: width, fusion: settings.fusion, dropout: settings.dropout, weight: settings.weight,
+            penalty: settings.penalty)
     }
 
     /// Features of images: at each time step the means of all channels, then their largest values.

@@ -19,12 +19,8 @@ public struct LatentFeatureDistillationSettings: Hyperparameters, Equatable {
     public var form = Form.cosine
     /// τ, which divides the similarities of form relations.
     public var temperature = 0.1
-    /// The features, and the controls that take their place.
-    public var features: LatentFeatureSettings = {
-        var settings = LatentFeatureSettings()
-        settings.dropout = 0
-        return settings
-    }()
+    /// The features, and the controls that take their place; how a classifier would take them plays no part.
+    public var features = LatentFeatureSettings()
 
     /// Every setting at its default.
     public init() {}
@@ -35,13 +31,6 @@ public struct LatentFeatureDistillationSettings: Hyperparameters, Equatable {
         Setting("form", \.form, "what of the diffusion model's features the classifier's are to tell"),
         Setting("temperature", \.temperature, "divides the similarities of form relations", .above(0)),
         .group("features", \.features, "the diffusion model's features"),
-    ]
-
-    /// What settings that are right each by itself must not be together.
-    public static let rules: [SettingRule<Self>] = [
-        SettingRule("features.dropout") {
-            $0.features.dropout == 0 ? nil : "must be 0, since the features are no inputs here"
-        }
     ]
 }
 

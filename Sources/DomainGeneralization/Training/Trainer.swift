@@ -144,10 +144,12 @@ public final class Trainer {
 
     /// The predictions for items in evaluation.
     public func predictions(_ items: [Int], poll: () throws -> Void = {}) throws -> [Prediction] {
+        let algorithm = algorithm
         algorithm.classifier.isTraining = false
         return try withTorchErrors {
             try evaluator.predictions(
-                items, threads: loaderThreads, predict: algorithm.predict, poll: poll)
+                items, threads: loaderThreads, predict: { algorithm.classifier.fused(algorithm.predict($0), $0) },
+                poll: poll)
         }
     }
 

@@ -87,7 +87,7 @@ public struct TrainedModel {
     }
 
     /// Logits [N, classes] for N normalised images.
-    func logits(_ input: ClassifierInput) -> Tensor { predictor(input) }
+    func logits(_ input: ClassifierInput) -> Tensor { classifier.fused(predictor(input), input) }
 
     /// The same for images that were normalised for another model.
     func logits(_ input: ClassifierInput, normalisedFor other: TrainedModel) -> Tensor {
@@ -115,7 +115,7 @@ public struct TrainedModel {
     ) throws -> [Score] {
         let readable = try readable(dataset, threads: threads, warn: warn)
         return try scores(
-            Split.shuffledDomains(readable.dataset), of: readable, threads: threads, predict: predictor)
+            Split.shuffledDomains(readable.dataset), of: readable, threads: threads, predict: { logits($0) })
     }
 
     /// The images of a data set that has the same classes.
