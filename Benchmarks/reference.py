@@ -274,15 +274,13 @@ def diffusers_model(row, folder, layout):
 
 
 def openvino_model(row, folder):
-    """As diffusers_model, for the U-Net and the VAE, of the files that `openvino-export` wrote."""
+    """As diffusers_model, for the U-Net and the VAE, of the files that `openvino-export` wrote; in bfloat16 the graph's
+    shapes are fixed before it is compiled."""
     import numpy
     import openvino
 
-    part, pixels, batch = row.split(".")
+    part, pixels, batch, *precision = row.split(".")
     pixels, batch = int(pixels), int(batch)
-    model = openvino.compile_model(
-        f"{folder}/openvino/{part}.xml", "CPU",
-        {"INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"})
     random = lambda *shape: numpy.random.default_rng(0).standard_normal(shape, dtype=numpy.float32)
     if part == "unet":
         width = json.loads(pathlib.Path(f"{folder}/unet/config.json").read_text())["cross_attention_dim"]
@@ -290,6 +288,11 @@ def openvino_model(row, folder):
     else:
         inputs = (random(batch, 3, pixels, pixels) if part == "vae-encode" else
                   random(batch, 4, pixels // 8, pixels // 8),)
+    graph = openvino.Core().read_model(f"{folder}/openvino/{part}.xml")
+    if precision:
+        graph.reshape({index: list(values.shape) for index, values in enumerate(inputs)})
+    model = openvino.compile_model(graph, "CPU", {
+        "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "bf16" if precision else "f32"})
     return lambda: model(inputs), 2
 
 
@@ -333,7 +336,7 @@ def stable_diffusion(side, row, folder):
     else:
         layout = torch.channels_last if side == "diffusers-channels-last" else torch.contiguous_format
         body, warmup = diffusers_model(row, folder, layout)
-    measure(f"stable-diffusion.{row}", 2, warmup, 1, body, before=0)
+    measure(f"stable-diffusion.{row}", 2, warmup, 3 if row.startswith("unet") else 1, body, before=0)
 
 
 def loader(folder, size):

@@ -16,9 +16,9 @@ enum ModelDownload {
     static func load(
         _ name: String, device: Device = .cpu, precision: ModelPrecision = .float32, vaePrecision: ModelPrecision? = nil
     ) throws -> LatentDiffusionModel {
+        let dtype = try precision.dtype(on: device)
         try fetchIfMissing(name, precision: precision)
-        return try LatentDiffusionModel(
-            path: name, device: device, dtype: precision.dtype, vaeDType: vaePrecision?.dtype)
+        return try LatentDiffusionModel(path: name, device: device, dtype: dtype, vaeDType: vaePrecision?.dtype)
     }
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.

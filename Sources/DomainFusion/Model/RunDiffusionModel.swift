@@ -31,7 +31,7 @@ public final class RunDiffusionModel {
     ) throws {
         try self.init(
             LatentDiffusionModel(
-                path: path, device: context.device, dtype: dtype.dtype, vaeDType: isDistilled ? .float32 : nil,
+                path: path, device: context.device, dtype: dtype.dtype(on: context.device), vaeDType: isDistilled ? .float32 : nil,
                 imageSize: imageSize == 0 ? nil : imageSize),
             styles: styles, context: context)
     }

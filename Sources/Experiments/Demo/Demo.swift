@@ -129,7 +129,8 @@ public struct Demo: Sendable {
     private func writeGallery(_ context: AlgorithmContext) throws {
         let augmentation = try OnlineAugmentation(
             settings.augmentation, styles: settings.styles,
-            model: LatentDiffusionModel(path: ldm, device: context.device, dtype: ldmDtype.dtype), context: context,
+            model: LatentDiffusionModel(
+                path: ldm, device: context.device, dtype: ldmDtype.dtype(on: context.device)), context: context,
             store: ContentStore(store))
         var ledger = Ledger()
         try augmentation.gallery(10, ledger: &ledger).write(to: "\(folder)/gallery.png")

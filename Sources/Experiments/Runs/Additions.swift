@@ -115,7 +115,7 @@ public struct Additions {
         guard configuration.features != nil else { return nil }
         let settings = try DiffusionModelSettings(changes: .object(configuration.diffusion ?? [:]), path: "diffusion")
         let model = try LatentDiffusionModel(
-            path: settings.ldm, device: device, dtype: settings.ldmDtype.dtype,
+            path: settings.ldm, device: device, dtype: settings.ldmDtype.dtype(on: device),
             imageSize: settings.ldmImageSize == 0 ? nil : settings.ldmImageSize)
         return try frozenFeatures(
             FeatureSource(model: model, store: ContentStore(configuration.store), ledger: nil))
