@@ -205,7 +205,7 @@ extension LatentDiffusionModel {
             throw UserError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
         }
         try settings.check()
-        let scheduler = try scheduler(settings)
+        let scheduler = try scheduler(settings, lastSteps: lastSteps)
         guard !scheduler.isStochastic || generators.count == prompts.count else {
             throw UserError(
                 "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
@@ -236,16 +236,25 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
+    ///
+    /// Of image to image diffusers' pipeline of latent consistency models walks all steps, from the noise of the strength on; its
+    /// others leave the first of them out.
+    /// - Parameter lastSteps: nil for a walk from pure noise.
     /// - Throws: `UserError` for one that there is not, or that cannot take so many steps.
-    public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
-        try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
+    public func scheduler(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> any Scheduler {
+        let name = settings.scheduler ?? schedulerConfig.className
+        if isConsistencyModel, lastSteps != nil, name == LCMScheduler.className, settings.eta == 0 {
+            return try LCMScheduler(schedulerConfig, steps: settings.steps, strength: settings.strength)
+        }
+        return try makeScheduler(schedulerConfig, name: name, steps: settings.steps, eta: settings.eta)
     }
 
     /// The passes through the U-Net that make one image.
     /// - Parameter lastSteps: of how many of the steps; all by default.
     /// - Throws: as ``scheduler(_:)``.
     public func unetEvaluations(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> Int {
-        try settings.evaluations(of: scheduler(settings), lastSteps: lastSteps).count * (isGuided(settings) ? 2 : 1)
+        try settings.evaluations(of: scheduler(settings, lastSteps: lastSteps), lastSteps: lastSteps).count
+            * (isGuided(settings) ? 2 : 1)
     }
 
     /// Whether the U-Net sees every image twice in a step, with the prompt and with the negative prompt. One that was
@@ -282,6 +291,7 @@ extension GenerationSettings {
     /// once a step does so at the beginning.
     func evaluations(of scheduler: any Scheduler, lastSteps: Int?) -> Range<Int> {
         let count = scheduler.timesteps.count
+        if (scheduler as? LCMScheduler)?.isPartial == true { return 0..<count }
         return min(max(0, steps - (lastSteps ?? steps)), count)..<count
     }
 }

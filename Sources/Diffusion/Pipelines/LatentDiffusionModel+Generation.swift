@@ -77,8 +77,9 @@ extension LatentDiffusionModel {
     public func noised(
         _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil
     ) throws -> (latents: Tensor, noise: Tensor) {
-        let scheduler = try scheduler(settings)
-        let first = try settings.evaluations(of: scheduler, lastSteps: settings.imageToImageSteps()).lowerBound
+        let steps = try settings.imageToImageSteps()
+        let scheduler = try scheduler(settings, lastSteps: steps)
+        let first = settings.evaluations(of: scheduler, lastSteps: steps).lowerBound
         guard images.rank == 4, generators.count == images.size(0) else {
             throw UserError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
         }

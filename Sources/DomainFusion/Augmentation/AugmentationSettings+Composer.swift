@@ -51,6 +51,6 @@ extension AugmentationSettings {
     }
 
     private static let laterSettings = [
-        "contentSimilarity", "contentThreshold", "amplitudes", "injection", "generator",
+        "contentSimilarity", "contentThreshold", "amplitudes", "injection", "generator", "scheduler",
     ]
 }

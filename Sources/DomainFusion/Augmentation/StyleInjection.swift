@@ -55,7 +55,7 @@ public struct StyleInjection {
     /// - Throws: a one-line error, `TorchError` for a lack of memory.
     public func images(contents: Tensor, styles: Tensor, prompts: [String], seeds: [UInt64]) throws -> Tensor {
         let generators = seeds.map { Generator(seed: $0) }
-        let scheduler = try model.scheduler(settings)
+        let scheduler = try model.scheduler(settings, lastSteps: settings.imageToImageSteps())
         let first = scheduler.timesteps.count - evaluations
         let content = noised(contents, generators, scheduler)
         let style = noised(styles, generators, scheduler)
