@@ -13,6 +13,8 @@ struct FewStepTests {
         let unet: String?
         /// Whether it is by diffusers' pipelines of latent consistency models.
         let consistency: Bool
+        /// Whether adapters of the layers that LCM-LoRA has are merged in.
+        let lora: Bool
         let steps: Int
         let guidance, strength: Double
         let scheduler: [String: JSONValue]
@@ -38,10 +40,12 @@ struct FewStepTests {
             try copy.remove("unet")
             try FileManager.default.copyItem(atPath: fixture(unet), toPath: copy.path("unet"))
         }
-        return (try LatentDiffusionModel(path: copy.folder), copy)
+        let model = try LatentDiffusionModel(path: copy.folder)
+        if walk.lora { try model.merge(LoRAFile(path: fixture("few-steps/lora.safetensors"))) }
+        return (model, copy)
     }
 
-    @Test func areThere() { #expect(Self.walks.count == 32) }
+    @Test func areThere() { #expect(Self.walks.count == 33) }
 
     @Test(arguments: walks.indices) func equalsDiffusers(_ number: Int) throws {
         let walk = Self.walks[number]
@@ -61,7 +65,7 @@ struct FewStepTests {
         let images = Tensor.rand([2, 3, 16, 16], generator: Generator(seed: 3))
         let variant = try model.denoised(
             model.noised(images, settings: settings, generators: drawing).latents, prompts: prompts,
-            settings: settings, lastSteps: settings.imageToImageSteps(), generators: drawing)
+            settings: settings, lastSteps: model.imageToImageSteps(settings), generators: drawing)
         #expect(try relativeError(variant, #require(reference["\(number).image"])) < 1e-4, "\(walk.testDescription)")
     }
 }

@@ -236,17 +236,29 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
-    ///
-    /// Of image to image diffusers' pipeline of latent consistency models walks all steps, from the noise of the strength on; its
-    /// others leave the first of them out.
-    /// - Parameter lastSteps: nil for a walk from pure noise.
+    /// - Parameter lastSteps: as of the walk; nil for one from pure noise.
     /// - Throws: `UserError` for one that there is not, or that cannot take so many steps.
     public func scheduler(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> any Scheduler {
-        let name = settings.scheduler ?? schedulerConfig.className
-        if isConsistencyModel, lastSteps != nil, name == LCMScheduler.className, settings.eta == 0 {
+        if lastSteps != nil, beginsAtStrength(settings) {
             return try LCMScheduler(schedulerConfig, steps: settings.steps, strength: settings.strength)
         }
-        return try makeScheduler(schedulerConfig, name: name, steps: settings.steps, eta: settings.eta)
+        return try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
+    }
+
+    /// The steps that image to image walks, the last ones of the settings' or all of them.
+    /// - Throws: `UserError` for a strength or a number of steps that cannot be.
+    public func imageToImageSteps(_ settings: GenerationSettings) throws -> Int {
+        guard beginsAtStrength(settings), settings.strength > 0, settings.strength <= 1 else {
+            return try settings.imageToImageSteps()
+        }
+        return settings.steps
+    }
+
+    /// Whether image to image spreads all steps over the noise levels up to its strength: diffusers' pipeline of latent
+    /// consistency models does, where the others leave the first steps out.
+    private func beginsAtStrength(_ settings: GenerationSettings) -> Bool {
+        isConsistencyModel && settings.eta == 0
+            && (settings.scheduler ?? schedulerConfig.className) == LCMScheduler.className
     }
 
     /// The passes through the U-Net that make one image.
@@ -291,7 +303,6 @@ extension GenerationSettings {
     /// once a step does so at the beginning.
     func evaluations(of scheduler: any Scheduler, lastSteps: Int?) -> Range<Int> {
         let count = scheduler.timesteps.count
-        if (scheduler as? LCMScheduler)?.isPartial == true { return 0..<count }
         return min(max(0, steps - (lastSteps ?? steps)), count)..<count
     }
 }

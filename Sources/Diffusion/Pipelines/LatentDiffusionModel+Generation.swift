@@ -43,7 +43,7 @@ extension LatentDiffusionModel {
         let start = try noised(images, settings: settings, generators: generators, noise: noise).latents
         return try self.images(
             of: denoised(
-                start, prompts: prompts, settings: settings, lastSteps: settings.imageToImageSteps(),
+                start, prompts: prompts, settings: settings, lastSteps: imageToImageSteps(settings),
                 generators: generators, onStep: onStep))
     }
 
@@ -77,7 +77,7 @@ extension LatentDiffusionModel {
     public func noised(
         _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil
     ) throws -> (latents: Tensor, noise: Tensor) {
-        let steps = try settings.imageToImageSteps()
+        let steps = try imageToImageSteps(settings)
         let scheduler = try scheduler(settings, lastSteps: steps)
         let first = settings.evaluations(of: scheduler, lastSteps: steps).lowerBound
         guard images.rank == 4, generators.count == images.size(0) else {

@@ -15,8 +15,6 @@ public struct LCMScheduler: Scheduler {
     /// Whether noise is drawn: in every walk of more than one step.
     public var isStochastic: Bool { levels.count > 1 }
 
-    /// Whether the walk begins below the highest noise level, so that image to image takes all of it.
-    let isPartial: Bool
     /// Of the training, falling.
     private let levels: [Int]
 
@@ -43,7 +41,6 @@ public struct LCMScheduler: Scheduler {
                     + (strength < 1 ? " up to strength \(strength)" : ""))
         }
         self.config = config
-        isPartial = strength < 1
         schedule = NoiseSchedule(config)
         let falling = (1...distilled).reversed().map { $0 * (config.trainTimesteps / all) - 1 }
         let distance = Double(distilled) / Double(steps)

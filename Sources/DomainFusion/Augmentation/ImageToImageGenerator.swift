@@ -19,7 +19,7 @@ public struct ImageToImageGenerator: CandidateGenerator {
         self.model = model
         self.settings = settings
         fingerprint = "\(modelHash) \(try JSONValue(encoding: settings).text)"
-        unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: settings.imageToImageSteps())
+        unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: model.imageToImageSteps(settings))
     }
 
     /// Side of the images in pixels, the model's own.
