@@ -263,7 +263,7 @@ extension LatentDiffusionModel {
 
     /// The passes through the U-Net that make one image.
     /// - Parameter lastSteps: of how many of the steps; all by default.
-    /// - Throws: as ``scheduler(_:)``.
+    /// - Throws: as ``scheduler(_:lastSteps:)``.
     public func unetEvaluations(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> Int {
         try settings.evaluations(of: scheduler(settings, lastSteps: lastSteps), lastSteps: lastSteps).count
             * (isGuided(settings) ? 2 : 1)

@@ -67,7 +67,7 @@ extension LatentDiffusionModel {
     }
 
     /// Standard normal noise at the level that a walk of all the steps begins with.
-    /// - Throws: as ``scheduler(_:)``.
+    /// - Throws: as ``scheduler(_:lastSteps:)``.
     public func startLatents(_ noise: Tensor, settings: GenerationSettings) throws -> Tensor {
         try noise.to(dtype: .float32) * scheduler(settings).initNoiseSigma
     }

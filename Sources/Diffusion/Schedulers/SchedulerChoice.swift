@@ -2,21 +2,21 @@
 public enum SchedulerChoice: String, Codable, Sendable, CaseIterable {
     /// The one that the model's files name.
     case own
-    /// ``DDIMScheduler``.
+    /// Deterministic steps of DDIM (``DDIMScheduler``).
     case ddim
-    /// ``DDPMScheduler``.
+    /// The training's own walk, with fresh noise in every step (``DDPMScheduler``).
     case ddpm
-    /// ``PNDMScheduler``.
+    /// Pseudo linear multistep, Stable Diffusion's first sampler (``PNDMScheduler``).
     case pndm
-    /// ``EulerDiscreteScheduler``.
+    /// Euler's method over the noise levels (``EulerDiscreteScheduler``).
     case euler
-    /// ``EulerAncestralDiscreteScheduler``.
+    /// Euler's method with fresh noise in every step (``EulerAncestralDiscreteScheduler``).
     case eulerAncestral = "euler-ancestral"
-    /// ``DPMSolverMultistepScheduler``.
+    /// DPM-Solver++ of second order, for few steps (``DPMSolverMultistepScheduler``).
     case dpmSolver = "dpm++"
-    /// ``UniPCMultistepScheduler``.
+    /// A predictor and corrector, for few steps (``UniPCMultistepScheduler``).
     case unipc
-    /// ``LCMScheduler``.
+    /// For latent consistency models, in one to eight steps (``LCMScheduler``).
     case lcm
 
     /// The choice of a short name, or of the name of a class in diffusers; nil for another.
