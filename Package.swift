@@ -140,7 +140,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion",
-                logging,
+                "Experiments", logging,
             ], path: "Benchmarks",
             exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
         .target(name: "TestSupport", dependencies: ["Foundations", "Pixels"], path: "Tests/TestSupport"),

@@ -18,6 +18,7 @@ struct Benchmarks {
         var all: [String: Run] = simple.mapValues { run in { _ in try run() } }
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
         all["classifier-step"] = ClassifierStepBenchmark.run
+        all["candidates"] = CandidateBenchmark.run
         all["loader"] = LoaderBenchmark.run
         all["resnet-step"] = ResNetStepBenchmark.run
         all["stable-diffusion"] = StableDiffusionBenchmark.run

@@ -11,6 +11,10 @@ struct Measurement: Codable {
     let threads: Int
     /// The most memory that was resident at a time, less what was when everything was loaded.
     var peakBytes: Int?
+    /// The share of candidates that a classifier takes for their class.
+    var recognised: Double?
+    /// The candidates that were judged.
+    var images: Int?
 }
 
 /// Times `body` after `warmup` runs that do not count.

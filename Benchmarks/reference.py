@@ -274,15 +274,13 @@ def diffusers_model(row, folder, layout):
 
 
 def openvino_model(row, folder):
-    """As diffusers_model, for the U-Net and the VAE, of the files that `openvino-export` wrote."""
+    """As diffusers_model, for the U-Net and the VAE, of the files that `openvino-export` wrote; in bfloat16 the graph's
+    shapes are fixed before it is compiled."""
     import numpy
     import openvino
 
-    part, pixels, batch = row.split(".")
+    part, pixels, batch, *precision = row.split(".")
     pixels, batch = int(pixels), int(batch)
-    model = openvino.compile_model(
-        f"{folder}/openvino/{part}.xml", "CPU",
-        {"INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"})
     random = lambda *shape: numpy.random.default_rng(0).standard_normal(shape, dtype=numpy.float32)
     if part == "unet":
         width = json.loads(pathlib.Path(f"{folder}/unet/config.json").read_text())["cross_attention_dim"]
@@ -290,6 +288,11 @@ def openvino_model(row, folder):
     else:
         inputs = (random(batch, 3, pixels, pixels) if part == "vae-encode" else
                   random(batch, 4, pixels // 8, pixels // 8),)
+    graph = openvino.Core().read_model(f"{folder}/openvino/{part}.xml")
+    if precision:
+        graph.reshape({index: list(values.shape) for index, values in enumerate(inputs)})
+    model = openvino.compile_model(graph, "CPU", {
+        "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "bf16" if precision else "f32"})
     return lambda: model(inputs), 2
 
 
@@ -333,7 +336,43 @@ def stable_diffusion(side, row, folder):
     else:
         layout = torch.channels_last if side == "diffusers-channels-last" else torch.contiguous_format
         body, warmup = diffusers_model(row, folder, layout)
-    measure(f"stable-diffusion.{row}", 2, warmup, 1, body, before=0)
+    measure(f"stable-diffusion.{row}", 2, warmup, 3 if row.startswith("unet") else 1, body, before=0)
+
+
+@torch.no_grad()
+def candidates(row):
+    """diffusers' image to image with the embedded model: 16 images of 64x64, strength 0.6, guidance 7.5."""
+    library = torchvision_operators()
+    from diffusers import (
+        AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, UNet2DConditionModel,
+    )
+    from safetensors.torch import load_file
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    sampler, steps = row.split(".")
+    torch.set_num_threads(2)
+    folder = pathlib.Path(__file__).resolve().parent.parent / "Models" / "emoji-ldm"
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder")
+    # Newer versions of transformers leave out the prefix that the file has.
+    wanted = text.state_dict().keys()
+    text.load_state_dict({key if key in wanted else key.removeprefix("text_model."): value
+                          for key, value in load_file(folder / "text_encoder/model.safetensors").items()})
+    scheduler = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}[sampler].from_pretrained(folder / "scheduler")
+    pipe = StableDiffusionImg2ImgPipeline(
+        vae=AutoencoderKL.from_pretrained(folder / "vae"), unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
+        text_encoder=text, tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"), scheduler=scheduler,
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    # The faster of its two layouts.
+    pipe.unet.to(memory_format=torch.channels_last)
+    pipe.vae.to(memory_format=torch.channels_last)
+    images = torch.rand(16, 3, 64, 64)
+
+    def body():
+        pipe(["a cartoon emoji of a lion"] * 16, image=images, strength=0.6, num_inference_steps=int(steps),
+             guidance_scale=7.5, generator=[torch.Generator().manual_seed(i) for i in range(16)], output_type="pt")
+
+    measure(f"candidates.{row}", 2, 2, 5, body, calls=16)
 
 
 def loader(folder, size):
@@ -392,6 +431,7 @@ BENCHMARKS = {
     "operators": operators, "classifier-step": classifier_step, "resnet-step": resnet_step, "unet-forward": unet_forward,
     "unet-train-step": unet_train_step, "loader": loader,
     "photos": photos, "openvino-export": openvino_export, "stable-diffusion": stable_diffusion,
+    "candidates": candidates,
     **{f"ld-step.{setting}.{part}.{mode}": functools.partial(ld_step, setting, part, mode)
        for setting in ("batch32", "demo")
        for part, mode in (("term", "autograd"), ("step", "autograd"), ("step", "off"))},

@@ -7,8 +7,15 @@ inline bool hasAVX512() {
     return found;
 }
 
+// Whether it multiplies pairs of bfloat16: oneDNN's matrices, and ours.
+inline bool hasBFloat16() {
+    static const bool found = hasAVX512() && __builtin_cpu_supports("avx512bf16");
+    return found;
+}
+
 // Whether MKL multiplies with narrower vectors than the processor has.
 inline bool multipliesNarrowly() { return hasAVX512() && !__builtin_cpu_is("intel"); }
 #else
+inline bool hasBFloat16() { return false; }
 inline bool multipliesNarrowly() { return false; }
 #endif

@@ -18,6 +18,8 @@ public final class LatentDiffusionModel {
     public let isSingleFile: Bool
     /// The folder of its settings: ``path``, or for one file a folder beside it, if there is one.
     public let settingsFolder: String?
+    /// The folder of the autoencoder, where it is not the model's own.
+    public let vaeFolder: String?
     /// Between images and latents.
     public let vae: any LatentAutoencoder
     /// Predicts the noise in latents, or the velocity, under a prompt.
@@ -30,6 +32,8 @@ public final class LatentDiffusionModel {
     public let schedulerConfig: SchedulerConfig
     /// Settings of the scheduler's file, by their keys, that are not taken as it has them, but as diffusers' pipeline does.
     public let replacedSettings: [String]
+    /// Whether diffusers' pipeline of the folder is that of latent consistency models.
+    public let isConsistencyModel: Bool
     /// The side of the images that it is given and makes where a call names no other, in pixels.
     public let imageSize: Int
     /// Whether the weights were changed in memory and are no longer those of the files.
@@ -42,13 +46,16 @@ public final class LatentDiffusionModel {
     /// - Parameters:
     ///   - path: the folder or the file; or `ORG/NAME` or `ORG/NAME@REVISION`, a model in the local cache of the Hugging Face hub
     ///     (``HubCache``).
+    ///   - vaeFolder: another autoencoder of the same latents, such as TAESD: a folder with `config.json` and weights, as a
+    ///     model's `vae/` is.
     ///   - dtype: type of the weights, and of what is computed with them.
     ///   - vaeDType: the same for the VAE; nil is `dtype`, but float32 where float16 is too narrow for it.
     ///   - imageSize: side of the images in pixels, a multiple of the VAE's downsampling; nil is what the U-Net was trained
     ///     on (`sample_size`).
     /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
     public init(
-        path: String, device: Device = .cpu, dtype: DType = .float32, vaeDType: DType? = nil, imageSize: Int? = nil
+        path: String, vaeFolder: String? = nil, device: Device = .cpu, dtype: DType = .float32, vaeDType: DType? = nil,
+        imageSize: Int? = nil
     ) throws {
         let location = try ModelLocation(path)
         let parts = try ModelParts(location)
@@ -57,8 +64,13 @@ public final class LatentDiffusionModel {
         settingsFolder = parts.folder
         schedulerConfig = parts.replacesSettings ? parts.scheduler.inStableDiffusion : parts.scheduler
         replacedSettings = parts.replacesSettings ? parts.scheduler.replacedInStableDiffusion : []
+        isConsistencyModel = !parts.replacesSettings
         tokenizer = parts.tokenizer
-        vae = try withTorchErrors { try parts.vae(device, vaeDType ?? dtype) }
+        self.vaeFolder = vaeFolder
+        vae = try withTorchErrors {
+            try vaeFolder.map { try makeAutoencoder(folder: $0, device: device, dtype: vaeDType ?? dtype) }
+                ?? parts.vae(device, vaeDType ?? dtype)
+        }
         let factor = vae.downsampling
         if let imageSize, imageSize <= 0 || imageSize % factor != 0 {
             throw UserError("images of \(imageSize) pixels for \(location.path): choose a multiple of \(factor)")

@@ -12,6 +12,8 @@ public final class DomainFusionAlgorithm: Algorithm {
     public struct Settings: Hyperparameters {
         /// The latent diffusion model: a folder in diffusers layout, a file, or `ORG/NAME` of the hub. There is none by default.
         public var ldm = ""
+        /// The folder of another autoencoder of the same latents, such as TAESD; empty is the model's own.
+        public var ldmVAE = ""
         /// Precision of the latent diffusion model.
         public var ldmDtype = ModelPrecision.float32
         /// Side of the images that the latent diffusion model is given and makes, in pixels; 0 is what it was trained on.
@@ -31,7 +33,8 @@ public final class DomainFusionAlgorithm: Algorithm {
 
         /// The settings one by one: what they mean and their bounds.
         public static let fields: [Setting<Self>] =
-            DiffusionModelSettings.modelFields(\Self.ldm, \.ldmDtype, \.ldmImageSize, \.styles) + [
+            DiffusionModelSettings.modelFields(
+                \Self.ldm, \.ldmVAE, \.ldmDtype, \.ldmImageSize, \.styles) + [
                 .group("distillation", \.distillation, "latent distillation (LD)"),
                 .group("posterior", \.posterior, "distillation from the LDM's own posterior over the classes"),
                 .group(
@@ -85,7 +88,8 @@ public final class DomainFusionAlgorithm: Algorithm {
         training = TrainingStep(classifier, settings: context.optimizer)
         let isDistilled = settings.distillation.mode != .off
         let diffusion = try RunDiffusionModel(
-            settings.ldm, dtype: settings.ldmDtype, imageSize: settings.ldmImageSize, styles: settings.styles,
+            settings.ldm, vae: settings.ldmVAE, dtype: settings.ldmDtype, imageSize: settings.ldmImageSize,
+            styles: settings.styles,
             isDistilled: isDistilled, context: context)
         ledger = diffusion.ledger
         var terms: [any LossTerm] = []

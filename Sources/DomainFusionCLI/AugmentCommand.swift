@@ -48,6 +48,9 @@ struct AugmentCommand: AsyncParsableCommand {
     @Option(help: "Denoising steps from pure noise.")
     var steps = AugmentationSettings().steps
 
+    @Option(help: "The sampler, for img2img: \(SchedulerChoice.names); own is the one that the model's files name.")
+    var scheduler = AugmentationSettings().scheduler
+
     @Option(
         name: .customLong("prompt"),
         help: ArgumentHelp(
@@ -111,6 +114,7 @@ struct AugmentCommand: AsyncParsableCommand {
         settings.strength = strength
         settings.guidanceScale = guidance
         settings.steps = steps
+        settings.scheduler = scheduler
         if prompts.isEmpty { settings.prompts = settings.prompts.map { model.prompt(nil, other: $0) } }
         if !prompts.isEmpty { settings.prompts = prompts }
         settings.composition = composition
@@ -160,6 +164,7 @@ struct AugmentCommand: AsyncParsableCommand {
     }
 }
 
+extension SchedulerChoice: ExpressibleByArgument {}
 extension AugmentationSettings.Generator: ExpressibleByArgument {}
 extension AugmentationSettings.Composition: ExpressibleByArgument {}
 extension AugmentationSettings.Amplitudes: ExpressibleByArgument {}

@@ -50,6 +50,7 @@ struct DemoCommand: AsyncParsableCommand {
         demo.seed = seed
         demo.folder = runDir
         demo.ldm = model.name
+        demo.ldmVAE = model.ldmVae ?? ""
         demo.ldmDtype = model.ldmDtype
         demo.store = storing.folder
         demo.data = "\(data)/EmojiDG"

@@ -14,6 +14,10 @@ struct LDMOption: ParsableArguments {
         help: ArgumentHelp("The latent diffusion model: \(LDMOption.forms); by default the embedded one, of emoji."))
     var ldm: String?
 
+    @Option(
+        help: "A folder with another autoencoder of the same latents, such as TAESD: config.json and weights.")
+    var ldmVae: String?
+
     @Option(help: "The model's precision: float32, bfloat16 or float16.")
     var ldmDtype = ModelPrecision.float32
 
@@ -33,7 +37,8 @@ struct LDMOption: ParsableArguments {
         guard ldm != nil || InstalledFiles.here.find(name) != nil else {
             throw UserError("\(name): the embedded diffusion model is not here; \(EmbeddedModel.remedy)")
         }
-        return try ModelDownload.load(name, device: device, precision: ldmDtype, vaePrecision: vaePrecision)
+        return try ModelDownload.load(
+            name, vae: ldmVae, device: device, precision: ldmDtype, vaePrecision: vaePrecision)
     }
 }
 

@@ -153,7 +153,7 @@ struct LDMSample: AsyncParsableCommand {
             let size = ldm.imageSize
             let images = source.square(size).tensor().expanded([prompts.count, -1, -1, -1])
             (start, noise) = try ldm.noised(images, settings: settings, generators: generators, noise: given)
-            walked = try settings.imageToImageSteps()
+            walked = try ldm.imageToImageSteps(settings)
         } else {
             noise = try given ?? ldm.startNoise(generators)
             start = try ldm.startLatents(noise, settings: settings)

@@ -11,14 +11,17 @@ import Torch
 enum ModelDownload {
     /// - Parameters:
     ///   - name: a folder in diffusers layout, `ORG/NAME` or `ORG/NAME@REVISION`.
+    ///   - vae: the folder of an autoencoder in place of the model's own.
     ///   - vaePrecision: that of the autoencoder, where it is to be another.
     /// - Throws: a one-line error.
     static func load(
-        _ name: String, device: Device = .cpu, precision: ModelPrecision = .float32, vaePrecision: ModelPrecision? = nil
+        _ name: String, vae: String? = nil, device: Device = .cpu, precision: ModelPrecision = .float32,
+        vaePrecision: ModelPrecision? = nil
     ) throws -> LatentDiffusionModel {
+        let dtype = try precision.dtype(on: device)
         try fetchIfMissing(name, precision: precision)
         return try LatentDiffusionModel(
-            path: name, device: device, dtype: precision.dtype, vaeDType: vaePrecision?.dtype)
+            path: name, vaeFolder: vae, device: device, dtype: dtype, vaeDType: vaePrecision?.dtype)
     }
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.

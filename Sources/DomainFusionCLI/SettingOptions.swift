@@ -66,6 +66,9 @@ struct SettingOptions: ParsableArguments {
                 + "EmojiDG, the embedded one."))
     var ldm: String?
 
+    @Option(help: "A folder with another autoencoder of the model's latents, such as TAESD: config.json and weights.")
+    var ldmVae: String?
+
     @Option(help: "The model's precision: float32, bfloat16 or float16; float32 by default.")
     var ldmDtype: ModelPrecision?
 
@@ -179,7 +182,7 @@ struct SettingOptions: ParsableArguments {
                 result = try result.changed(by: .object([group: .object([name: [:]])]), source: option)
             }
         }
-        try result.take(ldm: ldm, dtype: ldmDtype)
+        try result.take(ldm: ldm, vae: ldmVae, dtype: ldmDtype)
         for setting in settings { result = try result.changed(bySetting: setting) }
         let isNamed =
             backbone != nil || file?["backbone"]?["name"] != nil || !chosen.isSmall
@@ -192,9 +195,9 @@ struct SettingOptions: ParsableArguments {
 
 extension RunConfiguration {
     /// Puts in the diffusion model that the command line names, where the algorithm or what is added to it takes one.
-    fileprivate mutating func take(ldm: String?, dtype: ModelPrecision?) throws {
+    fileprivate mutating func take(ldm: String?, vae: String?, dtype: ModelPrecision?) throws {
         let defaults = try AlgorithmRegistry.all.algorithm(named: algorithm.name).defaults
-        for (name, value) in [("ldm", ldm), ("ldmDtype", dtype?.rawValue)] {
+        for (name, value) in [("ldm", ldm), ("ldmVAE", vae), ("ldmDtype", dtype?.rawValue)] {
             guard let value = value.map(JSONValue.string) else { continue }
             if defaults[name] != nil {
                 algorithm.hyperparameters = algorithm.hyperparameters.overlaid(by: .object([name: value]))

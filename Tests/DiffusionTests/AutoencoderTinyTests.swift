@@ -46,6 +46,46 @@ struct AutoencoderTinyTests {
         try noGrad { try compare(vae, StateDict(safetensors: fixture("taesd/full.safetensors"))) }
     }
 
+    /// The published weights of TAESD, where `TAESD` names their folder, and a model with them in place of its autoencoder.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["TAESD"] != nil))
+    func publishedWeightsEqualDiffusers() throws {
+        let folder = try #require(ProcessInfo.processInfo.environment["TAESD"])
+        let reference = try StateDict(safetensors: fixture("few-steps/taesd.safetensors"))
+        let (image, latents) = try (#require(reference["image"]), #require(reference["latents"]))
+        let decoded = try #require(reference["decoded"])
+        let vae = try AutoencoderTiny(folder: folder)
+        inferenceMode {
+            #expect(relativeError(vae.encode(image * 2 - 1), latents) < 1e-4)
+            #expect(relativeError(vae.decode(latents), decoded) < 1e-4)
+        }
+        let model = try LatentDiffusionModel(path: fixture("sd1"), vaeFolder: folder)
+        // The tiny U-Net is of 8×8 latents, which TAESD makes 64×64 pixels of.
+        #expect(model.vae is AutoencoderTiny && model.imageSize == 64)
+        let made = try model.imageToImage(
+            image.resizedBilinear(64, 64), prompts: ["art"], settings: GenerationSettings(steps: 2, strength: 0.5),
+            seeds: [1])
+        #expect(made.shape == [1, 3, 64, 64])
+    }
+
+    /// Another autoencoder in place of a model's own.
+    @Test func takesTheModelsPlace() throws {
+        let copy = try ModelCopy()
+        try copy.remove("vae")
+        try FileManager.default.copyItem(atPath: fixture("taesd"), toPath: copy.path("vae"))
+        try copy.edit("model_index.json") { $0["vae"] = ["diffusers", "AutoencoderTiny"] }
+        let (own, given) = try (
+            LatentDiffusionModel(path: copy.folder),
+            LatentDiffusionModel(path: fixture("sd1"), vaeFolder: fixture("taesd"))
+        )
+        let settings = GenerationSettings(steps: 2)
+        let images = try [own, given].map { try $0.textToImage(["art"], settings: settings, seeds: [1]) }
+        #expect(images[0].scalars(Float.self) == images[1].scalars(Float.self))
+        let error = #expect(throws: ModelError.self) {
+            try LatentDiffusionModel(path: fixture("sd1"), vaeFolder: fixture("unet-lcm"))
+        }
+        #expect(error?.description.contains("unet-lcm") == true)
+    }
+
     @Test func configurationsThatAreRefused() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).json").path
         defer { try? FileManager.default.removeItem(atPath: path) }

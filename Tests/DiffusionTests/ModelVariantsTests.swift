@@ -142,6 +142,16 @@ struct ModelVariantsTests {
         #expect(try relativeError(inverted, exact.invert(expected, prompts: ["art"], steps: 2)) < tolerance)
     }
 
+    @Test func bfloat16NeedsAProcessorForIt() throws {
+        #expect(try ModelPrecision.bfloat16.dtype(on: .cpu, hasBFloat16: true) == .bfloat16)
+        #expect(try ModelPrecision.bfloat16.dtype(on: Device(.cuda), hasBFloat16: false) == .bfloat16)
+        #expect(try ModelPrecision.float16.dtype(on: .cpu, hasBFloat16: false) == .float16)
+        let error = #expect(throws: UserError.self) {
+            try ModelPrecision.bfloat16.dtype(on: .cpu, hasBFloat16: false)
+        }
+        #expect(error?.description.hasSuffix("choose float32 as the model's precision") == true)
+    }
+
     @Test func floatSixteenVAEWhereItIsAllowed() throws {
         let copy = try ModelCopy()
         try copy.edit("vae/config.json") { $0["force_upcast"] = false }

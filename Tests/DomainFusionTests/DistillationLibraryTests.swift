@@ -51,6 +51,15 @@ import Torch
             try Data([1]).write(to: URL(fileURLWithPath: "\(copy)/unet/diffusion_pytorch_model.bin"))
             #expect(try first.fingerprint() != hash)
 
+            // Another autoencoder, or the same one elsewhere; another precision.
+            let path = try tinyModel("sd1").path
+            func other(_ vae: String) throws -> String {
+                try LatentDiffusionModel(path: path, vaeFolder: vae).fingerprint()
+            }
+            let plain = try tinyModel("sd1").fingerprint()
+            #expect(try other("\(path)/vae") == plain && other("\(path)/../taesd") != plain)
+            #expect(try LatentDiffusionModel(path: path, dtype: .bfloat16).fingerprint() != plain)
+
             let merged = try tinyModel("sd1")
             let lora = "\((merged.path as NSString).deletingLastPathComponent)/lora"
             try merged.merge(LoRAFile(path: lora))

@@ -8,15 +8,15 @@ import Torch
         let queries, keys, values: Tensor
 
         /// Heads cut out of tokens [N, L, heads · width], as layers do.
-        init(images: Int = 2, heads: Int = 3, length: Int, keys: Int, width: Int) {
+        init(images: Int = 2, heads: Int = 3, length: Int, keys: Int, width: Int, dtype: DType = .float32) {
             let generator = Generator(seed: 1)
             func tokens(_ count: Int) -> Tensor {
                 Tensor.randn([images, count, heads * width], generator: generator)
                     .reshaped(images, count, heads, width).transposed(1, 2)
             }
-            queries = tokens(length) * 2
-            self.keys = tokens(keys) * 2
-            values = tokens(keys)
+            queries = (tokens(length) * 2).to(dtype: dtype)
+            self.keys = (tokens(keys) * 2).to(dtype: dtype)
+            values = tokens(keys).to(dtype: dtype)
         }
 
         var attention: Tensor { queries.attention(keys: keys, values: values) }
@@ -43,8 +43,21 @@ import Torch
         #expect(error(found) < max(2e-6 * wanted.abs().max().item(), 1.5 * written))
     }
 
-    @Test func threadsDoNotChangeIt() {
-        let inputs = Inputs(length: 130, keys: 90, width: 40)
+    /// Of rounded inputs: weights and results are rounded to 8 bits again, a half of 2⁻⁸ each.
+    @Test(arguments: [
+        (length: 1, keys: 1, width: 2), (7, 77, 40), (64, 64, 64), (100, 300, 80), (48, 256, 160), (49, 257, 18),
+        (5, 1001, 96), (3, 70, 130), (9, 30, 17),
+    ])
+    func bfloat16EqualsTheFormula(length: Int, keys: Int, width: Int) {
+        let inputs = Inputs(length: length, keys: keys, width: width, dtype: .bfloat16)
+        let (found, wanted) = (noGrad { inputs.attention }, inputs.written())
+        #expect(found.shape == wanted.shape && found.dtype == .bfloat16)
+        let error = (found.to(dtype: .float64) - wanted).abs().max().item()
+        #expect(error < wanted.abs().max().item() / 256)
+    }
+
+    @Test(arguments: [DType.float32, .bfloat16]) func threadsDoNotChangeIt(_ dtype: DType) {
+        let inputs = Inputs(length: 130, keys: 90, width: 40, dtype: dtype)
         let threads = Machine.threads
         defer { Machine.threads = threads }
         let results = [1, 2, 3].map { count in
@@ -55,8 +68,8 @@ import Torch
     }
 
     /// Scores that would overflow an exponential; a NaN stays in its row and its head.
-    @Test func extremes() {
-        let inputs = Inputs(images: 1, heads: 2, length: 60, keys: 300, width: 16)
+    @Test(arguments: [DType.float32, .bfloat16]) func extremes(_ dtype: DType) {
+        let inputs = Inputs(images: 1, heads: 2, length: 60, keys: 300, width: 16, dtype: dtype)
         let sharp = noGrad { (inputs.queries * 1000).attention(keys: inputs.keys, values: inputs.values) }
         #expect(sharp.isFinite().all().item() == 1)
         noGrad { inputs.queries.selected(1, 0).selected(1, 50).fill_(.nan) }

@@ -48,6 +48,38 @@ import Torch
         #expect(difference(output(packs: true), output(packs: false)) < 1e-6)
     }
 
+    /// In bfloat16 against float64 on the same rounded numbers: a result is rounded to 8 bits.
+    @Test func bfloat16() {
+        func layers(_ dtype: DType) -> (Conv2d, Linear) {
+            let drawn = ParameterStore(seed: 3)
+            _ = (
+                Conv2d(drawn.root / "a", in: 8, out: 16, kernel: 3, padding: 1), Linear(drawn.root / "b", in: 8, out: 6)
+            )
+            var rounded = StateDict()
+            for entry in drawn.entries { rounded[entry.name] = entry.tensor.to(dtype: .bfloat16) }
+            let store = ParameterStore(rounded, name: "rounded", dtype: dtype)
+            store.packsWeights = true
+            return (
+                Conv2d(store.root / "a", in: 8, out: 16, kernel: 3, padding: 1), Linear(store.root / "b", in: 8, out: 6)
+            )
+        }
+        let (found, exact) = (layers(.bfloat16), layers(.float64))
+        let input = x.to(dtype: .bfloat16)
+        let tokens = Tensor.randn([2, 77, 8], generator: Generator(seed: 2)).to(dtype: .bfloat16)
+        for (one, other, x) in [
+            ({ found.0($0) }, { exact.0($0) }, input), ({ found.1($0) }, { exact.1($0) }, tokens),
+        ] as [((Tensor) -> Tensor, (Tensor) -> Tensor, Tensor)] {
+            let y = kept(one, x)
+            #expect(y.dtype == .bfloat16)
+            #expect(difference(y.to(dtype: .float64), noGrad { other(x.to(dtype: .float64)) }) < 1.0 / 256)
+        }
+    }
+
+    @Test func processorIsAskedForBFloat16() throws {
+        let flags = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
+        #expect(Machine.hasBFloat16 == flags.contains(" avx512_bf16"))
+    }
+
     /// A weight that changes is packed anew, in whatever way it changed.
     @Test func changesAreSeen() {
         let store = ParameterStore(seed: 3)

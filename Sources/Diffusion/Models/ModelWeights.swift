@@ -36,10 +36,10 @@ enum ModelWeights {
         return named { ["\($0).\($1)safetensors", "\($0).safetensors.index.\($1)json"] } + named { ["\($0).\($1)bin"] }
     }
 
-    /// Chooses the weights' layout. On a CPU in float32 they stay in the file's memory and are packed as they are first
-    /// used; elsewhere convolutions are the faster for channels-last weights.
+    /// Chooses the weights' layout. On a CPU, in a type of its kernels, they stay in the file's memory and are packed as they
+    /// are first used; elsewhere convolutions are the faster for channels-last weights.
     static func layOut(_ store: ParameterStore) {
-        if store.device == .cpu, store.dtype == .float32 {
+        if store.device == .cpu, store.dtype.isPacked {
             store.packsWeights = true
         } else {
             store.useChannelsLast()

@@ -205,7 +205,7 @@ extension LatentDiffusionModel {
             throw UserError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
         }
         try settings.check()
-        let scheduler = try scheduler(settings)
+        let scheduler = try scheduler(settings, lastSteps: lastSteps)
         guard !scheduler.isStochastic || generators.count == prompts.count else {
             throw UserError(
                 "\(type(of: scheduler).className) draws noise in every step, but there are \(generators.count) seeds for "
@@ -236,16 +236,37 @@ extension LatentDiffusionModel {
     }
 
     /// The sampler that the settings name, made of the model's settings.
+    /// - Parameter lastSteps: as of the walk; nil for one from pure noise.
     /// - Throws: `UserError` for one that there is not, or that cannot take so many steps.
-    public func scheduler(_ settings: GenerationSettings) throws -> any Scheduler {
-        try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
+    public func scheduler(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> any Scheduler {
+        if lastSteps != nil, beginsAtStrength(settings) {
+            return try LCMScheduler(schedulerConfig, steps: settings.steps, strength: settings.strength)
+        }
+        return try makeScheduler(schedulerConfig, name: settings.scheduler, steps: settings.steps, eta: settings.eta)
+    }
+
+    /// The steps that image to image walks, the last ones of the settings' or all of them.
+    /// - Throws: `UserError` for a strength or a number of steps that cannot be.
+    public func imageToImageSteps(_ settings: GenerationSettings) throws -> Int {
+        guard beginsAtStrength(settings), settings.strength > 0, settings.strength <= 1 else {
+            return try settings.imageToImageSteps()
+        }
+        return settings.steps
+    }
+
+    /// Whether image to image spreads all steps over the noise levels up to its strength: diffusers' pipeline of latent
+    /// consistency models does, where the others leave the first steps out.
+    private func beginsAtStrength(_ settings: GenerationSettings) -> Bool {
+        isConsistencyModel && settings.eta == 0
+            && (settings.scheduler ?? schedulerConfig.className) == LCMScheduler.className
     }
 
     /// The passes through the U-Net that make one image.
     /// - Parameter lastSteps: of how many of the steps; all by default.
-    /// - Throws: as ``scheduler(_:)``.
+    /// - Throws: as ``scheduler(_:lastSteps:)``.
     public func unetEvaluations(_ settings: GenerationSettings, lastSteps: Int? = nil) throws -> Int {
-        try settings.evaluations(of: scheduler(settings), lastSteps: lastSteps).count * (isGuided(settings) ? 2 : 1)
+        try settings.evaluations(of: scheduler(settings, lastSteps: lastSteps), lastSteps: lastSteps).count
+            * (isGuided(settings) ? 2 : 1)
     }
 
     /// Whether the U-Net sees every image twice in a step, with the prompt and with the negative prompt. One that was

@@ -43,7 +43,7 @@ extension LatentDiffusionModel {
         let start = try noised(images, settings: settings, generators: generators, noise: noise).latents
         return try self.images(
             of: denoised(
-                start, prompts: prompts, settings: settings, lastSteps: settings.imageToImageSteps(),
+                start, prompts: prompts, settings: settings, lastSteps: imageToImageSteps(settings),
                 generators: generators, onStep: onStep))
     }
 
@@ -67,7 +67,7 @@ extension LatentDiffusionModel {
     }
 
     /// Standard normal noise at the level that a walk of all the steps begins with.
-    /// - Throws: as ``scheduler(_:)``.
+    /// - Throws: as ``scheduler(_:lastSteps:)``.
     public func startLatents(_ noise: Tensor, settings: GenerationSettings) throws -> Tensor {
         try noise.to(dtype: .float32) * scheduler(settings).initNoiseSigma
     }
@@ -77,8 +77,9 @@ extension LatentDiffusionModel {
     public func noised(
         _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil
     ) throws -> (latents: Tensor, noise: Tensor) {
-        let scheduler = try scheduler(settings)
-        let first = try settings.evaluations(of: scheduler, lastSteps: settings.imageToImageSteps()).lowerBound
+        let steps = try imageToImageSteps(settings)
+        let scheduler = try scheduler(settings, lastSteps: steps)
+        let first = settings.evaluations(of: scheduler, lastSteps: steps).lowerBound
         guard images.rank == 4, generators.count == images.size(0) else {
             throw UserError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
         }

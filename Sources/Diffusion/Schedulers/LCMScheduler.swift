@@ -26,16 +26,23 @@ public struct LCMScheduler: Scheduler {
 
     /// A walk of so many steps, from 1 on.
     /// - Throws: `UserError` for settings that are not supported, or more steps than the distillation had.
-    public init(_ config: SchedulerConfig, steps: Int) throws {
+    public init(_ config: SchedulerConfig, steps: Int) throws { try self.init(config, steps: steps, strength: 1) }
+
+    /// A walk of so many steps from a share of the noise.
+    /// - Parameter strength: of the distillation's steps, the share of the lowest among which the walk's are, above 0 and up to 1.
+    /// - Throws: `UserError` for settings that are not supported, or more steps than there are.
+    public init(_ config: SchedulerConfig, steps: Int, strength: Double) throws {
         try Self.check(config)
-        let distilled = config.originalInferenceSteps
-        guard (1...distilled).contains(steps) else {
+        let all = config.originalInferenceSteps
+        let distilled = Int(Double(all) * strength)
+        guard distilled > 0, (1...distilled).contains(steps) else {
             throw UserError(
-                "\(steps) sampling steps: \(Self.className) takes 1 to \(distilled), those of the distillation")
+                "\(steps) sampling steps: \(Self.className) takes 1 to \(max(1, distilled)), those of the distillation"
+                    + (strength < 1 ? " up to strength \(strength)" : ""))
         }
         self.config = config
         schedule = NoiseSchedule(config)
-        let falling = (1...distilled).reversed().map { $0 * (config.trainTimesteps / distilled) - 1 }
+        let falling = (1...distilled).reversed().map { $0 * (config.trainTimesteps / all) - 1 }
         let distance = Double(distilled) / Double(steps)
         levels = (0..<steps).map { falling[Int((Double($0) * distance).rounded(.down))] }
     }

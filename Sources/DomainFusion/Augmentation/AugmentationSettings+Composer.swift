@@ -53,6 +53,6 @@ extension AugmentationSettings {
     }
 
     private static let laterSettings = [
-        "contentSimilarity", "contentThreshold", "amplitudes", "injection", "generator",
+        "contentSimilarity", "contentThreshold", "amplitudes", "injection", "generator", "scheduler",
     ]
 }

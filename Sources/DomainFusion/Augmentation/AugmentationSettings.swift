@@ -2,6 +2,8 @@ import Diffusion
 import DomainGeneralization
 import Foundations
 
+extension SchedulerChoice: SettingChoice {}
+
 /// Settings of online lightweight augmentation (OLA).
 public struct AugmentationSettings: Hyperparameters, Equatable {
     /// What a round starts from.
@@ -85,6 +87,8 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
     public var guidanceScale = 7.5
     /// Denoising steps from pure noise; a candidate takes a share of them, as strength says.
     public var steps = 20
+    /// The sampler that candidates are denoised with; `dpm++` needs fewer steps than DDIM, four to eight.
+    public var scheduler = SchedulerChoice.own
     /// What the candidates are asked for, one after the other; `{a class}` stands for the label with its article. They
     /// name styles of the sources, or none, and never the unseen domain's.
     ///
@@ -144,6 +148,7 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         Setting(
             "steps", \.steps, "denoising steps from pure noise; a candidate takes a share, as strength says",
             .within(1...GenerationSettings.largestSteps)),
+        Setting("scheduler", \.scheduler, "the sampler of the candidates; own is the model's"),
         Setting(
             "prompts", \.prompts,
             "what the candidates are asked for, in turn; {a style} is that of each source domain in turn", .prompts),
@@ -176,6 +181,9 @@ public struct AugmentationSettings: Hyperparameters, Equatable {
         },
         SettingRule("steps") {
             Double($0.steps) * $0.strength >= 1 ? nil : "must be enough for one step at this strength"
+        },
+        SettingRule("scheduler") {
+            $0.generator == .imageToImage || $0.scheduler == .own ? nil : "must be own, since inversion walks by DDIM"
         },
         SettingRule("candidates") {
             // Prompts that name a style become one for each source domain, which is not known here.

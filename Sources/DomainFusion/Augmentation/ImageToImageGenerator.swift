@@ -19,7 +19,7 @@ public struct ImageToImageGenerator: CandidateGenerator {
         self.model = model
         self.settings = settings
         fingerprint = "\(modelHash) \(try JSONValue(encoding: settings).text)"
-        unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: settings.imageToImageSteps())
+        unetEvaluationsPerImage = try model.unetEvaluations(settings, lastSteps: model.imageToImageSteps(settings))
     }
 
     /// Side of the images in pixels, the model's own.
@@ -42,7 +42,8 @@ extension AugmentationSettings {
     /// What makes candidates with a model, and what composes them.
     fileprivate func parts(_ model: LatentDiffusionModel) throws -> (any CandidateGenerator, Composer) {
         let hash = try model.fingerprint()
-        let generation = GenerationSettings(steps: steps, guidanceScale: guidanceScale, strength: strength)
+        let generation = GenerationSettings(
+            steps: steps, guidanceScale: guidanceScale, strength: strength, scheduler: scheduler.className)
         let maker: any CandidateGenerator =
             switch generator {
             case .imageToImage: try ImageToImageGenerator(model, modelHash: hash, settings: generation)

@@ -36,7 +36,7 @@ public struct StyleInjection {
             + "\(attention.temperature)"
         var plain = settings
         plain.guidanceScale = 1
-        let steps = try settings.imageToImageSteps()
+        let steps = try model.imageToImageSteps(settings)
         evaluations = try model.unetEvaluations(plain, lastSteps: steps)
         // Content and style are seen once beside the image itself.
         unetEvaluationsPerImage = try 2 * evaluations + model.unetEvaluations(settings, lastSteps: steps)
@@ -55,14 +55,14 @@ public struct StyleInjection {
     /// - Throws: a one-line error, `TorchError` for a lack of memory.
     public func images(contents: Tensor, styles: Tensor, prompts: [String], seeds: [UInt64]) throws -> Tensor {
         let generators = seeds.map { Generator(seed: $0) }
-        let scheduler = try model.scheduler(settings)
+        let scheduler = try model.scheduler(settings, lastSteps: model.imageToImageSteps(settings))
         let first = scheduler.timesteps.count - evaluations
         let content = noised(contents, generators, scheduler)
         let style = noised(styles, generators, scheduler)
         let start = AdaIN.compose(
             style: AdaIN.decompose(style(first)).style, content: AdaIN.decompose(content(first)).content)
         let walk = try model.denoising(
-            start, prompts: prompts, settings: settings, lastSteps: settings.imageToImageSteps(),
+            start, prompts: prompts, settings: settings, lastSteps: model.imageToImageSteps(settings),
             generators: generators,
             injection: Denoising.Injection(attention, content: content, style: style))
         let latents = walk.reduce(start) { $1.latents }

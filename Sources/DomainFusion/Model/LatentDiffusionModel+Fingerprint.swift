@@ -13,8 +13,10 @@ extension LatentDiffusionModel {
         var hashes: [JSONValue] = []
         if isSingleFile { hashes.append(.string(try SHA256Sum.of(file: path))) }
         for part in parts {
-            guard let settingsFolder, !isSingleFile || Files.isFolder("\(settingsFolder)/\(part)") else { continue }
-            let folder = "\(settingsFolder)/\(part)"
+            let other = part == "vae" ? vaeFolder : nil
+            guard let folder = other ?? settingsFolder.map({ "\($0)/\(part)" }),
+                other != nil || !isSingleFile || Files.isFolder(folder)
+            else { continue }
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             where [".json", ".safetensors", ".bin", ".txt"].contains(where: name.hasSuffix) {
                 hashes.append(.string("\(part)/\(name) \(try SHA256Sum.of(file: "\(folder)/\(name)"))"))
@@ -28,6 +30,7 @@ extension LatentDiffusionModel {
             }
         }
         if !replacedSettings.isEmpty { hashes.append(.string("without \(replacedSettings.joined(separator: ", "))")) }
+        if isConsistencyModel { hashes.append(.string("all steps of image to image")) }
         if dtype != .float32 { hashes.append(.string("\(dtype)")) }
         if vae.store.dtype != dtype { hashes.append(.string("vae \(vae.store.dtype)")) }
         if imageSize != unet.config.sampleSize * vae.downsampling { hashes.append(.string("\(imageSize) pixels")) }

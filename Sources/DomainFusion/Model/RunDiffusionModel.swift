@@ -21,17 +21,20 @@ public final class RunDiffusionModel {
     /// Loads the model of a run and goes on with its ledger.
     /// - Parameters:
     ///   - path: a folder in diffusers layout, a file of Stable Diffusion, or `ORG/NAME`.
+    ///   - vae: the folder of another autoencoder; empty is the model's own.
     ///   - imageSize: side of the images that it is given and makes, in pixels; 0 is what it was trained on.
     ///   - styles: words by domain.
     ///   - isDistilled: whether latent distillation asks it, which needs its autoencoder in float32.
     /// - Throws: a one-line error for a model or a ledger that cannot be used.
     public convenience init(
-        _ path: String, dtype: ModelPrecision, imageSize: Int, styles: [String: String], isDistilled: Bool,
+        _ path: String, vae: String = "", dtype: ModelPrecision, imageSize: Int, styles: [String: String],
+        isDistilled: Bool,
         context: AlgorithmContext
     ) throws {
         try self.init(
             LatentDiffusionModel(
-                path: path, device: context.device, dtype: dtype.dtype, vaeDType: isDistilled ? .float32 : nil,
+                path: path, vaeFolder: vae.isEmpty ? nil : vae, device: context.device,
+                dtype: dtype.dtype(on: context.device), vaeDType: isDistilled ? .float32 : nil,
                 imageSize: imageSize == 0 ? nil : imageSize),
             styles: styles, context: context)
     }

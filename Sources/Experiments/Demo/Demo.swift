@@ -23,6 +23,8 @@ public struct Demo: Sendable {
     public var steps = 600
     /// The latent diffusion model's folder.
     public var ldm = EmbeddedModel.folder
+    /// The folder of another autoencoder for it; empty is its own.
+    public var ldmVAE = ""
     /// The precision of the latent diffusion model.
     public var ldmDtype = ModelPrecision.float32
     /// The folder of results of diffusion models.
@@ -65,6 +67,7 @@ public struct Demo: Sendable {
     public var settings: DomainFusionAlgorithm.Settings {
         var settings = DomainFusionAlgorithm.Settings()
         settings.ldm = ldm
+        settings.ldmVAE = ldmVAE
         settings.ldmDtype = ldmDtype
         settings.distillation.prompt = "{a style} emoji of {a class}"
         settings.distillation.weight = 10
@@ -129,8 +132,9 @@ public struct Demo: Sendable {
     private func writeGallery(_ context: AlgorithmContext) throws {
         let augmentation = try OnlineAugmentation(
             settings.augmentation, styles: settings.styles,
-            model: LatentDiffusionModel(path: ldm, device: context.device, dtype: ldmDtype.dtype), context: context,
-            store: ContentStore(store))
+            model: LatentDiffusionModel(
+                path: ldm, vaeFolder: ldmVAE.isEmpty ? nil : ldmVAE, device: context.device,
+                dtype: ldmDtype.dtype(on: context.device)), context: context, store: ContentStore(store))
         var ledger = Ledger()
         try augmentation.gallery(10, ledger: &ledger).write(to: "\(folder)/gallery.png")
     }

@@ -96,7 +96,8 @@ public struct Additions {
         guard let asked = configuration.diffusion else { return nil }
         let settings = try DiffusionModelSettings(changes: .object(asked), path: "diffusion")
         return try RunDiffusionModel(
-            settings.ldm, dtype: settings.ldmDtype, imageSize: settings.ldmImageSize, styles: settings.styles,
+            settings.ldm, vae: settings.ldmVAE, dtype: settings.ldmDtype, imageSize: settings.ldmImageSize,
+            styles: settings.styles,
             isDistilled: configuration.terms?["ld"] != nil, context: context)
     }
 
@@ -116,7 +117,8 @@ public struct Additions {
         guard configuration.features != nil else { return nil }
         let settings = try DiffusionModelSettings(changes: .object(configuration.diffusion ?? [:]), path: "diffusion")
         let model = try LatentDiffusionModel(
-            path: settings.ldm, device: device, dtype: settings.ldmDtype.dtype,
+            path: settings.ldm, vaeFolder: settings.ldmVAE.isEmpty ? nil : settings.ldmVAE, device: device,
+            dtype: settings.ldmDtype.dtype(on: device),
             imageSize: settings.ldmImageSize == 0 ? nil : settings.ldmImageSize)
         return try frozenFeatures(
             FeatureSource(model: model, store: ContentStore(configuration.store), ledger: nil))

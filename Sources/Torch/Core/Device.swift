@@ -129,6 +129,10 @@ public enum Machine {
         check(ct_manual_seed(seed), "manual_seed")
     }
 
+    /// Whether the processor has instructions for products in bfloat16 (AVX-512-BF16); without, they take many times as long as
+    /// in float32.
+    public static var hasBFloat16: Bool { ck_has_bfloat16() }
+
     /// Keeps the memory of freed CPU tensors for the next ones in place of giving it back to the system (on Linux): a training
     /// step then touches no new pages, which saves a tenth of its time and more with large images. Large blocks that are kept
     /// never take more memory than large tensors once did together. For programs that mostly train; call it once, first.

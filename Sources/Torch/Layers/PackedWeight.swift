@@ -81,10 +81,16 @@ final class PackedWeight {
     }
 }
 
+extension DType {
+    /// Whether the processor's kernels read weights of this type in an order of their own.
+    public var isPacked: Bool { self == .float32 || self == .bfloat16 && Machine.hasBFloat16 }
+}
+
 extension ParameterStore {
     /// Whether a layer is to use its weight packed for an input.
     func packs(_ weight: Tensor, for x: Tensor) -> Bool {
-        packsWeights && !ct_grad_mode() && x.dtype == .float32 && weight.dtype == .float32 && x.device == .cpu
-            && x.count > 0 && Op.areThere
+        packsWeights && !ct_grad_mode() && x.dtype == weight.dtype && x.dtype.isPacked && x.device == .cpu
+            && x.count > 0
+            && Op.areThere
     }
 }

@@ -5,6 +5,7 @@ import Foundations
 import Pixels
 import TestSupport
 import Testing
+import Torch
 
 /// With the tiny random model that the pipelines are tested with.
 @Suite struct ImageToImageGeneratorTests {
@@ -61,6 +62,20 @@ import Testing
         }
     }
 
+    @Test func theSamplerIsChosen() throws {
+        let model = try model()
+        let settings = settings { $0.scheduler = .dpmSolver }
+        let image = picture(domain: 0, label: 0, number: 0).resized(width: model.imageSize, height: model.imageSize)
+        let generator = try settings.augmenter(model, store: ContentStore("none")).generator
+        let found = try generator.generate(image.tensor(), prompts: ["a lion"], seeds: [3])
+        let expected = try model.imageToImage(
+            image.tensor(), prompts: ["a lion"],
+            settings: GenerationSettings(
+                steps: 4, guidanceScale: settings.guidanceScale, strength: 0.5,
+                scheduler: "DPMSolverMultistepScheduler"), seeds: [3])
+        #expect(found.scalars(Float.self) == expected.scalars(Float.self))
+    }
+
     @Test func aCandidateDoesNotDependOnItsBatch() throws {
         try withTemporaryFolder { folder in
             var ledger = Ledger()
@@ -93,9 +108,9 @@ import Testing
         }
         let all = [
             try fingerprint { _ in }, try fingerprint { $0.strength = 0.75 }, try fingerprint { $0.steps = 8 },
-            try fingerprint { $0.guidanceScale = 1 },
+            try fingerprint { $0.guidanceScale = 1 }, try fingerprint { $0.scheduler = .dpmSolver },
         ]
-        #expect(Set(all).count == 4)
+        #expect(Set(all).count == 5)
         #expect(try fingerprint { $0.candidates = 9 } == all[0])
     }
 }

@@ -244,6 +244,10 @@ import Torch
                 { $0.generator = .inversion }
             ),
             (
+                "scheduler: must be own, since inversion walks by DDIM",
+                { ($0.generator, $0.scheduler, $0.candidates) = (.inversion, .dpmSolver, 1) }
+            ),
+            (
                 "amplitudes: must be candidates, since the composition is latent, not fourier",
                 { $0.amplitudes = .noise }
             ),

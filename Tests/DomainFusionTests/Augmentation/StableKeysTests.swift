@@ -26,6 +26,7 @@ import Testing
         arguments: [
             { $0.contentSimilarity = .edges }, { $0.contentThreshold = 0.5 },
             { $0.amplitudes = .noise }, { $0.injection.blocks = 1 }, { $0.composition = .candidate },
+            { $0.scheduler = .dpmSolver },
         ] as [@Sendable (inout AugmentationSettings) -> Void])
     func settingsThatCameLaterCountWhereTheyDiffer(
         _ change: @escaping @Sendable (inout AugmentationSettings) -> Void
