@@ -5,12 +5,12 @@ struct FeaturesCommand: AsyncParsableCommand {
         commandName: "features", abstract: "What a diffusion model's U-Net sees in images: its pooled activations.",
         discussion: """
             'domainfusion train --features ldm' gives them to the classifier. They are worked out once an image, and kept in the \
-            store: 'compute' fills it ahead, 'report' says which block to take.
+            store: 'compute' fills it ahead, 'report' says which block to take, 'fuse' what they add to runs that were trained without.
 
               domainfusion features report --data data/EmojiDG --test-domain unifont
               domainfusion features compute --data data/EmojiDG --block up0 --times 50,200,450
             """,
-        subcommands: [FeaturesComputeCommand.self, FeaturesReportCommand.self])
+        subcommands: [FeaturesComputeCommand.self, FeaturesReportCommand.self, FeaturesFuseCommand.self])
 
     /// Time steps of a comma-separated list.
     /// - Throws: `ValidationError` for what is no list of whole numbers.

@@ -37,6 +37,28 @@ struct FeaturesCommandTests {
         #expect(computed.status == 0 && computed.output.hasPrefix("store: features of "), "\(computed.errors)")
     }
 
+    @Test func fusesFinishedRuns() throws {
+        let run = try program.run([
+            "train", "--data", "set", "--test-domain", "c", "--weights", "none", "--image-size", "32", "--batch-size",
+            "2",
+            "--steps", "2", "--evaluate-every", "2", "--run-dir", "erm",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let arguments = [
+            "features", "fuse", "erm", "--ldm", model, "--times", "50", "--control", "none", "--control", "random-unet",
+            "--weights", "0.5, 1",
+        ]
+        let result = try program.run(arguments)
+        #expect(result.status == 0, "\(result.errors)")
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines[0].hasPrefix("method") && lines[0].contains("λ 0.5"))
+        #expect(lines.count { $0.hasPrefix("ERM") } == 2, "\(result.output)")
+        #expect(try program.run(arguments).output == result.output)
+        #expect(try program.run(arguments + ["--penalty", "1"]).isPlainError)
+        #expect(try program.run(["features", "fuse", "none", "--ldm", model]).isPlainError)
+        #expect(try program.run(["features", "fuse", "erm", "--ldm", model, "--weights", "x"]).status == 64)
+    }
+
     @Test func mistakesAreOneLine() throws {
         for (arguments, part) in [
             (["--times", "50,x"], "--times"), (["--times", "5000"], "5000 is not below"), (["--data", "none"], "none"),

@@ -196,6 +196,35 @@ struct AdditionsTests {
                 .message.contains("frozen features") == true)
     }
 
+    /// What features add to a finished run is what a run with them predicts: it was trained alike.
+    @Test func fusionOfAFinishedRunIsARunWithFeatures() throws {
+        var plain = configuration
+        plain.diffusion = nil
+        _ = try TrainingRun(plain, folder: folder.path("plain"), registry: .all, threads: 1) { _ in }.run()
+        var joined = configuration
+        joined.features = ["ldm": ["times": [50, 450], "weight": 3]]
+        _ = try TrainingRun(joined, folder: folder.path("joined"), registry: .all, threads: 1) { _ in }.run()
+        let model = try TrainedModel(run: folder.path("joined"), threads: 1)
+        let features = try #require(model.frozenFeatures)
+        var fusion = FeatureFusion(weights: [0.5, 3], penalty: 0.1)
+        var tables = FusionTables()
+        try fusion.add(folder.path("plain"), [("up0", features)], tables: &tables, threads: 1)
+        try fusion.add(folder.path("plain"), [("up0", features)], tables: &tables, threads: 1)
+        let row = try #require(fusion.rows.first)
+        #expect(fusion.rows.count == 1 && row.domains == ["c"] && row.method == "ERM" && fusion.weights == [0, 0.5, 3])
+        for (run, place) in [("plain", 0), ("joined", 2)] {
+            let lines = try String(contentsOfFile: folder.path("\(run)/predictions.jsonl"), encoding: .utf8).split(
+                separator: "\n")
+            let records = lines.compactMap { JSONValue(json: Data($0.utf8)) }.filter { $0["domain"] == "c" }
+            let right = records.count { $0["class"] == $0["predicted"] }
+            #expect(row.target[place] == Double(right) / Double(records.count), "\(run)")
+        }
+        #expect(fusion.text().contains("λ 0.5"))
+        #expect(throws: UserError.self) {
+            try fusion.add(folder.path("joined"), [("up0", features)], tables: &tables, threads: 1)
+        }
+    }
+
     @Test func impossibleFeaturesAreNamed() throws {
         func message(_ settings: JSONValue) -> String? {
             var changed = configuration

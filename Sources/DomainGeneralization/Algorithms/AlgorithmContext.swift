@@ -92,11 +92,7 @@ public struct AlgorithmContext {
         made.standardiseFrozenFeatures(mean: mean, deviation: deviation)
         let options = frozenFeatures.source.options
         if options.fusion == .late {
-            let features =
-                (frozenFeatures.features(of: trainingItems) - mean.to(device: device)) / deviation.to(device: device)
-            let probe = LogisticProbe(
-                features, labels: Tensor(trainingItems.map { dataset.items[$0].label }, device: device),
-                classes: classes.count, penalty: options.penalty)
+            let probe = frozenFeatures.probe(dataset, on: trainingItems, penalty: options.penalty)
             made.takeFrozenClassifier(weight: probe.weight, bias: probe.bias)
         }
         return made

@@ -64,6 +64,30 @@ public final class FrozenFeatureTable {
         }
     }
 
+    /// The linear classifier over the standardised features of items, as late fusion has it.
+    /// - Parameter penalty: ``FrozenFeatureOptions/penalty``.
+    func probe(_ dataset: ImageFolder, on training: [Int], penalty: Double) -> LogisticProbe {
+        LogisticProbe(
+            standardised(training, by: training),
+            labels: Tensor(training.map { dataset.items[$0].label }, device: device), classes: dataset.classes.count,
+            penalty: penalty)
+    }
+
+    /// What a linear classifier that is fitted on items says of others: log p_u [n, classes], float32.
+    /// - Parameters:
+    ///   - dataset: the table's.
+    ///   - training: the items that it is fitted on, whose features also standardise all.
+    ///   - penalty: ``FrozenFeatureOptions/penalty``.
+    public func opinion(of items: [Int], in dataset: ImageFolder, fittedOn training: [Int], penalty: Double) -> Tensor {
+        let probe = probe(dataset, on: training, penalty: penalty)
+        return noGrad { standardised(items, by: training).linear(probe.weight, probe.bias).logSoftmax(1) }
+    }
+
+    private func standardised(_ items: [Int], by training: [Int]) -> Tensor {
+        let (mean, deviation) = statistics(of: training)
+        return (features(of: items) - mean.to(device: device)) / deviation.to(device: device)
+    }
+
     /// The minibatch with its images' features.
     func joining(_ minibatch: Minibatch) -> Minibatch {
         minibatch.with(frozenFeatures: features(of: minibatch.items))
