@@ -25,17 +25,17 @@ public protocol LossTerm: AnyObject {
 }
 
 extension LossTerm {
-    /// Nothing.
+    /// Nothing is learned beside the classifier.
     public var learned: LearnedPart? { nil }
 
-    /// Does nothing.
+    /// Does nothing: the term looks at logits alone.
     public func begin(with classifier: Classifier) throws {}
 }
 
 /// Parameters that a term learns beside the classifier's, along the gradient of the same loss, or an algorithm by losses of
 /// their own.
 public struct LearnedPart {
-    /// The parameters.
+    /// The parameters, which a checkpoint keeps.
     public let store: ParameterStore
     /// What steps them.
     public let training: TrainingStep

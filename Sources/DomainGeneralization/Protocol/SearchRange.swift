@@ -20,11 +20,11 @@ public struct SearchRange: Sendable, Equatable {
         case smallImages
         /// DomainNet, whose runs are longer.
         case domainNet
-        /// PACS.
+        /// PACS: photographs, paintings, cartoons and sketches.
         case pacs
-        /// OfficeHome.
+        /// OfficeHome: things of office and home, as photographs and drawings.
         case officeHome
-        /// TerraIncognita.
+        /// TerraIncognita: animals before camera traps at four places.
         case terraIncognita
 
         /// The family of a data set by its name.

@@ -1,11 +1,12 @@
 import Backbones
+import Foundations
 import Torch
 
 /// Inter-environmental gradient alignment (Koyama and Yamaguchi 2020): `L = mean over e of CE_e + λ · Σ_e ‖g_e − ḡ‖²`, where
 /// g_e is the gradient of CE_e by all parameters and ḡ their mean, a constant.
 ///
-/// The penalty's gradient is one of gradients: layers have to have second derivatives, which attention on CPUs has not, and
-/// gradient checkpointing is off.
+/// The penalty's gradient is one of gradients: the backbone is a convolutional one, since attention has no second derivatives,
+/// and gradient checkpointing is off.
 public final class IGA: Algorithm {
     /// The settings of ``IGA``, set by `algorithm.hyperparameters.NAME`.
     public struct Settings: Hyperparameters {
@@ -36,9 +37,15 @@ public final class IGA: Algorithm {
     private let settings: Settings
 
     /// Builds the classifier and its optimiser for a run.
-    /// - Throws: a one-line error for pretrained weights that are missing or do not fit.
+    /// - Throws: `UserError` for a transformer.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
         classifier = try context.makeClassifier()
+        // Those of a transformer are tokens, [1, T, C].
+        guard classifier.levelShapes(imageSize: context.imageSize).allSatisfy({ $0.count == 4 }) else {
+            throw UserError(
+                "IGA differentiates gradients, which the attention of \(classifier.description.name) does not allow; choose a "
+                    + "convolutional --backbone")
+        }
         if classifier.store.recomputesLayers {
             context.logger.warning("IGA differentiates gradients: it trains without gradient checkpointing")
             classifier.store.recomputesLayers = false
