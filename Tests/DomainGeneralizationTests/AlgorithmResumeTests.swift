@@ -15,6 +15,11 @@ struct AlgorithmResumeTests {
         "DANN": .object(["gradientPenalty": .double(0.1), "dropout": .double(0.1)]),
         "MixStyle": .object(["levels": .array([.int(0), .int(1)]), "partners": .string("otherDomain")]),
         "EFDMix": .object(["levels": .array([.int(1)])]), "MODE-F": .object(["steps": .int(2)]),
+        "ANDMask": ["agreement": 0.3], "SANDMask": ["agreement": 0.3], "TRM": ["warmupSteps": 2],
+        "IB_ERM": ["annealSteps": 3],
+        "IB_IRM": ["bottleneck": ["annealSteps": 2], "invariance": ["annealSteps": 4]], "EQRM": ["burnInSteps": 3.0],
+        "RDM": ["annealSteps": 3], "URM": ["output": "sigmoid"],
+        "ADRMX": ["depth": 3, "width": 8, "dropout": 0.1, "discriminatorSteps": 1],
     ]
 
     private let fixture: AlgorithmFixture
@@ -68,13 +73,16 @@ struct AlgorithmResumeTests {
         // The saved model alone predicts what the algorithm predicts.
         let inputs = AlgorithmFixture.minibatches(step: 9).inputs
         let classifier = try fixture.context.makeClassifier()
-        let predict = description.predictor(classifier, batchSize: fixture.context.batchSize)
+        let predict = try description.predictor(
+            Self.settings[name] ?? [:], classifier, batchSize: fixture.context.batchSize)
         try classifier.store.load(whole.algorithm.classifier.store.state, name: "model")
         let loaded = classifier.evaluating { predict(inputs).scalars(Float.self) }
         #expect(loaded == whole.algorithm.classifier.evaluating { whole.algorithm.predict(inputs).scalars(Float.self) })
     }
 
-    @Test(arguments: ["GroupDRO", "Fishr", "MTL", "FACT", "DANN", "SagNet", "MIRO", "ERM++"])
+    @Test(arguments: [
+        "GroupDRO", "Fishr", "MTL", "FACT", "DANN", "SagNet", "MIRO", "ERM++", "TRM", "Transfer", "URM", "ADRMX",
+    ])
     func refusesAnothersState(_ name: String) throws {
         let algorithm = try trainer(AlgorithmRegistry.standard.algorithm(named: name)).algorithm
         let plain = try trainer(AlgorithmRegistry.standard.algorithm(named: "ERM")).algorithm.state

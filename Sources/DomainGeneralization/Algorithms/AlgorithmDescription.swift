@@ -18,20 +18,20 @@ public struct AlgorithmDescription: Sendable {
     private let runSearch: @Sendable () -> [SearchRange]
     private let check: @Sendable (JSONValue) throws -> JSONValue
     private let build: @Sendable (JSONValue, AlgorithmContext) throws -> any Algorithm
-    private let network: @Sendable (Classifier, Int) -> (ClassifierInput) -> Tensor
+    private let network: @Sendable (JSONValue, Classifier, Int) throws -> (ClassifierInput) -> Tensor
 
     /// An entry of the registry: how an algorithm is named, explained, set and made.
     /// - Parameters:
     ///   - paper: the address of the paper that it comes from.
     ///   - domainBedName: DomainBed's name, where it differs.
     ///   - predictor: for an algorithm that changes the classifier: changes a fresh one likewise, so that a saved model can
-    ///     be loaded into it, and gives what turns images into logits. Takes the run's batch size, too.
+    ///     be loaded into it, and gives what turns images into logits. Takes the settings and the run's batch size, too.
     ///   - make: builds the algorithm for a run from its settings.
     public init<Settings: Hyperparameters>(
         _ name: String, _ abstract: String, paper: String? = nil, domainBed domainBedName: String? = nil,
         _ settings: Settings.Type,
-        predictor: @escaping @Sendable (Classifier, Int) -> (ClassifierInput) -> Tensor = { classifier, _ in
-            { classifier($0) }
+        predictor: @escaping @Sendable (Settings, Classifier, Int) -> (ClassifierInput) -> Tensor = {
+            _, classifier, _ in { classifier($0) }
         },
         make: @escaping @Sendable (Settings, AlgorithmContext) throws -> any Algorithm
     ) {
@@ -45,7 +45,7 @@ public struct AlgorithmDescription: Sendable {
         let path = "algorithm.hyperparameters"
         check = { try JSONValue(encoding: Settings(changes: $0, path: path)) }
         build = { try make(Settings(changes: $0, path: path), $1) }
-        network = predictor
+        network = { predictor(try Settings(changes: $0, path: path), $1, $2) }
     }
 
     /// The settings with their help and defaults, a group before its members.
@@ -56,8 +56,12 @@ public struct AlgorithmDescription: Sendable {
 
     /// What turns images [N, 3, H, W] into logits [N, classes] with a model that the algorithm trained. To be called before
     /// the model's parameters are loaded into the classifier, which it may change.
-    public func predictor(_ classifier: Classifier, batchSize: Int) -> (ClassifierInput) -> Tensor {
-        network(classifier, batchSize)
+    /// - Parameter changes: the run's settings of the algorithm.
+    /// - Throws: `UserError` for settings that the algorithm does not take.
+    public func predictor(
+        _ changes: JSONValue, _ classifier: Classifier, batchSize: Int
+    ) throws -> (ClassifierInput) -> Tensor {
+        try network(changes, classifier, batchSize)
     }
 
     /// All settings, those of `changes` in the place of the defaults.
@@ -68,8 +72,10 @@ public struct AlgorithmDescription: Sendable {
     public func warnings(_ values: JSONValue, steps: Int) -> [String] {
         let values = values.flattened()
         return settings.sorted { $0.name < $1.name }.compactMap { setting in
-            guard let phase = setting.phase, let start = values[setting.name]?.int, start >= steps else { return nil }
-            return "\(name): \(phase) begins after step \(start), and the run has \(steps); set "
+            guard let phase = setting.phase, let start = values[setting.name], let number = start.double,
+                number >= Double(steps)
+            else { return nil }
+            return "\(name): \(phase) begins after step \(start.text), and the run has \(steps); set "
                 + "--set algorithm.hyperparameters.\(setting.name)=NUMBER or --steps"
         }
     }

@@ -26,10 +26,7 @@ public final class ExtendedAlgorithm: Algorithm {
     public var training: TrainingStep { base.training }
     /// The state of the algorithm, and what terms have learned with their optimisers; images keep none.
     public var state: AlgorithmState {
-        learned.reduce(base.state) { state, part in
-            state.adding(part.name, part.learned.store.state)
-                .adding("\(part.name)_optimizer", part.learned.training.optimizer.state)
-        }
+        learned.reduce(base.state) { $0.adding($1.name, $1.learned) }
     }
 
     private var learned: [(name: String, learned: LearnedPart)] {
@@ -64,10 +61,7 @@ public final class ExtendedAlgorithm: Algorithm {
     /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try base.load(state, name: name)
-        for part in learned {
-            try part.learned.store.load(state.part(part.name), name: name)
-            try part.learned.training.optimizer.load(state.part("\(part.name)_optimizer"), name: name)
-        }
+        for part in learned { try part.learned.load(part.name, of: state, name: name) }
     }
 }
 

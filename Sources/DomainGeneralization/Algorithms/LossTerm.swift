@@ -25,24 +25,40 @@ public protocol LossTerm: AnyObject {
 }
 
 extension LossTerm {
-    /// Nothing.
+    /// Nothing is learned beside the classifier.
     public var learned: LearnedPart? { nil }
 
-    /// Does nothing.
+    /// Does nothing: the term looks at logits alone.
     public func begin(with classifier: Classifier) throws {}
 }
 
-/// Parameters that a term learns beside the classifier's, along the gradient of the same loss.
+/// Parameters that a term learns beside the classifier's, along the gradient of the same loss, or an algorithm by losses of
+/// their own.
 public struct LearnedPart {
-    /// The parameters.
+    /// The parameters, which a checkpoint keeps.
     public let store: ParameterStore
     /// What steps them.
     public let training: TrainingStep
 
-    /// Parameters that step by an optimiser of these settings.
-    public init(_ store: ParameterStore, optimizer: OptimizerSettings) {
+    /// Parameters that step by an optimiser of these settings and this rule.
+    public init(_ store: ParameterStore, optimizer: OptimizerSettings, rule: OptimizerRule = .adam()) {
         self.store = store
-        training = TrainingStep(store.parameters, settings: optimizer)
+        training = TrainingStep(store.parameters, settings: optimizer, rule: rule)
+    }
+
+    /// Takes up what `AlgorithmState.adding` has kept of it under a name.
+    /// - Parameter file: what errors call the state, its path.
+    /// - Throws: `UserError` when tensors are missing or have other shapes.
+    func load(_ part: String, of state: AlgorithmState, name file: String) throws {
+        try store.load(state.part(part), name: file)
+        try training.optimizer.load(state.part("\(part)_optimizer"), name: file)
+    }
+}
+
+extension AlgorithmState {
+    /// This state with learned parameters as `part.NAME`, and their optimiser's state as `part_optimizer.NAME`.
+    func adding(_ part: String, _ learned: LearnedPart) -> AlgorithmState {
+        adding(part, learned.store.state).adding("\(part)_optimizer", learned.training.optimizer.state)
     }
 }
 

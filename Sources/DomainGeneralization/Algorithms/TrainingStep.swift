@@ -24,7 +24,9 @@ public struct OptimizerSettings: Sendable, Equatable {
 public final class TrainingStep {
     /// The optimiser that steps.
     public let optimizer: Optimizer
-    private let settings: OptimizerSettings
+    /// The first step's learning rate, from which the run's schedule goes on.
+    public var learningRate: Double
+    private let schedule: LearningRateSchedule
     /// Whether a step stops before the gradient: then an update leaves the parameters as they are, and changes only what a
     /// forward pass changes.
     public var isHeld = false
@@ -40,7 +42,8 @@ public final class TrainingStep {
         for group in groups {
             for parameter in group.parameters { parameter.requiresGrad = true }
         }
-        self.settings = settings
+        learningRate = settings.learningRate
+        schedule = settings.schedule
         optimizer = Optimizer(
             rule, groups: groups, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     }
@@ -101,7 +104,7 @@ public final class TrainingStep {
         let norm = gradientNorm(all.flatMap(\.optimizer.parameters)).item()
         try check(norm, "the gradient's norm", step: step)
         for one in all {
-            one.optimizer.learningRate = one.settings.learningRate * one.settings.schedule.factor(step)
+            one.optimizer.learningRate = one.learningRate * one.schedule.factor(step)
             one.optimizer.step()
             one.optimizer.zeroGrad()
         }

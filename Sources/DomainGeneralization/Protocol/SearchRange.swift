@@ -14,18 +14,29 @@ public struct SearchRange: Sendable, Equatable {
 
     /// Data sets that DomainBed gives ranges of their own.
     public enum Family: Sendable, Equatable, CaseIterable {
-        /// Everything else: photographs and drawings.
+        /// Everything else: photographs and drawings. What is not said of another family is this one's.
         case standard
         /// 28×28 pixels: RotatedMNIST, ColoredMNIST and those built alike.
         case smallImages
         /// DomainNet, whose runs are longer.
         case domainNet
+        /// PACS: photographs, paintings, cartoons and sketches.
+        case pacs
+        /// OfficeHome: things of office and home, as photographs and drawings.
+        case officeHome
+        /// TerraIncognita: animals before camera traps at four places.
+        case terraIncognita
 
         /// The family of a data set by its name.
         public init(dataset: String) {
-            let name = dataset.lowercased()
-            self = name == "domainnet" || name == "domain_net" ? .domainNet : .standard
-            if name.hasSuffix("mnist") || name == "debug28" { self = .smallImages }
+            let name = dataset.lowercased().replacing("_", with: "")
+            switch name {
+            case "domainnet": self = .domainNet
+            case "pacs": self = .pacs
+            case "officehome": self = .officeHome
+            case "terraincognita": self = .terraIncognita
+            default: self = name.hasSuffix("mnist") || name == "debug28" ? .smallImages : .standard
+            }
         }
     }
 

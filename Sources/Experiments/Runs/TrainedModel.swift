@@ -65,7 +65,7 @@ public struct TrainedModel {
         classifier = try Classifier(
             description, classCount: classes.count, options: options, seed: 0, device: self.device)
         predictor = try AlgorithmRegistry.all.algorithm(named: configuration.algorithm.name)
-            .predictor(classifier, batchSize: configuration.batchSize)
+            .predictor(configuration.algorithm.hyperparameters, classifier, batchSize: configuration.batchSize)
         try classifier.store.load(state, name: weights)
         pipeline = .evaluation(
             size: configuration.imageSize, normalization: Normalization(description.normalisation))

@@ -80,11 +80,10 @@ public final class DomainAdversary: Algorithm {
     public let training: TrainingStep
     private let settings: DomainAdversarySettings
     private let isConditional: Bool
-    private let discriminatorStore: ParameterStore
-    private let layers: [Linear]
+    private let discriminator: LearnedPart
+    private let network: Perceptron
     /// A vector for each class that is added to its images' features.
     private let classes: Embedding?
-    private let discriminatorTraining: TrainingStep
 
     /// Builds classifier and discriminator for a run.
     /// - Parameter isConditional: whether the discriminator knows an image's class.
@@ -95,10 +94,9 @@ public final class DomainAdversary: Algorithm {
         let width = classifier.featureCount
         let seed = UInt64(seedHash(.int(context.seed), "discriminator"))
         let store = ParameterStore(seed: seed, device: context.device)
-        discriminatorStore = store
-        let widths = [width] + [Int](repeating: settings.width, count: settings.depth - 1)
-        let sizes = zip(widths, Array(widths.dropFirst()) + [context.sourceEnvironments.count])
-        layers = sizes.enumerated().map { Linear(store.root / "layers" / $0, in: $1.0, out: $1.1) }
+        let hidden = [Int](repeating: settings.width, count: settings.depth - 1)
+        network = Perceptron(
+            store.root / "layers", widths: [width] + hidden + [context.sourceEnvironments.count])
         classes = isConditional ? Embedding(store.root / "classes", entries: context.classes.count, width: width) : nil
         func optimizer(_ rate: Double, _ decay: Double) -> OptimizerSettings {
             OptimizerSettings(
@@ -108,9 +106,9 @@ public final class DomainAdversary: Algorithm {
         let rule = OptimizerRule.adam(beta1: settings.beta1, beta2: 0.9)
         training = TrainingStep(
             classifier, settings: optimizer(settings.learningRate, settings.weightDecay), rule: rule)
-        discriminatorTraining = TrainingStep(
-            store.parameters,
-            settings: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay), rule: rule)
+        discriminator = LearnedPart(
+            store, optimizer: optimizer(settings.discriminatorLearningRate, settings.discriminatorWeightDecay),
+            rule: rule)
     }
 
     /// One step: `discriminatorSteps` times of the discriminator, then once of the classifier; logs `disc_loss` or
@@ -120,35 +118,28 @@ public final class DomainAdversary: Algorithm {
         let labels = minibatches.labels
         if (step + 1) % (1 + settings.discriminatorSteps) < settings.discriminatorSteps {
             let features = noGrad { classifier.features(minibatches.inputs) }
-            let loss = discriminatorLoss(features, labels, minibatches.sizes)
-            return [Metric("disc_loss", try discriminatorTraining.minimise(loss, step: step))]
+            let loss = discriminatorLoss(features, labels, minibatches.domains)
+            return [Metric("disc_loss", try discriminator.training.minimise(loss, step: step))]
         }
         let features = classifier.features(minibatches.inputs)
-        let adversary = discriminatorLoss(features, labels, minibatches.sizes)
+        let adversary = discriminatorLoss(features, labels, minibatches.domains)
         let logits = classifier.logits(features)
         let loss = crossEntropy(logits, labels) - settings.lambda * adversary
         return [Metric("gen_loss", try training.minimise(loss, logits: logits, step: step))]
     }
 
     private func discriminate(_ features: Tensor) -> Tensor {
-        var x = features
-        for (index, layer) in layers.enumerated() {
-            x = layer(x)
-            guard index < layers.count - 1 else { break }
-            if classifier.isTraining { x = x.dropout(settings.dropout, generator: classifier.generator) }
-            x = x.relu()
+        network(features) { x in
+            (classifier.isTraining ? x.dropout(settings.dropout, generator: classifier.generator) : x).relu()
         }
-        return x
     }
 
-    private func discriminatorLoss(_ features: Tensor, _ labels: Tensor, _ sizes: [Int]) -> Tensor {
+    private func discriminatorLoss(_ features: Tensor, _ labels: Tensor, _ domains: Tensor) -> Tensor {
         var input = classes.map { features + $0(labels) } ?? features
         if !input.requiresGrad {
             input = input.detached()
             input.requiresGrad = true
         }
-        let domains = Tensor(
-            sizes.enumerated().flatMap { [Int](repeating: $0, count: $1) }, device: features.device)
         let logits = discriminate(input)
         var loss = crossEntropy(logits, domains)
         if isConditional {
@@ -164,8 +155,7 @@ public final class DomainAdversary: Algorithm {
 
     /// The optimiser's state and the discriminator with its own.
     public var state: AlgorithmState {
-        training.state.adding("discriminator", discriminatorStore.state)
-            .adding("discriminator_optimizer", discriminatorTraining.optimizer.state)
+        training.state.adding("discriminator", discriminator)
     }
 
     /// Takes up what ``state`` has kept.
@@ -173,7 +163,6 @@ public final class DomainAdversary: Algorithm {
     /// - Throws: `UserError` when tensors are missing or have other shapes.
     public func load(_ state: AlgorithmState, name: String) throws {
         try training.load(state, name: name)
-        try discriminatorStore.load(state.part("discriminator"), name: name)
-        try discriminatorTraining.optimizer.load(state.part("discriminator_optimizer"), name: name)
+        try discriminator.load("discriminator", of: state, name: name)
     }
 }

@@ -12,12 +12,20 @@ public enum MMD {
         FeatureMatchingSettings.self
     ) { try FeatureMatching($0, context: $1, distance: distance) }
 
-    static func distance(_ x: Tensor, _ y: Tensor) -> Tensor { kernel(x, x) + kernel(y, y) - 2 * kernel(x, y) }
+    static func distance(_ x: Tensor, _ y: Tensor) -> Tensor { distance(x, y, rates: rates) }
+
+    /// The factors γ.
+    static let rates = [0.001, 0.01, 0.1, 1, 10, 100, 1000]
+
+    /// The same with other factors γ.
+    static func distance(_ x: Tensor, _ y: Tensor, rates: [Double]) -> Tensor {
+        kernel(x, x, rates) + kernel(y, y, rates) - 2 * kernel(x, y, rates)
+    }
 
     /// The mean of the kernel over all pairs of rows.
-    private static func kernel(_ x: Tensor, _ y: Tensor) -> Tensor {
+    private static func kernel(_ x: Tensor, _ y: Tensor, _ rates: [Double]) -> Tensor {
         // Difference by difference: ‖a‖² − 2ab + ‖b‖² would lose digits that γ = 1000 brings back.
         let distances = (x.unsqueezed(1) - y.unsqueezed(0)).squared().sum([2])
-        return [0.001, 0.01, 0.1, 1, 10, 100, 1000].map { (distances * -$0).exp().mean() }.total
+        return rates.map { (distances * -$0).exp().mean() }.total
     }
 }

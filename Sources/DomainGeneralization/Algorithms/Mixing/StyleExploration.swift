@@ -5,12 +5,22 @@ import Torch
 
 /// The settings of ``MODEF`` and of MODE-A: how styles are explored.
 public struct StyleExplorationSettings: Hyperparameters {
+    /// Which images' styles are an image's bank.
+    public enum Bank: String, SettingChoice {
+        /// The own, then in turn one of each source domain.
+        case domains
+        /// The own, then those of random images of the whole step, whatever their domains.
+        case batch
+    }
+
     /// β: weight of the explored images in the loss.
     public var beta = 0.4
     /// γ: share of the style that is replaced by the mixed one.
     public var gamma = 1.0
     /// n: styles in an image's bank, its own among them.
     public var styles = 4
+    /// Which images' styles these are.
+    public var bank = Bank.domains
     /// K: steps of ascent along the classifier's loss.
     public var steps = 10
     /// μ: how far a step moves a weight.
@@ -24,6 +34,7 @@ public struct StyleExplorationSettings: Hyperparameters {
         Setting("beta", \.beta, "weight of the explored images in the loss", .within(0...1)),
         Setting("gamma", \.gamma, "share of the style that is replaced by the mixed one", .within(0...1)),
         Setting("styles", \.styles, "styles in an image's bank, its own among them", .within(1...1000)),
+        Setting("bank", \.bank, "whose they are, in turn those of the source domains or of the whole step's images"),
         Setting("steps", \.steps, "steps of ascent on the loss", .within(0...10_000)),
         Setting("stepSize", \.stepSize, "how far a step moves a weight", .atLeast(0)),
     ]
@@ -32,9 +43,10 @@ public struct StyleExplorationSettings: Hyperparameters {
 /// Moderately distributional exploration (MODE; Dai and others, ICML 2023): every image gets the mixture of styles, out of a
 /// bank, that the classifier finds hardest.
 ///
-/// A bank holds the image's own style and, in turn, those of random images of each source environment in the step. The
-/// weights begin at 1/n; K times `w ← clamp(w + μ·sign ∂CE/∂w, 0, 1)` with the classifier as in evaluation; the styles are
-/// mixed with `w / Σw`. Then `L = (1 − β)·CE(f(x), y) + β·CE(f(x'), y)` over both sets of images together.
+/// A bank holds the image's own style and, in turn, those of random images of each source environment in the step, or of the
+/// whole step, as published, where the setting `bank` says so. The weights begin at 1/n; K times
+/// `w ← clamp(w + μ·sign ∂CE/∂w, 0, 1)` with the classifier as in evaluation; the styles are mixed with `w / Σw`. Then
+/// `L = (1 − β)·CE(f(x), y) + β·CE(f(x'), y)` over both sets of images together.
 public struct StyleExploration {
     /// How styles are explored.
     public let settings: StyleExplorationSettings
@@ -63,7 +75,13 @@ public struct StyleExploration {
         var rows = [Array(0..<count)]
         for index in 1..<max(1, settings.styles) {
             let environment = (index - 1) % sizes.count
-            rows.append((0..<count).map { _ in starts[environment] + generator.below(sizes[environment]) })
+            rows.append(
+                (0..<count).map { _ in
+                    switch settings.bank {
+                    case .domains: starts[environment] + generator.below(sizes[environment])
+                    case .batch: generator.below(count)
+                    }
+                })
         }
         return rows
     }

@@ -25,7 +25,7 @@ public final class ARM: Algorithm {
     public static let description = AlgorithmDescription(
         "ARM", "The classifier sees a context made of all images of a domain (Zhang and others 2021).",
         paper: "https://arxiv.org/abs/2007.02931", Settings.self,
-        predictor: { Network($0, batchSize: $1).callAsFunction }
+        predictor: { Network($1, batchSize: $2).callAsFunction }
     ) { try ARM(context: $1) }
 
     /// The network that is trained and that predicts; a checkpoint keeps it as the model.

@@ -27,7 +27,8 @@ public final class MTL: Algorithm {
     /// How ``MTL`` is named, explained, set and made.
     public static let description = AlgorithmDescription(
         "MTL", "The classifier sees the mean features of an image's domain, too (Blanchard and others 2021).",
-        paper: "https://arxiv.org/abs/1711.07910", Settings.self, predictor: { classifier, _ in predictor(classifier) }
+        paper: "https://arxiv.org/abs/1711.07910", Settings.self,
+        predictor: { _, classifier, _ in predictor(classifier) }
     ) { try MTL($0, context: $1) }
 
     /// The network that is trained and that predicts; a checkpoint keeps it as the model.

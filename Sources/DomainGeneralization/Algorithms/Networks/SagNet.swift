@@ -56,12 +56,7 @@ public final class SagNet: RandomizedAlgorithm {
         self.settings = settings
         draws = StepDraws(context, "SagNet")
         let head = [classifier.head.weight, classifier.head.bias].compactMap { $0 }
-        let body = classifier.parameterGroups.map { group in
-            ParameterGroup(
-                group.parameters.filter { parameter in !head.contains { $0 === parameter } }, rateScale: group.rateScale
-            )
-        }
-        training = TrainingStep(groups: body.filter { !$0.parameters.isEmpty }, settings: context.optimizer)
+        training = TrainingStep(groups: classifier.bodyGroups, settings: context.optimizer)
         headTraining = TrainingStep(head, settings: context.optimizer)
         styleStore = ParameterStore(
             seed: UInt64(seedHash(.int(context.seed), "style head")), device: context.device)

@@ -62,15 +62,19 @@ public struct Setting<Group: Hyperparameters>: Sendable {
     }
 
     /// One of a few values; its help lists them.
+    /// - Parameters:
+    ///   - search: what a random search draws, as published; nil for nothing.
+    ///   - domainBedName: DomainBed's name; by default the same.
     public init<Value: CaseIterable & RawRepresentable>(
-        _ name: String, _ value: KeyPath<Group, Value> & Sendable, _ help: String
+        _ name: String, _ value: KeyPath<Group, Value> & Sendable, _ help: String, search: Draw? = nil,
+        domainBed domainBedName: String? = nil
     ) where Value.RawValue == String {
         self.name = name
         choices = Value.allCases.map(\.rawValue)
         let list = choices.dropLast().joined(separator: ", ")
         self.help = "\(help): \(list.isEmpty ? "" : "\(list) or ")\(choices.last ?? "")"
-        domainBedName = name
-        search = nil
+        self.domainBedName = domainBedName ?? name
+        self.search = search.map { SearchRange(name, as: domainBedName, $0) }
         phase = nil
         members = nil
         property = value

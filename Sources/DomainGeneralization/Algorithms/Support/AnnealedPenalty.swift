@@ -23,6 +23,6 @@ public struct AnnealedPenalty {
 
     /// To be called before the update of a step.
     public func prepare(_ training: TrainingStep, step: Int) {
-        if step == steps { training.optimizer.reset() }
+        OptimizerRestart(at: steps).prepare(training, step: step)
     }
 }

@@ -4,6 +4,12 @@ extension Array where Element == Minibatch {
     /// The number of images of each minibatch.
     public var sizes: [Int] { map(\.count) }
 
+    /// For each image the place of its minibatch among these: int64 [ΣN].
+    public var domains: Tensor {
+        let places = enumerated().flatMap { [Int](repeating: $0, count: $1.count) }
+        return Tensor(places, device: labels.device)
+    }
+
     /// Rows of a tensor over all minibatches, by minibatch.
     public func split(_ rows: Tensor) -> [Tensor] { rows.split(sizes) }
 
