@@ -44,7 +44,7 @@ public struct StyleExplorationSettings: Hyperparameters {
 /// bank, that the classifier finds hardest.
 ///
 /// A bank holds the image's own style and, in turn, those of random images of each source environment in the step, or of the
-/// whole step, as published, where the setting `bank` says so. The weights begin at 1/n; K times
+/// whole step where the setting `bank` says so. The weights begin at 1/n; K times
 /// `w ← clamp(w + μ·sign ∂CE/∂w, 0, 1)` with the classifier as in evaluation; the styles are mixed with `w / Σw`. Then
 /// `L = (1 − β)·CE(f(x), y) + β·CE(f(x'), y)` over both sets of images together.
 public struct StyleExploration {
