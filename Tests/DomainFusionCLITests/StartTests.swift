@@ -52,7 +52,7 @@ struct StartTests {
             nothing.isPlainError && nothing.errors.contains("the embedded diffusion model is not here; name a model"))
     }
 
-    /// The study's sweep goes on where it ended, with today's defaults, too.
+    /// The study's sweep goes on where it ended, with today's defaults of all but the preset, too.
     @Test func theStudysRunsKeepTheirNames() throws {
         for domain in ["emojione", "noto", "openmoji", "symbola", "unifont"] {
             try program.write(Program.png(seed: 1), to: "EmojiDG/\(domain)/animal/0.png")
@@ -61,7 +61,9 @@ struct StartTests {
             .deletingLastPathComponent()
         let plan = try program(
             "sweep", "--dataset", "EmojiDG", "--variants", root.appending(path: "Evidence/embedded/methods.yaml").path,
-            "--steps", "600", "--trials", "1", "--test-domains", "unifont", "--launcher", "dry-run", "--data-dir", ".")
+            "--preset", "small-1", "--steps", "600", "--trials", "1", "--test-domains", "unifont", "--launcher",
+            "dry-run",
+            "--data-dir", ".")
         #expect(plan.status == 0, "\(plan.errors)")
         let names = plan.output.split(separator: "\n").compactMap { $0.split(separator: ":").first }
         #expect(
