@@ -32,7 +32,7 @@ public struct EfficientNetLite: PooledBackbone {
 
     /// Width of the features: 1280 channels of the last convolution.
     public let featureCount = 1280
-    /// Places that ``features(_:visit:)`` visits: one for each resolution.
+    /// Places that ``Backbone/features(_:visit:)`` visits: one for each resolution.
     public let levels = 5
     private let stem: ConvNorm
     /// By stage.

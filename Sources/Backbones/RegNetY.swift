@@ -10,7 +10,7 @@ public struct RegNetY: PooledBackbone {
 
     /// Width of the features: 3024 channels of the last stage.
     public let featureCount = 3024
-    /// Places that ``features(_:visit:)`` visits: the stem and four stages.
+    /// Places that ``Backbone/features(_:visit:)`` visits: the stem and four stages.
     public let levels = 5
     private let stem: ConvNorm2d
     /// By stage.

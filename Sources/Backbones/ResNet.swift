@@ -21,7 +21,7 @@ public struct ResNet: PooledBackbone {
 
     /// Width of the features: 512, or 2048 with bottlenecks (from 50 layers on).
     public let featureCount: Int
-    /// Places that ``features(_:visit:)`` visits: the stem and four stages.
+    /// Places that ``Backbone/features(_:visit:)`` visits: the stem and four stages.
     public let levels = 5
     private let stem: ConvNorm2d
     /// By stage.

@@ -5,9 +5,9 @@ import Foundations
 public struct GeneratedImages: Sendable {
     static let manifest = "manifest.jsonl"
 
-    /// The folder.
+    /// The folder that was generated into.
     public let folder: String
-    /// Its images.
+    /// The lines of its manifest, one an image, in the order of the plan.
     public let images: [GeneratedImage]
 
     /// Reads a folder's manifest.

@@ -65,7 +65,7 @@ public final class FrozenFeatureTable {
     }
 
     /// The linear classifier over the standardised features of items, as late fusion has it.
-    /// - Parameter penalty: ``FrozenFeatureOptions/penalty``.
+    /// - Parameter penalty: `FrozenFeatureOptions.penalty`.
     func probe(_ dataset: ImageFolder, on training: [Int], penalty: Double) -> LogisticProbe {
         LogisticProbe(
             standardised(training, by: training),
@@ -77,7 +77,7 @@ public final class FrozenFeatureTable {
     /// - Parameters:
     ///   - dataset: the table's.
     ///   - training: the items that it is fitted on, whose features also standardise all.
-    ///   - penalty: ``FrozenFeatureOptions/penalty``.
+    ///   - penalty: `FrozenFeatureOptions.penalty`.
     public func opinion(of items: [Int], in dataset: ImageFolder, fittedOn training: [Int], penalty: Double) -> Tensor {
         let probe = probe(dataset, on: training, penalty: penalty)
         return noGrad { standardised(items, by: training).linear(probe.weight, probe.bias).logSoftmax(1) }

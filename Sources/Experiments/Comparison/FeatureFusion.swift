@@ -35,7 +35,7 @@ public struct FeatureFusion: Codable, Sendable, Equatable {
     /// Runs and kinds of features, one after the other.
     public private(set) var rows: [Row]
 
-    /// Nothing yet.
+    /// A study without a row, of given weights and penalty.
     /// - Parameter weights: above 0.
     public init(weights: [Double], penalty: Double) {
         self.weights = [0] + weights
@@ -115,7 +115,7 @@ public struct FusionTables {
     private var read: (key: String, data: ReadableImages)?
     private var tables: [String: FrozenFeatureTable] = [:]
 
-    /// Nothing yet.
+    /// Keeps no data set and no features so far.
     public init() {}
 
     mutating func data(

@@ -93,7 +93,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         /// figures are no domain generalization.
         public var heldStyles = false
 
-        /// None.
+        /// No generated images: trains on the data set alone.
         public init() {}
     }
 
