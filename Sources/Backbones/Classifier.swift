@@ -154,19 +154,20 @@ public struct Classifier {
         }
     }
 
-    /// Takes the linear classifier over standardised frozen features that late fusion asks; it is saved with the classifier.
+    /// Takes a linear classifier over standardised frozen features that late fusion asks; it is saved with the classifier.
     /// - Parameters:
-    ///   - weight: [classes, width].
+    ///   - number: which of the options' experts it is.
+    ///   - weight: [classes, width of the expert].
     ///   - bias: [classes].
-    public func takeFrozenClassifier(weight: Tensor, bias: Tensor) {
-        guard let own = frozen?.own else { return }
+    public func takeExpert(_ number: Int, weight: Tensor, bias: Tensor) {
+        guard let experts = frozen?.experts, experts.indices.contains(number) else { return }
         noGrad {
-            own.weight.copy_(weight)
-            own.bias.copy_(bias)
+            experts[number].weight.copy_(weight)
+            experts[number].bias.copy_(bias)
         }
     }
 
-    /// What the network says of images, with what late fusion's classifier says of their frozen features: log p + λ·log p_u up to a
+    /// What the network says of images, with what late fusion's classifiers say of their frozen features: log p + Σ λ·log p_u up to a
     /// number an image. Logits as they are where there is none.
     /// - Parameter logits: [N, classes], of these inputs.
     public func fused(_ logits: Tensor, _ input: ClassifierInput) -> Tensor {

@@ -35,6 +35,12 @@ struct FeaturesFuseCommand: AsyncParsableCommand {
         help: "none for the features themselves, or \(LatentFeatureControl.forms); may be repeated.")
     var controls = ["none"]
 
+    @Option(
+        help: ArgumentHelp(
+            "An ImageNet network whose frozen features have a say beside those of each control, at the same λ: several experts.",
+            valueName: "name"))
+    var backbone = ""
+
     @Option(name: .customLong("weights"), help: "Weights λ, separated by commas.")
     var weightList = "0.25,0.5,1,2"
 
@@ -65,9 +71,10 @@ struct FeaturesFuseCommand: AsyncParsableCommand {
             settings.times = try FeaturesCommand.times(times)
             settings.control = control
             settings.penalty = penalty
+            settings.backbone = backbone
             try settings.validate(path: "features")
             return (
-                name: control == "none" ? block : control,
+                name: (control == "none" ? block : control) + (backbone.isEmpty ? "" : " and \(backbone)"),
                 features: try LatentFeatures(settings, model: ldm, store: store) as any FrozenFeatures
             )
         }

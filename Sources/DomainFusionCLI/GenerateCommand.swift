@@ -106,13 +106,9 @@ struct GenerateCommand: AsyncParsableCommand {
         if dataset.datasetName == EmojiDG.benchmarkName {
             settings.styles = Dictionary(uniqueKeysWithValues: Vendor.benchmark.map { ($0.rawValue, $0.style) })
         }
-        for style in styles {
-            guard let sign = style.firstIndex(of: "="), sign != style.startIndex else {
-                throw ValidationError("--style \(style): write domain=words, as in --style photo=\"a photograph\"")
-            }
-            let domain = String(style[..<sign])
+        for (domain, words) in try StyleWords.parse(styles) {
             _ = try dataset.environment(named: domain)
-            settings.styles[domain] = String(style[style.index(after: sign)...])
+            settings.styles[domain] = words
         }
         settings.styles = settings.styles.filter { dataset.environments.contains($0.key) }
         settings.prompt = prompt ?? (isEmbedded ? Self.embeddedPrompt : settings.prompt)

@@ -21,13 +21,58 @@ struct LDMCommand: AsyncParsableCommand {
 struct LDMTrain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Train the VAE, then the U-Net, of a small latent diffusion model.",
+        discussion: """
+            The images are the emoji corpus, or the source domains of a data set: then the domain that runs will hold out is \
+            left out, too. The U-Net is trained on the latents of the autoencoder in OUTPUT/vae: one of 'ldm train vae', or \
+            another that was put there, such as TAESD.
+
+            Examples:
+              domainfusion ldm train vae --output models/own
+              domainfusion ldm train unet --output models/own
+              cp -r taesd models/pacs-sketch/vae
+              domainfusion ldm train unet --corpus data/PACS --test-domain sketch --style art_painting="art painting" \
+                --image-size 128 --output models/pacs-sketch
+            """,
         subcommands: [LDMTrainVAE.self, LDMTrainUNet.self])
+}
+
+/// Options for the images that a small model learns from, or is judged by.
+struct LDMCorpusOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The images: what 'domainfusion data prepare emoji --ldm-corpus' makes, or a data set <domain>/<class>/<image>, whose "
+                + "captions are \"a {style} of a {class}\"."))
+    var corpus = "data/EmojiLDM"
+
+    @Option(
+        name: .customLong("test-domain"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "A domain that no image is taken of, since runs will hold it out; may be repeated. Of a data set the other domains' "
+                + "validation parts (of trial 0) are not learned from, either.", valueName: "domain"))
+    var testDomains: [String] = []
+
+    @Option(
+        name: .customLong("style"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Words for the style of a data set's domain, its name by default; may be repeated.",
+            valueName: "domain=words"))
+    var styles: [String] = []
+
+    func load(size: Int) throws -> LDMCorpus {
+        if Files.exists("\(corpus)/manifest.jsonl") || !Files.isFolder(corpus) {
+            guard styles.isEmpty else {
+                throw ValidationError("--style: the images in \(corpus) have words for their styles; leave it out")
+            }
+            return try LDMCorpus(folder: corpus, size: size, without: testDomains)
+        }
+        return try LDMCorpus(
+            dataset: ImageFolder(corpus), size: size, without: testDomains, styles: StyleWords.parse(styles))
+    }
 }
 
 /// Options that both trainings share.
 struct LDMTrainingOptions: ParsableArguments {
-    @Option(help: "Folder of captioned images, as 'domainfusion data prepare emoji' makes it.")
-    var corpus = "data/EmojiLDM"
+    @OptionGroup var images: LDMCorpusOptions
 
     @Option(help: "Model folder, in diffusers layout, that the result is written to.")
     var output: String
@@ -79,7 +124,7 @@ struct LDMTrainingOptions: ParsableArguments {
     func prepare() throws -> (LDMCorpus, Device) {
         if let threads = threading.threads { Machine.threads = threads }
         try AtomicFile.makeFolder(output)
-        return (try LDMCorpus(folder: corpus, size: imageSize), try placement.found())
+        return (try images.load(size: imageSize), try placement.found())
     }
 
     /// Runs a training that saves its state in `work` when a signal asks it to end.
@@ -95,7 +140,8 @@ struct LDMTrainingOptions: ParsableArguments {
 
 struct LDMTrainVAE: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "vae", abstract: "Train the autoencoder: 64×64 images to 16×16×4 latents.")
+        commandName: "vae",
+        abstract: "Train the autoencoder: images to latents of four channels and a quarter of their side.")
 
     @OptionGroup var options: LDMTrainingOptions
 
@@ -152,14 +198,13 @@ struct LDMEvaluate: AsyncParsableCommand {
 
     @OptionGroup var model: LDMOption
 
-    @Option(help: "The images that it was trained on; one item in twenty was held out.")
-    var corpus = "data/EmojiLDM"
+    @OptionGroup var images: LDMCorpusOptions
 
     @Option(help: "Weights of the judges' backbone, EfficientNet-Lite0; those installed by default.")
     var weights: String?
 
-    @Option(help: "Images generated of each class in each style.")
-    var images = 6
+    @Option(name: .customLong("images"), help: "Images generated of each class in each style.")
+    var imagesPerCell = 6
 
     @Option(help: "Classifier-free guidance of the generated images; 1 is none.")
     var guidance = LDMEvaluation.Options().settings.guidanceScale
@@ -168,7 +213,7 @@ struct LDMEvaluate: AsyncParsableCommand {
     var output = "evaluation.json"
 
     func validate() throws {
-        try check("--images", images, in: 1...10_000)
+        try check("--images", imagesPerCell, in: 1...10_000)
         guard guidance >= 0, guidance.isFinite else {
             throw ValidationError("--guidance: \(guidance) is not 0 or more")
         }
@@ -176,16 +221,14 @@ struct LDMEvaluate: AsyncParsableCommand {
 
     func run() async throws {
         try OutputFile.check(output)
-        // What is wrong with the images is told before the model comes.
-        _ = try EmojiRecord.read(from: corpus)
         let judge = try weights ?? CorpusJudgeWeights.installed()
         let ldm = try model.load()
         var options = LDMEvaluation.Options()
-        options.imagesPerCell = images
+        options.imagesPerCell = imagesPerCell
         options.settings.guidanceScale = guidance
         let result = try withTorchErrors {
             try LDMEvaluation(
-                model: ldm, corpus: LDMCorpus(folder: corpus, size: ldm.imageSize), weights: judge, options: options,
+                model: ldm, corpus: images.load(size: ldm.imageSize), weights: judge, options: options,
                 report: Terminal.printLine)
         }
         try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: output)
@@ -198,6 +241,19 @@ struct LDMSheet: AsyncParsableCommand {
         commandName: "sheet", abstract: "A picture of what the model draws: subjects in rows, styles in columns.")
 
     @OptionGroup var model: LDMOption
+
+    @Option(
+        name: .customLong("subject"), parsing: .singleValue,
+        help: "What a row shows; may be repeated. By default things that the embedded model knows.")
+    var subjects: [String] = []
+
+    @Option(
+        name: .customLong("style"), parsing: .singleValue,
+        help: "The style of a column; may be repeated. By default the embedded model's.")
+    var styles: [String] = []
+
+    @Option(help: "What is asked for: {style} or {a style}, and {class} or {a class} for a row's subject.")
+    var prompt = SampleSheet.defaultPrompt
 
     @Option(help: "Classifier-free guidance; 1 is none.")
     var guidance = SampleSheet.defaultSettings.guidanceScale
@@ -220,6 +276,9 @@ struct LDMSheet: AsyncParsableCommand {
         var sheet = SampleSheet(model: try model.load())
         sheet.settings.guidanceScale = guidance
         sheet.settings.steps = steps
+        sheet.prompt = prompt
+        if !subjects.isEmpty { sheet.subjects = subjects }
+        if !styles.isEmpty { sheet.styles = styles }
         try PNG.write(sheet.image(), to: output)
         print("\(output): written")
     }

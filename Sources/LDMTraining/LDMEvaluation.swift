@@ -2,12 +2,11 @@ import Backbones
 import Diffusion
 import DomainFusion
 import DomainGeneralization
-import EmojiDG
 import Foundation
 import Foundations
 import Torch
 
-/// How good the embedded LDM is, in numbers: what its model card says.
+/// How good a small LDM is, in numbers: what its model card says.
 public struct LDMEvaluation: Codable, Sendable {
     /// Peak signal-to-noise ratio of the VAE's reconstructions of held-out items, in decibels.
     public let reconstructionPSNR: Double
@@ -62,7 +61,7 @@ public struct LDMEvaluation: Codable, Sendable {
         opponentColourError = quality.opponentColourError
         report("reconstruction: \(quality)")
 
-        let classes = EmojiClass.allCases.map(\.rawValue)
+        let classes = corpus.classes
         let styles = Set(corpus.entries.map(\.style)).sorted()
         let train = corpus.training.ofClasses
         let test = corpus.heldOut.ofClasses
@@ -83,11 +82,11 @@ public struct LDMEvaluation: Codable, Sendable {
         var prompts: [String] = []
         var wantedClasses: [Int] = []
         var wantedStyles: [Int] = []
+        let words = corpus.entries.first?.words ?? .dataset
         for (classIndex, name) in classes.enumerated() {
             for (styleIndex, style) in styles.enumerated() {
                 for _ in 0..<options.imagesPerCell {
-                    prompts.append(
-                        "\(Caption.withArticle("\(style) emoji")) of \(Caption.withArticle(name))")
+                    prompts.append(Caption.prompt(Caption.prompt(words.styled, style: style), class: name))
                     wantedClasses.append(classIndex)
                     wantedStyles.append(styleIndex)
                 }
@@ -104,7 +103,7 @@ public struct LDMEvaluation: Codable, Sendable {
         settings.draws = options.draws
         settings.timeWeight = .one
         let distillation = LatentDistillation(FrozenDenoiser(model), settings)
-        let contexts = model.embed(classes.map { Caption.prompt(settings.prompt, class: $0) })
+        let contexts = model.embed(classes.map { Caption.prompt(words.plain, class: $0) })
         var right = 0
         var rightInStyle = 0
         for (index, entry) in test.entries.enumerated() {

@@ -15,10 +15,16 @@ public struct SampleSheet {
         "a face", "a hand", "a person", "an animal", "nature", "food", "a building", "a vehicle", "clothing", "a tool",
         "a horse", "a strawberry",
     ]
-    /// The style words of the columns; the empty ones name no style.
+    /// The style words of the columns.
     public var styles = [
         "shaded colour", "cartoon", "flat colour", "outlined flat", "black and white ink", "pixel art", "",
     ]
+    /// What is asked for: `{style}` or `{a style}` of the column, `{class}` or `{a class}` for the row's subject.
+    public var prompt = Self.defaultPrompt
+    /// What a column without style words asks for.
+    public var plainPrompt = CaptionWords.emoji.plain.replacing("{a class}", with: "{class}")
+    /// What the embedded model is asked for; its subjects have their articles.
+    public static let defaultPrompt = CaptionWords.emoji.styled.replacing("{a class}", with: "{class}")
     /// How images are generated.
     public var settings = defaultSettings
 
@@ -30,7 +36,7 @@ public struct SampleSheet {
     /// The sheet, each image enlarged by whole pixels.
     public func image() throws -> RGBImage {
         let prompts = subjects.flatMap { subject in
-            styles.map { ($0.isEmpty ? "an emoji" : Caption.withArticle("\($0) emoji")) + " of \(subject)" }
+            styles.map { Caption.prompt($0.isEmpty ? plainPrompt : Caption.prompt(prompt, style: $0), class: subject) }
         }
         let images = try model.textToImage(prompts, settings: settings, seeds: prompts.indices.map { UInt64($0) })
         let cells = images.rgbImages()

@@ -1,12 +1,11 @@
 import Diffusion
 import DomainFusion
-import EmojiDG
 import Foundation
 import Foundations
 import Pixels
 import Torch
 
-/// Trains the U-Net and the text encoder of the embedded LDM on the latents of its VAE, and writes the whole model.
+/// Trains the U-Net and the text encoder of a small LDM on the latents of its VAE, and writes the whole model.
 public struct UNetTraining {
     /// Sizes of the U-Net; those of the embedded model by default.
     public var unet: UNet2DConditionConfig
@@ -66,7 +65,11 @@ public struct UNetTraining {
         corpus: LDMCorpus, vocabulary: String, work: String, output: String, device: Device, evaluateEvery: Int,
         shouldStop: () -> Bool, report: @escaping (String) -> Void
     ) throws {
-        let vae = try AutoencoderKL(folder: "\(output)/vae", device: device)
+        let vae = try makeAutoencoder(folder: "\(output)/vae", device: device, dtype: .float32)
+        var unet = unet
+        unet.sampleSize = corpus.size / vae.downsampling
+        unet.inChannels = vae.latentChannels
+        unet.outChannels = vae.latentChannels
         let settings = Settings(
             options: options, warmStart: warmStart, corpus: corpus.digest,
             vae: try SHA256Sum.of(file: "\(output)/vae/diffusion_pytorch_model.safetensors"))
@@ -111,7 +114,7 @@ public struct UNetTraining {
         let heldOutCaptions = heldOut.entries.map { captions.index($0.captions[3]) }
         let ofClasses = heldOut.entries.indices.filter { heldOut.entries[$0].isOfClass }
         let classLatents = heldOutLatents.indexSelect(0, Tensor(ofClasses.map(Int64.init)).to(device: device))
-        let classes = EmojiClass.allCases.map(\.rawValue)
+        let classes = corpus.classes
         let wrongCaptions = ofClasses.map { number in
             let entry = heldOut.entries[number]
             let wrong = classes[((classes.firstIndex(of: entry.kind) ?? 0) + 1) % classes.count]
@@ -124,7 +127,9 @@ public struct UNetTraining {
             "U-Net: \(unetModel.store.parameterCount) parameters, text encoder: \(textModel.store.parameterCount), "
                 + "\(training.entries.count) images, \(captions.captions.count) captions")
         func writeModel() throws {
-            try trainer.withAverage { try write(unetModel, textModel, subset: vocabularySubset, output: output) }
+            try trainer.withAverage {
+                try write(vae, unetModel, textModel, subset: vocabularySubset, output: output)
+            }
         }
         let isDone = try loop.run(trainer, shouldStop: shouldStop) { _ in
             try writeModel()
@@ -149,17 +154,18 @@ public struct UNetTraining {
 
     /// Writes the model with the averaged weights as float16.
     private func write(
-        _ unetModel: UNet2DConditionModel, _ textModel: CLIPTextModel, subset: TokenSubset, output: String
+        _ vae: any LatentAutoencoder, _ unetModel: UNet2DConditionModel, _ textModel: CLIPTextModel,
+        subset: TokenSubset, output: String
     ) throws {
         try JSONFile.write(
             [
                 "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.30.0",
-                "vae": ["diffusers", "AutoencoderKL"], "unet": ["diffusers", "UNet2DConditionModel"],
+                "vae": ["diffusers", .string("\(type(of: vae))")], "unet": ["diffusers", "UNet2DConditionModel"],
                 "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
                 "scheduler": ["diffusers", "DDIMScheduler"], "safety_checker": [.null, .null],
                 "feature_extractor": [.null, .null], "requires_safety_checker": false,
             ], to: "\(output)/model_index.json")
-        try JSONFile.write(unet.json, to: "\(output)/unet/config.json")
+        try JSONFile.write(unetModel.config.json, to: "\(output)/unet/config.json")
         try unetModel.store.state.write(
             safetensors: "\(output)/unet/diffusion_pytorch_model.safetensors", dtype: .float16)
         try JSONFile.write(text.json, to: "\(output)/text_encoder/config.json")
@@ -197,9 +203,10 @@ struct CaptionTable {
     /// The index of a caption, 0 for one that does not occur.
     func index(_ caption: String) -> Int64 { Int64(indices[caption] ?? 0) }
 
-    /// Indices of entries, those of a class four times: the benchmark's classes matter more than signs and flags.
+    /// Indices of entries. Those of a class come four times where there are others: they matter more than signs and flags.
     func repetitions(of entries: [LDMCorpus.Entry]) -> [Int] {
-        entries.indices.flatMap { [Int](repeating: $0, count: entries[$0].isOfClass ? 4 : 1) }
+        guard entries.contains(where: { !$0.isOfClass }) else { return Array(entries.indices) }
+        return entries.indices.flatMap { [Int](repeating: $0, count: entries[$0].isOfClass ? 4 : 1) }
     }
 }
 

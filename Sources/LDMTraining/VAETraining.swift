@@ -65,7 +65,7 @@ public struct VAETraining {
 }
 
 /// Posterior means, scaled, of uint8 images [N, 3, H, W], in batches.
-func encodeAll(_ vae: AutoencoderKL, _ images: Tensor) -> Tensor {
+func encodeAll(_ vae: any LatentAutoencoder, _ images: Tensor) -> Tensor {
     inferenceMode {
         let batches = stride(from: 0, to: images.size(0), by: 64).map { start in
             let batch = images[start..<min(start + 64, images.size(0))]

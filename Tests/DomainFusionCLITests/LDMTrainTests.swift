@@ -93,4 +93,31 @@ struct LDMTrainTests {
         #expect(third.isPlainError)
         #expect(third.errors.contains("work/checkpoint: no checkpoint in it is whole"))
     }
+
+    /// A model of a data set's source domains, from nothing to a picture; its last steps are another process's.
+    @Test func trainsOnTheSourceDomainsOfADataSet() throws {
+        for (number, domain) in ["photo", "drawing", "sketch"].enumerated() {
+            for index in 0..<5 {
+                try program.write(Program.png(seed: 10 * number + index), to: "set/\(domain)/cat/\(index).png")
+            }
+        }
+        func train(_ part: String, steps: Int) throws -> ProgramResult {
+            try program(
+                "ldm", "train", part, "--corpus", "set", "--test-domain", "sketch", "--style", "photo=photograph",
+                "--image-size", "32", "--batch-size", "2", "--work", "work-\(part)", "--output", "model", "--steps",
+                "\(steps)", "--evaluate-every", "2", "--threads", "1")
+        }
+        for (part, steps) in [("vae", 2), ("unet", 2), ("unet", 3)] {
+            let result = try train(part, steps: steps)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        let sheet = try program(
+            "ldm", "sheet", "--ldm", "model", "--subject", "cat", "--style", "photograph", "--style", "drawing",
+            "--prompt", "{a style} of {a class}", "--steps", "2", "--output", "sheet.png")
+        #expect(sheet.status == 0, "\(sheet.errors)")
+        let unknown = try program(
+            "ldm", "train", "vae", "--corpus", "set", "--test-domain", "sketches", "--output", "model")
+        #expect(unknown.isPlainError)
+        #expect(unknown.errors.contains("no domain 'sketches'"))
+    }
 }

@@ -1,3 +1,4 @@
+import Backbones
 import Foundation
 import Foundations
 import Pixels
@@ -100,6 +101,31 @@ struct LatentFeatureTests {
             #expect(relativeError(try latents.features(of: images)[0], expected.scalars(Float.self)) < 1e-5)
             #expect(try features(folder) { $0.control = "shuffled" }.assignment == .shuffled(seed: 0))
             #expect(throws: UserError.self) { try features(folder) { $0.control = "backbone:resnet101" } }
+        }
+    }
+
+    /// An ImageNet network's features stand behind the model's own, each part with a classifier of its own.
+    @Test(.enabled(if: (try? Backbones.named("tf_efficientnet_lite0").installedWeights()) != nil))
+    func aBackboneHasASayBeside() throws {
+        try withTemporaryFolder { folder in
+            let name = "tf_efficientnet_lite0"
+            let (own, alone) = (try features(folder), try features(folder) { $0.control = "backbone:\(name)" })
+            let both = try features(folder) {
+                $0.backbone = name
+                $0.weight = 0.25
+            }
+            #expect(both.options.experts.map(\.width) == [own.options.width, alone.options.width])
+            #expect(both.options.experts.allSatisfy { $0.weight == 0.25 } && both.options.fusion == .late)
+            let row = try both.features(of: [images[0]])[0].scalars(Float.self)
+            let parts = try [own, alone].flatMap { try $0.features(of: [images[0]])[0].scalars(Float.self) }
+            #expect(row == parts)
+        }
+        for change in [{ $0.fusion = .early }, { $0.control = "shuffled" }] as [(inout LatentFeatureSettings) -> Void] {
+            var settings = LatentFeatureSettings()
+            settings.backbone = "resnet18"
+            change(&settings)
+            let error = #expect(throws: UserError.self) { try settings.validate(path: "features.ldm") }
+            #expect(error?.message.hasPrefix("features.ldm.backbone: must be empty") == true)
         }
     }
 

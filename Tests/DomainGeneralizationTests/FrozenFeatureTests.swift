@@ -21,6 +21,12 @@ struct FrozenFeatureTests {
             options = FrozenFeatureOptions(width: 4, fusion: fusion, dropout: 0.3, weight: 0.7)
         }
 
+        /// Late fusion of several experts.
+        init(experts: [FrozenFeatureOptions.Expert]) {
+            assignment = .own
+            options = FrozenFeatureOptions(experts: experts)
+        }
+
         func features(of images: [RGBImage]) throws -> Tensor {
             let rows = images.map { image -> [Float] in
                 let sums = (0..<3).map { channel in
@@ -71,6 +77,35 @@ struct FrozenFeatureTests {
         #expect(classifier.store.state.names.filter { $0.hasPrefix("frozen_features.") }.count == 2)
     }
 
+    /// Each expert has a say by its own part of the features and at its own weight: log p + Σ λ·log p_u. What it says is what it
+    /// would say alone.
+    @Test func severalExpertsHaveASay() throws {
+        var both = context
+        both.frozenFeatures = try FrozenFeatureTable(
+            Colours(experts: [.init(width: 3, weight: 0.7, penalty: 0.1), .init(width: 1, weight: 0.3, penalty: 2)]),
+            dataset: context.dataset, images: context.images, device: .cpu)
+        let table = try #require(both.frozenFeatures)
+        let classifier = try both.makeClassifier()
+        let state = classifier.store.state
+        let rows = table.features(of: both.trainingItems)
+        let standard = (rows - rows.mean([0])) / (rows.variance([0]).sqrt() + Tensor([0, 0, 0, 1] as [Float]))
+        let labels = Tensor(both.trainingItems.map { both.dataset.items[$0].label })
+        let input = ClassifierInput(.zeros([rows.size(0), 3, 8, 8]), frozenFeatures: rows)
+        let logits = Tensor.zeros([rows.size(0), 3])
+        var expected = logits
+        for (number, (columns, penalty, weight)) in [(0..<3, 0.1, 0.7), (3..<4, 2, 0.3)].enumerated() {
+            let own = standard.narrowed(1, start: columns.lowerBound, length: columns.count)
+            let probe = LogisticProbe(own, labels: labels, classes: 3, penalty: penalty)
+            let saved = try #require(state["frozen_features.experts.\(number).weight"])
+            #expect((saved - probe.weight).abs().max().item() < 1e-4)
+            expected = expected + weight * own.linear(probe.weight, probe.bias).logSoftmax(1)
+        }
+        #expect(relativeError(classifier.fused(logits, input), expected) < 1e-4)
+        // A comparison of finished runs gives all the same weight.
+        let opinion = table.opinion(of: both.trainingItems, in: both.dataset, fittedOn: both.trainingItems)
+        #expect(opinion.shape == [rows.size(0), 3])
+    }
+
     /// Late fusion: the network knows nothing of the features, and a logistic regression over them has a say in its predictions:
     /// softmax(log p + λ·log p_u).
     @Test func theFeaturesHaveAClassifierOfTheirOwn() throws {
@@ -92,8 +127,8 @@ struct FrozenFeatureTests {
         func saved(_ name: String) throws -> Tensor { try #require(state["frozen_features.\(name)"]) }
         let items = Array(0..<6)
         let features = (table.features(of: items) - (try saved("mean"))) / (try saved("deviation"))
-        let opinion = features.matmul(try saved("weight").transposed(0, 1)) + (try saved("bias"))
-        #expect(try saved("weight").abs().max().item() > 0.01)
+        let opinion = features.matmul(try saved("experts.0.weight").transposed(0, 1)) + (try saved("experts.0.bias"))
+        #expect(try saved("experts.0.weight").abs().max().item() > 0.01)
         let images = AlgorithmFixture.minibatches(step: 0)[0].images
         let input = ClassifierInput(images, frozenFeatures: table.features(of: items))
         let (fused, alone) = erm.classifier.evaluating {

@@ -42,7 +42,7 @@ extension AutoencoderKL: LatentAutoencoder {
 
 /// Reads the `vae/` folder of a model, whichever autoencoder is in it.
 /// - Throws: ``ModelError``, `FileFormatError` or `UserError`, one line naming the file and what is wrong.
-func makeAutoencoder(folder: String, device: Device, dtype: DType) throws -> any LatentAutoencoder {
+public func makeAutoencoder(folder: String, device: Device, dtype: DType) throws -> any LatentAutoencoder {
     var reader = try ConfigReader(path: "\(folder)/config.json")
     return switch try reader.string("_class_name", "AutoencoderKL") {
     case "AutoencoderTiny": try AutoencoderTiny(folder: folder, device: device, dtype: dtype)

@@ -30,6 +30,9 @@ public struct LatentFeatureSettings: Hyperparameters, Equatable {
     public var penalty = 0.1
     /// Probability that a feature is zeroed in training, of early fusion.
     public var dropout = 0.5
+    /// An ImageNet network that is installed, whose frozen features have a classifier of their own beside these, of late fusion, with
+    /// the same weight and penalty; none where it is empty.
+    public var backbone = ""
     /// What takes the features' place, to find out what a gain is due to: ``LatentFeatureControl``.
     public var control = "none"
     /// Seeds the noise and the controls' draws: runs with the same one share features.
@@ -49,8 +52,23 @@ public struct LatentFeatureSettings: Hyperparameters, Equatable {
         Setting("weight", \.weight, "weight of the features' own classifier, of late fusion", .atLeast(0)),
         Setting("penalty", \.penalty, "weight of its squared coefficients in its fit, of late fusion", .above(0)),
         Setting("dropout", \.dropout, "share of the features that a step leaves out, of early fusion", .within(0..<1)),
+        Setting(
+            "backbone", \.backbone,
+            "an ImageNet network that has a say beside the features, by its own frozen ones; empty is none"),
         Setting("control", \.control, "what takes the features' place, as a control", .control),
         Setting("seed", \.seed, "seeds the noise; runs with the same one share features", .seed),
+    ]
+
+    /// What settings that are right each by itself must not be together.
+    public static let rules: [SettingRule<Self>] = [
+        SettingRule("backbone") {
+            guard !$0.backbone.isEmpty else { return nil }
+            if $0.fusion == .early {
+                return "must be empty, since fusion is early: the head takes one kind of features"
+            }
+            return $0.control == "shuffled"
+                ? "must be empty, since the control is shuffled: its features would be another image's, too" : nil
+        }
     ]
 }
 

@@ -20,10 +20,16 @@ public final class LatentFeatures: FrozenFeatures {
     public let assignment: FeatureAssignment
     /// What the features took that were worked out here.
     public private(set) var price = FeaturePrice()
-    private let network: any FeatureNetwork
-    private let pooling: LatentFeatureSettings.Pooling
+    private let parts: [Part]
     private let store: ContentStore
     private let ledger: RunLedger?
+
+    /// A network and how its maps become numbers.
+    private struct Part {
+        let network: any FeatureNetwork
+        let pooling: LatentFeatureSettings.Pooling
+        let width: Int
+    }
 
     /// The features of a model, or what takes their place as a control.
     /// - Parameter ledger: counts what they take; nil counts nothing.
@@ -36,7 +42,11 @@ public final class LatentFeatures: FrozenFeatures {
         let fingerprint = try model.fingerprint()
         let control = LatentFeatureControl(settings.control) ?? .none
         assignment = control == .shuffled ? .shuffled(seed: settings.seed) : .own
-        let width: Int
+        func backbonePart(_ name: String) throws -> Part {
+            let backbone = try BackboneFeatures(name, device: model.device)
+            return Part(network: backbone, pooling: .mean, width: backbone.width)
+        }
+        let first: Part
         switch control {
         case .none, .shuffled, .randomUNet:
             guard let block = UNetBlock(settings.block) else {
@@ -45,19 +55,17 @@ public final class LatentFeatures: FrozenFeatures {
             let unet = try UNetFeatures(
                 model, fingerprint: fingerprint, block: block, times: settings.times, seed: settings.seed,
                 isRandom: control == .randomUNet)
-            network = unet
-            pooling = settings.pooling
-            width = settings.times.count * unet.channels * (pooling == .meanAndMax ? 2 : 1)
+            let width = settings.times.count * unet.channels * (settings.pooling == .meanAndMax ? 2 : 1)
+            first = Part(network: unet, pooling: settings.pooling, width: width)
         case .vaeLatent:
             let vae = VAEFeatures(model, fingerprint: fingerprint)
-            (network, pooling, width) = (vae, .mean, vae.width)
-        case .backbone(let name):
-            let backbone = try BackboneFeatures(name, device: model.device)
-            (network, pooling, width) = (backbone, .mean, backbone.width)
+            first = Part(network: vae, pooling: .mean, width: vae.width)
+        case .backbone(let name): first = try backbonePart(name)
         }
+        parts = [first] + (settings.backbone.isEmpty ? [] : [try backbonePart(settings.backbone)])
         options = FrozenFeatureOptions(
-            width: width, fusion: settings.fusion, dropout: settings.dropout, weight: settings.weight,
-            penalty: settings.penalty)
+            fusion: settings.fusion, dropout: settings.dropout,
+            experts: parts.map { .init(width: $0.width, weight: settings.weight, penalty: settings.penalty) })
     }
 
     /// Features of images: at each time step the means of all channels, then their largest values.
@@ -72,7 +80,11 @@ public final class LatentFeatures: FrozenFeatures {
 
     private func features(of image: RGBImage) throws -> Tensor {
         let hash = SHA256Sum.of(image)
-        let key = StoreKey(.features, network.identity.merging(["image": .string(hash)]) { $1 })
+        return .concatenated(try parts.map { try features($0, of: image, hash: hash) })
+    }
+
+    private func features(_ part: Part, of image: RGBImage, hash: String) throws -> Tensor {
+        let key = StoreKey(.features, part.network.identity.merging(["image": .string(hash)]) { $1 })
         let state = try store.tensors(for: key) {
             let start = ContinuousClock.now
             defer {
@@ -80,17 +92,17 @@ public final class LatentFeatures: FrozenFeatures {
                 price.seconds += (ContinuousClock.now - start) / .seconds(1)
             }
             return try counting { ledger in
-                try ledger.time("features") { try network.features(image, hash: hash, ledger: &$0) }
+                try ledger.time("features") { try part.network.features(image, hash: hash, ledger: &$0) }
             }
         }
-        let parts =
-            switch pooling {
+        let numbers =
+            switch part.pooling {
             case .mean: [state["mean"]]
             case .max: [state["max"]]
             case .meanAndMax: [state["mean"], state["max"]]
             }
-        let row = Tensor.concatenated(parts.compactMap { $0 }, dimension: 1).flattened(from: 0)
-        guard row.count == options.width, row.isFinite().all().item() == 1 else {
+        let row = Tensor.concatenated(numbers.compactMap { $0 }, dimension: 1).flattened(from: 0)
+        guard row.count == part.width, row.isFinite().all().item() == 1 else {
             throw UserError("the diffusion model's features of an image are not finite; take another block, or float32")
         }
         return row

@@ -90,10 +90,10 @@ public struct AlgorithmContext {
         let made = try classifier(frozenFeatures.source.options)
         let (mean, deviation) = frozenFeatures.statistics(of: trainingItems)
         made.standardiseFrozenFeatures(mean: mean, deviation: deviation)
-        let options = frozenFeatures.source.options
-        if options.fusion == .late {
-            let probe = frozenFeatures.probe(dataset, on: trainingItems, penalty: options.penalty)
-            made.takeFrozenClassifier(weight: probe.weight, bias: probe.bias)
+        if frozenFeatures.source.options.fusion == .late {
+            for (number, probe) in frozenFeatures.probes(dataset, on: trainingItems).enumerated() {
+                made.takeExpert(number, weight: probe.weight, bias: probe.bias)
+            }
         }
         return made
     }

@@ -64,23 +64,34 @@ public final class FrozenFeatureTable {
         }
     }
 
-    /// The linear classifier over the standardised features of items, as late fusion has it.
-    /// - Parameter penalty: `FrozenFeatureOptions.penalty`.
-    func probe(_ dataset: ImageFolder, on training: [Int], penalty: Double) -> LogisticProbe {
-        LogisticProbe(
-            standardised(training, by: training),
-            labels: Tensor(training.map { dataset.items[$0].label }, device: device), classes: dataset.classes.count,
-            penalty: penalty)
+    /// The linear classifiers over the standardised features of items, as late fusion has them: one for each expert.
+    func probes(_ dataset: ImageFolder, on training: [Int]) -> [LogisticProbe] {
+        let features = standardised(training, by: training)
+        let labels = Tensor(training.map { dataset.items[$0].label }, device: device)
+        return zip(source.options.experts, source.options.ranges).map { expert, range in
+            LogisticProbe(
+                features.narrowed(1, start: range.lowerBound, length: range.count), labels: labels,
+                classes: dataset.classes.count, penalty: expert.penalty)
+        }
     }
 
-    /// What a linear classifier that is fitted on items says of others: log p_u [n, classes], float32.
+    /// What linear classifiers that are fitted on items say of others: the sum of log p_u over the experts, [n, classes] float32.
     /// - Parameters:
     ///   - dataset: the table's.
-    ///   - training: the items that it is fitted on, whose features also standardise all.
-    ///   - penalty: `FrozenFeatureOptions.penalty`.
-    public func opinion(of items: [Int], in dataset: ImageFolder, fittedOn training: [Int], penalty: Double) -> Tensor {
-        let probe = probe(dataset, on: training, penalty: penalty)
-        return noGrad { standardised(items, by: training).linear(probe.weight, probe.bias).logSoftmax(1) }
+    ///   - training: the items that they are fitted on, whose features also standardise all.
+    public func opinion(of items: [Int], in dataset: ImageFolder, fittedOn training: [Int]) -> Tensor {
+        let probes = probes(dataset, on: training)
+        return noGrad {
+            let features = standardised(items, by: training)
+            return zip(probes, source.options.ranges).reduce(
+                .zeros([items.count, dataset.classes.count], device: device)
+            ) {
+                let (sum, (probe, range)) = ($0, $1)
+                return sum
+                    + features.narrowed(1, start: range.lowerBound, length: range.count)
+                    .linear(probe.weight, probe.bias).logSoftmax(1)
+            }
+        }
     }
 
     private func standardised(_ items: [Int], by training: [Int]) -> Tensor {

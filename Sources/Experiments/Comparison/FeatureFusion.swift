@@ -30,7 +30,7 @@ public struct FeatureFusion: Codable, Sendable, Equatable {
 
     /// The weights λ; the first is 0, the run itself.
     public let weights: [Double]
-    /// The penalty of the features' classifiers.
+    /// The penalty of the features' classifiers, which the rows' features have.
     public let penalty: Double
     /// Runs and kinds of features, one after the other.
     public private(set) var rows: [Row]
@@ -81,7 +81,7 @@ public struct FeatureFusion: Codable, Sendable, Equatable {
         for (name, features) in sources where !has(path, name) {
             let table = try tables.table(name, features, data, device: model.device)
             let found = parts.map { items, logits, labels in
-                let opinion = table.opinion(of: items, in: data.dataset, fittedOn: training, penalty: penalty)
+                let opinion = table.opinion(of: items, in: data.dataset, fittedOn: training)
                 func accuracy(_ scores: Tensor) -> Double {
                     let hits = zip(scores.argmax(1).scalars(Int.self), labels).count { $0 == $1 }
                     return items.isEmpty ? .nan : Double(hits) / Double(items.count)
