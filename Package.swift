@@ -73,8 +73,8 @@ let package = Package(
         .library(
             name: "DomainFusion",
             targets: [
-                "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization", "EmojiDG",
-                "DomainFusion", "LDMTraining", "Experiments",
+                "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -100,6 +100,7 @@ let package = Package(
             linkerSettings: ["rsvg-2", "cairo", "gobject-2.0", "glib-2.0"].map { .linkedLibrary($0) }),
         .target(name: "Pixels", dependencies: ["Foundations", "CZlib", "CImageCodecs", "CRsvg"]),
 
+        .target(name: "ONNX", dependencies: ["Foundations", "Torch"]),
         .target(name: "Backbones", dependencies: ["Foundations", "Torch"]),
         .target(name: "Diffusion", dependencies: ["Foundations", "Torch"]),
         .target(name: "CCurl", cSettings: headers("libcurl"), linkerSettings: [.linkedLibrary("curl")]),
@@ -124,7 +125,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "CSystem", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization",
+                "CSystem", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
                 "EmojiDG", "DomainFusion", yams, logging,
             ]),
         // In executables alone: the linker refuses it in libraries.
@@ -148,11 +149,12 @@ let package = Package(
         + tests("Foundations")
         + tests("Torch", ["Foundations"])
         + tests("Pixels", ["Foundations"])
+        + tests("ONNX", ["Foundations", "Torch", "Backbones"])
         + tests("Backbones", ["Foundations", "Torch"])
         + tests("Diffusion", ["Foundations", "Torch"])
         + tests("Hub", ["Diffusion", crypto])
         + tests("DomainGeneralization", ["Foundations", "Torch", "Pixels", "Backbones", crypto, logging])
-        + tests("EmojiDG", ["Pixels", crypto])
+        + tests("EmojiDG", ["Foundations", "Pixels", crypto])
         + tests(
             "DomainFusion",
             ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", logging])

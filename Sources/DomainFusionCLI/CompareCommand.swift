@@ -14,8 +14,8 @@ struct CompareCommand: AsyncParsableCommand {
         abstract: "Compare the methods of a sweep with one of them, image by image.",
         discussion: """
             For every held-out domain: each method's accuracy, and its gain over the one that is named, paired by image \
-            and seed, with a 95 % interval for other images and other trainings. 'domainfusion report' prints \
-            DomainBed's tables of the same runs.
+            and seed, with a 95 % interval for other images and other trainings; and what a run of each method costs. \
+            'domainfusion report' prints DomainBed's tables of the same runs.
 
             Example:
               domainfusion compare runs/sweep --against ERM
@@ -32,9 +32,13 @@ struct CompareCommand: AsyncParsableCommand {
 
     func run() async throws {
         let comparison = try RunComparison(folder: folder, baseline: against) { printError("warning: \($0)") }
+        let costs = try MethodCost.all(in: folder)
         switch format {
-        case .text: printText(comparison.text())
-        case .json: print(try JSONValue(encoding: comparison).text)
+        case .text: printText(comparison.text() + "\n" + MethodCost.text(costs))
+        case .json:
+            var members = try JSONValue(encoding: comparison).object ?? [:]
+            members["costs"] = try JSONValue(encoding: costs)
+            print(JSONValue.object(members).text)
         }
     }
 }

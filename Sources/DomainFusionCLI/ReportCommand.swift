@@ -1,6 +1,8 @@
 import ArgumentParser
 import DomainGeneralization
+import Experiments
 import Foundation
+import Foundations
 
 struct ReportCommand: AsyncParsableCommand {
     enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -12,7 +14,8 @@ struct ReportCommand: AsyncParsableCommand {
         abstract: "Print the tables of a sweep: accuracy on every unseen domain, mean and standard error over trials.",
         discussion: """
             Reads the results.jsonl of every run in a folder, and chooses the models in three ways: by validation on \
-            the training domains, by leave-one-domain-out validation, and by the unseen domain itself (oracle). \
+            the training domains, by leave-one-domain-out validation, and by the unseen domain itself (oracle); what runs cost \
+            stands below. \
             --domainbed reads the output folder of a DomainBed sweep, and prints what DomainBed's collect_results \
             prints, character for character.
 
@@ -45,11 +48,24 @@ struct ReportCommand: AsyncParsableCommand {
         let report = try ResultReport(records, knownOnly: isForeign)
         if isForeign { Self.warnOfUnknown(records, in: report) }
         switch format {
-        case .text: printText(isForeign ? report.domainBedText() : report.text())
+        case .text:
+            printText(isForeign ? report.domainBedText() : report.text())
+            if let folder, let costs = try Self.costs(folder) { printText("\n" + MethodCost.text(costs)) }
         case .latex: printText(isForeign ? report.domainBedLaTeX() : report.latex())
         case .csv: printText(report.csv())
-        case .json: print(report.json().text)
+        case .json:
+            var members = report.json().object ?? [:]
+            members["costs"] = try folder.flatMap(Self.costs).map { try JSONValue(encoding: $0) }
+            print(JSONValue.object(members).text)
         }
+    }
+
+    /// What the methods cost; nil where no run has ended, so that nothing can be said.
+    private static func costs(_ folder: String) throws -> [MethodCost]? {
+        guard let runs = Files.names(in: folder), runs.contains(where: { RunSeal.exists(in: "\(folder)/\($0)") }) else {
+            return nil
+        }
+        return try MethodCost.all(in: folder)
     }
 
     /// DomainBed's script passes over data sets that it does not know, without a word.

@@ -113,20 +113,13 @@ enum ResultText {
             "source domains, validation: \(percent(summary.selected.sourceValidation)) "
                 + "(step \(summary.selected.step), chosen by it)")
         if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
-        lines.append(times(summary.totals))
+        lines.append(times(summary))
         return lines.map { plainText($0) }.joined(separator: "\n")
     }
 
-    /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the
-    /// algorithm counts on its own.
-    private static func times(_ totals: [String: Double]) -> String {
-        var seconds = totals.filter { $0.key.hasSuffix("_seconds") }
-        let steps = seconds.removeValue(forKey: "training_seconds") ?? 0
-        let outside = ["loading", "evaluation"] + RunLedger.Preparation.allCases.map(\.rawValue)
-        let others = seconds.filter { !outside.contains(String($0.key.dropLast("_seconds".count))) }
-        seconds["classifier_seconds"] = max(0, steps - others.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value })
-        let parts = seconds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, value in
-            "\(name.dropLast("_seconds".count).replacingOccurrences(of: "_", with: " ")) \(Progress.duration(value))"
+    private static func times(_ summary: RunSummary) -> String {
+        let parts = summary.secondsByWork.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, value in
+            "\(name.replacingOccurrences(of: "_", with: " ")) \(Progress.duration(value))"
         }
         return "time: \(parts.joined(separator: ", "))"
     }

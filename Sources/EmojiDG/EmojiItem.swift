@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A Unicode emoji of one code point, as listed in `emoji-test.txt`.
 public struct EmojiItem: Sendable, Hashable {

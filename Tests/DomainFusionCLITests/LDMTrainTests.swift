@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 
 struct LDMTrainTests {
@@ -95,17 +96,21 @@ struct LDMTrainTests {
     }
 
     /// A model of a data set's source domains, from nothing to a picture; its last steps are another process's.
-    @Test func trainsOnTheSourceDomainsOfADataSet() throws {
+    @Test(.enabled(if: InstalledFiles.here.find(InstalledFiles.vocabulary) != nil))
+    func trainsOnTheSourceDomainsOfADataSet() throws {
         for (number, domain) in ["photo", "drawing", "sketch"].enumerated() {
             for index in 0..<5 {
                 try program.write(Program.png(seed: 10 * number + index), to: "set/\(domain)/cat/\(index).png")
             }
         }
+        let vocabulary = try #require(InstalledFiles.here.find(InstalledFiles.vocabulary))
         func train(_ part: String, steps: Int) throws -> ProgramResult {
-            try program(
-                "ldm", "train", part, "--corpus", "set", "--test-domain", "sketch", "--style", "photo=photograph",
-                "--image-size", "32", "--batch-size", "2", "--work", "work-\(part)", "--output", "model", "--steps",
-                "\(steps)", "--evaluate-every", "2", "--threads", "1")
+            try program.run(
+                [
+                    "ldm", "train", part, "--corpus", "set", "--test-domain", "sketch", "--style", "photo=photograph",
+                    "--image-size", "32", "--batch-size", "2", "--work", "work-\(part)", "--output", "model", "--steps",
+                    "\(steps)", "--evaluate-every", "2", "--threads", "1",
+                ] + (part == "unet" ? ["--vocabulary", vocabulary] : []))
         }
         for (part, steps) in [("vae", 2), ("unet", 2), ("unet", 3)] {
             let result = try train(part, steps: steps)

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 
 @Suite(.serialized)
@@ -41,6 +42,9 @@ struct SweepCommandTests {
         #expect(first.errors.contains("bad/a/cat/0.png: not an image"))
         #expect(first.output.contains("Model chosen by validation on the training domains"))
         #expect(first.output.contains("\nset"))
+        #expect(try program("report", "sweep").output.contains("\ncost of a run"))
+        let json = try program("report", "sweep", "--format", "json").output
+        #expect(JSONValue(json: Data(json.utf8))?["costs"]?.array?.first?["method"] == "ERM")
 
         // Mended, and moved: what is done stays done, what failed is tried again.
         try FileManager.default.removeItem(atPath: "\(program.folder)/bad/a/cat/0.png")

@@ -1,3 +1,4 @@
+import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -18,7 +19,8 @@ struct RunComparisonTests {
     private func run(
         _ variant: String, seed: Int, accuracy: Double, right: [Bool], domain: String = "sketch",
         and other: String? = nil,
-        data: String = "x", draw: Int = 0, validation: Double = 0.5, oracle: Bool = false, isDone: Bool = true
+        data: String = "x", draw: Int = 0, validation: Double = 0.5, oracle: Bool = false, isDone: Bool = true,
+        totals: String = "{}", ledger: Ledger? = nil
     ) throws {
         let path = "\(folder.path)/\(data)-\(variant)-\(domain)\(other ?? "")-\(seed)-\(draw)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -42,7 +44,7 @@ struct RunComparisonTests {
         try write(
             """
             {"algorithm": "ERM", "data": "x", "testDomains": [\(held)], "oracle": \(oracle), "seed": \(seed),
-            "steps": 5, "selected": \(result), "last": \(result), "totals": {}}
+            "steps": 5, "selected": \(result), "last": \(result), "totals": \(totals)}
             """, "summary.json")
         let lines = right.enumerated().map { index, isRight in
             """
@@ -54,6 +56,7 @@ struct RunComparisonTests {
         let source =
             #"{"image": "s.png", "domain": "photo", "unseen": false, "class": "dog", "predicted": "cat", "loss": 1}"#
         try write((lines + [source]).joined(separator: "\n") + "\n", "predictions.jsonl")
+        try ledger?.write(to: "\(path)/ledger.json")
         if isDone { try write("done", "done") }
     }
 
@@ -154,5 +157,33 @@ struct RunComparisonTests {
         let predictions = "\(folder.path)/x-base-sketch-0-0/predictions.jsonl"
         try "{\"image\": ".write(toFile: predictions, atomically: true, encoding: .utf8)
         #expect(message(folder.path, "base")?.hasPrefix("\(predictions): missing or unreadable") == true)
+    }
+
+    /// Means over the runs of a method; those without a diffusion model cost its trainings alone.
+    @Test func costsAreMeansOverRuns() throws {
+        func ledger(made: Int, evaluations: Int, seconds: Double) -> Ledger {
+            var ledger = Ledger()
+            ledger.use(round: 1, generated: 8, composed: 2)
+            ledger.generatedMade = made
+            ledger.unetEvaluations = evaluations
+            ledger.vaePasses = 2 * evaluations
+            ledger.add(seconds: seconds, to: "generation")
+            return ledger
+        }
+        let times = #"{"training_seconds": 30, "generation_seconds": 10, "evaluation_seconds": 4}"#
+        try run("base", seed: 0, accuracy: 0.5, right: [true], totals: #"{"training_seconds": 12}"#)
+        try run(
+            "ola", seed: 0, accuracy: 0.5, right: [true], totals: times,
+            ledger: ledger(made: 8, evaluations: 100, seconds: 10))
+        try run(
+            "ola", seed: 1, accuracy: 0.5, right: [true], totals: times,
+            ledger: ledger(made: 2, evaluations: 20, seconds: 4))
+        let costs = try MethodCost.all(in: folder.path)
+        #expect(costs.map(\.method) == ["base", "ola"] && costs.map(\.runs) == [1, 2])
+        #expect(costs[0].trainingSeconds == 12 && costs[0].generatedImages == 0 && costs[0].diffusionSeconds == 0)
+        // The classifier's time is that of the steps without the images' in them.
+        #expect(costs[1].trainingSeconds == 20 && costs[1].diffusionSeconds == 7)
+        #expect(costs[1].generatedImages == 8 && costs[1].sharedImages == 3)
+        #expect(costs[1].unetEvaluations == 60 && costs[1].vaePasses == 120)
     }
 }

@@ -32,6 +32,32 @@ struct PthFileTests {
         }
     }
 
+    /// What is written comes back; that `torch.load` reads it is checked with PyTorch (scripts/fixtures/exports.py).
+    @Test func writesWhatItReads() throws {
+        let folder = try TemporaryFolder()
+        var state = StateDict()
+        state["a.weight"] = Tensor.randn([3, 2], generator: Generator(seed: 1))
+        state["a.num_batches_tracked"] = Tensor(Int64(7))
+        state["half"] = Tensor.ones([5]).to(dtype: .float16)
+        state["columns"] = Tensor.randn([4, 3], generator: Generator(seed: 2)).transposed(0, 1)
+        let path = folder.path("state.pth")
+        try state.write(pth: path)
+        let found = try StateDict(contentsOf: path)
+        #expect(Set(found.names) == Set(state.names))
+        for name in state.names {
+            let (a, b) = (try #require(found[name]), try #require(state[name]))
+            #expect(
+                a.shape == b.shape && a.dtype == b.dtype && a.scalars(Double.self) == b.scalars(Double.self), "\(name)")
+        }
+        let first = Files.contents(path)
+        try state.write(pth: path)
+        #expect(Files.contents(path) == first)
+        state["complex"] = Tensor.ones([2, 2]).fft2()
+        let error = #expect(throws: UserError.self) { try state.write(pth: path) }
+        #expect(error?.message == "complex: its type has no form in a .pth file; export safetensors")
+        #expect(Files.contents(path) == first)
+    }
+
     @Test(arguments: ["zip", "legacy"]) func becomesAStateDict(_ name: String) throws {
         let found = try StateDict(pth: fixture("pth/\(name).pth"))
         let expected = try StateDict(safetensors: fixture("pth/tensors.safetensors"))

@@ -86,9 +86,12 @@ public struct Ledger: Codable, Sendable, Equatable {
     /// Adds the seconds that `body` takes.
     public mutating func time<Result>(_ part: String, _ body: (inout Ledger) throws -> Result) rethrows -> Result {
         let start = ContinuousClock.now
-        defer { seconds[part, default: 0] += (ContinuousClock.now - start) / .seconds(1) }
+        defer { add(seconds: (ContinuousClock.now - start) / .seconds(1), to: part) }
         return try body(&self)
     }
+
+    /// Adds seconds that a part of the work took.
+    public mutating func add(seconds more: Double, to part: String) { seconds[part, default: 0] += more }
 
     /// Images that cross-domain generative augmentation (CDGA) generates before training: one of every image for every
     /// source domain, `copies` times.

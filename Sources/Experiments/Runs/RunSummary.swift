@@ -1,3 +1,4 @@
+import DomainFusion
 import DomainGeneralization
 
 /// `summary.json`: the result of a run.
@@ -78,6 +79,23 @@ public struct RunSummary: Codable, Sendable, Equatable {
         selected = result(chosen(.trainingDomain), predictions)
         last = result(chosen(.oracle))
         averaged = rows.last?.average.map { result($0) }
+    }
+}
+
+extension RunSummary {
+    /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the algorithm
+    /// counts on its own.
+    public var secondsByWork: [String: Double] {
+        let suffix = "_seconds"
+        let named = totals.compactMap { name, value in
+            name.hasSuffix(suffix) ? (String(name.dropLast(suffix.count)), value) : nil
+        }
+        var seconds = Dictionary(uniqueKeysWithValues: named)
+        let steps = seconds.removeValue(forKey: "training") ?? 0
+        let outside = ["loading", "evaluation"] + RunLedger.Preparation.allCases.map(\.rawValue)
+        let inside = seconds.filter { !outside.contains($0.key) }.sorted { $0.key < $1.key }
+        seconds["classifier"] = max(0, steps - inside.reduce(0) { $0 + $1.value })
+        return seconds
     }
 }
 

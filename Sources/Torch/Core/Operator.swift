@@ -60,10 +60,32 @@ public struct Value {
     public static func optional(_ tensor: Tensor?) -> Value { tensor.map(Value.tensor) ?? .none }
 }
 
+extension Value {
+    /// What the value is.
+    var argument: OperatorCall.Argument {
+        func list<Element>(_ type: Element.Type) -> [Element] {
+            guard let pointer = encoded.pointer else { return [] }
+            return Array(
+                UnsafeBufferPointer(start: pointer.assumingMemoryBound(to: type), count: Int(encoded.count)))
+        }
+        switch Int(encoded.tag) {
+        case CT_NONE, CT_DEFAULT: return .none
+        case CT_TENSOR: return (owner as? Tensor).map { .tensor($0) } ?? .none
+        case CT_INT, CT_BOOL: return .int(Int(encoded.integer))
+        case CT_DOUBLE: return .double(encoded.real)
+        case CT_STRING: return .string(String(decoding: list(UInt8.self).dropLast(), as: UTF8.self))
+        case CT_INT_LIST, CT_BOOL_LIST: return .ints(list(Int.self))
+        case CT_DOUBLE_LIST, CT_SCALAR_LIST: return .doubles(list(Double.self))
+        case CT_TENSOR_LIST: return .tensors((owner as? ArgumentMemory)?.tensors ?? [])
+        default: return .other
+        }
+    }
+}
+
 /// Memory of a list or a text among the arguments of a call.
 private final class ArgumentMemory {
     let address: UnsafeRawPointer
-    private let tensors: [Tensor?]
+    let tensors: [Tensor?]
 
     init<Element>(_ items: [Element], _ tensors: [Tensor?]) {
         self.tensors = tensors
@@ -114,7 +136,9 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
                 result = Tensor(owning: ct_tensor(pointer))
             }
         }
-        return result ?? .afterFailure
+        let tensor = result ?? .afterFailure
+        OperatorTrace.record(name, inputs, [tensor])
+        return tensor
     }
 
     /// Calls an operator with several tensors as results.
@@ -127,6 +151,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
         }
         // After a failure a caller still finds its results.
         while results.count < capacity, ErrorScope.current?.first != nil { results.append(.afterFailure) }
+        OperatorTrace.record(name, inputs, results)
         return results
     }
 
@@ -137,6 +162,7 @@ public struct Operator: @unchecked Sendable {  // the handle is immutable and li
                 if let pointer = output.pointer { ct_tensor_release(ct_tensor(pointer)) }
             }
         }
+        OperatorTrace.record(name, inputs, [])
     }
 
     private func call(_ inputs: [Value], capacity: Int, _ take: (UnsafeBufferPointer<ct_value>) -> Void) {

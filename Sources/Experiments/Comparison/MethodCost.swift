@@ -1,0 +1,47 @@
+import DomainFusion
+import DomainGeneralization
+import Foundation
+import Foundations
+
+/// What a method costs beside its accuracy: the mean over its finished runs, from their `ledger.json` and `summary.json`.
+public struct MethodCost: Codable, Sendable, Equatable {
+    /// The method, or the variant's name.
+    public let method: String
+    /// Its finished runs.
+    public let runs: Int
+    /// Images that the diffusion model generated for a run, before or during training, whoever made them.
+    public let generatedImages: Double
+    /// Of those, images that came from the store or a folder: made for another run, too.
+    public let sharedImages: Double
+    /// Forward passes of the U-Net, one image each, that the run did itself; what it found in the store is not among them.
+    public let unetEvaluations: Double
+    /// Images that the run's autoencoder encoded or decoded.
+    public let vaePasses: Double
+    /// Seconds of the classifier's training.
+    public let trainingSeconds: Double
+    /// Seconds of the diffusion model's work for training.
+    public let diffusionSeconds: Double
+
+    /// The costs of the methods of the finished runs in a folder, those without a diffusion model among them, by name.
+    /// - Throws: `UserError` for a folder without finished runs, or a file of a run that cannot be read.
+    public static func all(in folder: String) throws -> [MethodCost] {
+        let runs = try FinishedRun.all(in: folder)
+        return try Dictionary(grouping: runs, by: \.method).sorted { $0.key < $1.key }.map { method, runs in
+            try MethodCost(method, runs.map { ($0.summary, try Ledger(path: "\($0.path)/ledger.json")) })
+        }
+    }
+
+    init(_ method: String, _ runs: [(summary: RunSummary, ledger: Ledger)]) {
+        func mean(_ value: ((summary: RunSummary, ledger: Ledger)) -> Double) -> Double {
+            runs.reduce(0) { $0 + value($1) } / Double(max(1, runs.count))
+        }
+        self.method = method
+        self.runs = runs.count
+        generatedImages = mean { Double($0.ledger.generatedUsed) }
+        sharedImages = mean { Double($0.ledger.generatedFromStore) }
+        unetEvaluations = mean { Double($0.ledger.unetEvaluations) }
+        vaePasses = mean { Double($0.ledger.vaePasses) }
+        trainingSeconds = mean { $0.summary.secondsByWork["classifier"] ?? 0 }
+        diffusionSeconds = mean { $0.ledger.seconds.values.reduce(0, +) }
+    }
+}
