@@ -103,7 +103,8 @@ struct LDMTrainTests {
                 try program.write(Program.png(seed: 10 * number + index), to: "set/\(domain)/cat/\(index).png")
             }
         }
-        let vocabulary = try #require(InstalledFiles.here.find(InstalledFiles.vocabulary))
+        let found = try #require(InstalledFiles.here.find(InstalledFiles.vocabulary))
+        let vocabulary = URL(fileURLWithPath: found).path
         func train(_ part: String, steps: Int) throws -> ProgramResult {
             try program.run(
                 [
