@@ -49,22 +49,22 @@ public struct RunSummary: Codable, Sendable, Equatable {
 
     /// - Parameter predictions: the selected model's, of the held-out domains among others.
     init(
-        _ rows: [CheckpointRow], predictions: [Prediction], configuration: RunConfiguration, context: AlgorithmContext,
+        _ rows: [CheckpointRow], predictions: [Prediction], configuration: RunConfiguration, domains: RunDomains,
         totals: [String: Double]
     ) {
         algorithm = configuration.algorithm.name
         data = configuration.data
-        testDomains = context.testEnvironments.map { context.dataset.environments[$0] }
+        testDomains = domains.heldNames
         oracle = configuration.oracle
         seed = configuration.seed
         steps = configuration.steps
         self.totals = totals
-        let sources = context.dataset.environments.indices.filter { !context.testEnvironments.contains($0) }
+        let sources = domains.notHeld
         func result(_ row: CheckpointRow, _ predictions: [Prediction] = []) -> Result {
-            let targets = context.testEnvironments.map { environment in
+            let targets = domains.held.map { environment in
                 (
-                    context.dataset.environments[environment],
-                    Target(row, predictions, environment: environment, context: context)
+                    domains.dataset.environments[environment],
+                    Target(row, predictions, environment: environment, domains: domains)
                 )
             }
             return Result(
@@ -82,10 +82,10 @@ public struct RunSummary: Codable, Sendable, Equatable {
 }
 
 extension RunSummary.Target {
-    init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, context: AlgorithmContext) {
-        let isTrained = context.sourceEnvironments.contains(environment)
-        var parts: [(ScoreKey.Part, [Int])] = [(.validation, context.split.validation[environment])]
-        if !isTrained { parts.append((.training, context.split.training[environment])) }
+    init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, domains: RunDomains) {
+        let isTrained = domains.trained.contains(environment)
+        var parts: [(ScoreKey.Part, [Int])] = [(.validation, domains.split.validation[environment])]
+        if !isTrained { parts.append((.training, domains.split.training[environment])) }
         var sum = 0.0
         var count = 0
         for (part, items) in parts where !items.isEmpty {
