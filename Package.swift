@@ -159,7 +159,7 @@ let package = Package(
         + tests("LDMTraining", ["Foundations", "Torch", "Pixels", "Diffusion", "DomainGeneralization"])
         + tests(
             "Experiments",
-            ["Foundations", "Torch", "Pixels", "Backbones", "DomainGeneralization", "DomainFusion"])
+            ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion"])
         + tests(
             "DomainFusionCLI",
             [
