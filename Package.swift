@@ -161,7 +161,7 @@ let package = Package(
         + tests("LDMTraining", ["Foundations", "Torch", "Pixels", "Diffusion", "DomainGeneralization"])
         + tests(
             "Experiments",
-            ["Foundations", "Torch", "Pixels", "Backbones", "DomainGeneralization", "DomainFusion"])
+            ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion"])
         + tests(
             "DomainFusionCLI",
             [

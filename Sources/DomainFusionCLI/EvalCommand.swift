@@ -1,4 +1,5 @@
 import ArgumentParser
+import DomainFusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -17,6 +18,16 @@ struct EvalCommand: AsyncParsableCommand {
               domainfusion eval runs/erm
               domainfusion eval runs/erm --data data/MyPhotos --json
               domainfusion eval runs/erm-0 runs/erm-1 runs/erm-2 --combine average
+
+            With --shift-inversion or --edit the test images are moved towards the source domains first, by diffusion models; the \
+            logits of an image and its translations are averaged, with as little noise as makes the prediction sure. Held-out \
+            domains are evaluated, and the sources' validation images. --record is a run's folder for 'compare' and 'report', with \
+            ledger.json: what the models were asked for. The same command goes on after any interruption.
+
+              domainfusion ldm finetune --ldm SD --data PACS --domain photo --prompt "" --learning-rate 1e-4 \\
+                --ema-decay 0.9999 --output ldm/photo
+              domainfusion eval runs/erm --shift-inversion --source-ldm photo=ldm/photo --source-ldm cartoon=ldm/cartoon
+              domainfusion eval runs/erm --edit --ldm SD --style photo="a photograph" --style cartoon="a cartoon"
             """)
 
     @Argument(help: "The run's folder; several are combined into one model.")
@@ -37,6 +48,8 @@ struct EvalCommand: AsyncParsableCommand {
     )
     var data: String?
 
+    @OptionGroup var translation: TranslationOptions
+
     @OptionGroup var threading: ThreadsOption
 
     @OptionGroup var placement: DeviceOption
@@ -51,12 +64,19 @@ struct EvalCommand: AsyncParsableCommand {
         guard output == nil || runs.count > 1 else {
             throw ValidationError("--output: one run alone has its parameters in its folder; name two or more")
         }
+        guard translation.method == nil || runs.count == 1 else {
+            throw ValidationError("\(translation.flag): takes one run; name one")
+        }
     }
 
     func run() async throws {
         // What is wrong with the data is told before the weights are read.
         let given = try data.map { try ImageFolder(KnownDataset.locate($0)) }
-        if runs.count == 1 {
+        if translation.method != nil {
+            try translate(runs[0], given)
+        } else if runs.count == 1, GenerativeModel.isRun(runs[0]) {
+            try classify(runs[0], given)
+        } else if runs.count == 1 {
             let model = try TrainedModel(
                 run: runs[0], averaged: averaged, device: placement.name, threads: threading.count)
             let title = averaged ? "averaged model of \(runs[0])" : "step \(model.step) of \(runs[0])"
@@ -87,6 +107,76 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     private func warn(_ text: String) { printError("warning: \(text)") }
+
+    private func translate(_ run: String, _ given: ImageFolder?) throws {
+        let evaluation = try translation.evaluation(
+            of: run, averaged: averaged, given: given, device: placement.name, threads: threading.count)
+        Interruption.watch()
+        let progress = Progress("translating", unit: "images")
+        let folder = translation.folder(of: run)
+        let (result, ledger): (TranslatedEvaluation.Result, Ledger)
+        do {
+            (result, ledger) = try evaluation.evaluate(
+                on: given, folder: folder, threads: threading.count, warn: warn, report: { progress.show($0, of: $1) })
+        } catch let interruption as Interruption {
+            progress.clear()
+            printError("\(interruption): what was done is in the store; the same command goes on from there")
+            throw ExitCode(interruption.exitStatus)
+        }
+        progress.clear()
+        if json {
+            print(
+                JSONValue.object([
+                    "result": try JSONValue(encoding: result), "ledger": try JSONValue(encoding: ledger),
+                ]).text)
+            return
+        }
+        for line in Self.lines(result, evaluation.settings) { print(line) }
+        print(Self.ledgerLine(ledger))
+        print("\(folder): recorded")
+    }
+
+    /// By a run without a network: the diffusion model is asked about every image.
+    private func classify(_ run: String, _ given: ImageFolder?) throws {
+        var model = try GenerativeModel(run: run, device: placement.name, threads: threading.count)
+        Interruption.watch()
+        let progress = Progress("classifying", unit: "images")
+        try show(run, model.configuration, nil, given) { dataset in
+            defer { progress.clear() }
+            return try model.scores(
+                on: dataset, threads: threading.count, warn: warn, report: { progress.show($0, of: $1) })
+        }
+        printError(Self.ledgerLine(model.ledger))
+    }
+
+    private static func lines(_ result: TranslatedEvaluation.Result, _ settings: TranslationSettings) -> [String] {
+        var lines = ["threshold \(result.threshold)"]
+        if !result.validation.isEmpty {
+            let all = zip(settings.thresholds, result.validation).map { "\($0): \(ResultText.percent($1))" }
+            lines[0] += ", the best on the source domains' validation images (\(all.joined(separator: ", ")))"
+        }
+        lines += result.domains.map { domain in
+            let levels = zip(settings.noise, domain.accepted).filter { $0.1 > 0 }.map { noise, count in
+                "\(count) \(noise == 0 ? "as they are" : "at noise \(noise)")"
+            }
+            let rest = domain.score.count - domain.accepted.reduce(0, +)
+            return
+                "\(domain.name): \(ResultText.percent(domain.score.accuracy)) of \(domain.score.count) images, "
+                + "\(ResultText.percent(domain.clean.accuracy)) without translation\(domain.isHeldOut ? ", held out" : ""); "
+                + "sure: \((levels + ["\(rest) never"]).joined(separator: ", "))"
+        }
+        return lines
+    }
+
+    /// What evaluation asked of diffusion models.
+    static func ledgerLine(_ ledger: Ledger) -> String {
+        let images =
+            ledger.generatedUsed == 0 ? "" : "\(ledger.generatedUsed) images (\(ledger.generatedMade) made here), "
+        let seconds = Progress.duration(ledger.seconds.values.reduce(0, +))
+        return
+            "diffusion model: \(images)\(ledger.unetEvaluations) U-Net evaluations, \(ledger.vaePasses) autoencoder passes, "
+            + seconds
+    }
 
     private func show(
         _ title: String, _ configuration: RunConfiguration, _ features: (any FrozenFeatures)?, _ given: ImageFolder?,

@@ -39,6 +39,8 @@ struct LDMFinetune: AsyncParsableCommand {
               domainfusion ldm finetune --ldm stable-diffusion-v1-5 --data PACS \\
                 --domains photo,art_painting,cartoon --prompt "{a domain} of {a class}" --learning-rate 1e-5 \\
                 --steps 5000 --ema-decay 0.9999 --gradient-checkpointing --output sd-pacs
+              domainfusion ldm finetune --ldm CompVis/stable-diffusion-v1-4 --data PACS --domain photo --prompt "" \\
+                --learning-rate 1e-4 --ema-decay 0.9999 --output ldm/photo      (for eval --shift-inversion)
             """)
 
     @Option(help: ArgumentHelp("The model to begin with: \(LDMOption.forms)."))
@@ -61,7 +63,7 @@ struct LDMFinetune: AsyncParsableCommand {
     @Flag(help: "Train the text encoder, too.")
     var trainTextEncoder = false
 
-    @Option(help: "Captions of a data set, with {domain}, {a domain}, {class}, {a class}.")
+    @Option(help: "Captions of a data set, with {domain}, {a domain}, {class}, {a class}; empty captions for \"\".")
     var prompt: String?
 
     @Option(

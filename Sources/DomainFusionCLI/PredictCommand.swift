@@ -42,7 +42,18 @@ struct PredictCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let model = try TrainedModel(run: run, averaged: averaged, device: placement.name, threads: threading.count)
+        let classes: [String]
+        let probabilities: ([RGBImage]) throws -> [[Double]]
+        if GenerativeModel.isRun(run) {
+            var model = try GenerativeModel(run: run, device: placement.name, threads: threading.count)
+            classes = model.classes
+            probabilities = { try model.probabilities($0) }
+        } else {
+            let model = try TrainedModel(
+                run: run, averaged: averaged, device: placement.name, threads: threading.count)
+            classes = model.classes
+            probabilities = model.probabilities
+        }
         var failures = 0
         for start in stride(from: 0, to: images.count, by: 64) {
             // One that cannot be read is told, and does not stop the others.
@@ -56,15 +67,15 @@ struct PredictCommand: AsyncParsableCommand {
                     return nil
                 }
             }
-            for ((path, _), row) in zip(batch, try model.probabilities(batch.map(\.image))) {
+            for ((path, _), row) in zip(batch, try probabilities(batch.map(\.image))) {
                 let best = row.indices.sorted { row[$0] > row[$1] }.prefix(top)
                 if json {
-                    let classes = best.map { index -> JSONValue in
-                        .object(["class": .string(model.classes[index]), "probability": .double(row[index])])
+                    let found = best.map { index -> JSONValue in
+                        .object(["class": .string(classes[index]), "probability": .double(row[index])])
                     }
-                    print(JSONValue.object(["image": .string(path), "predictions": .array(classes)]).text)
+                    print(JSONValue.object(["image": .string(path), "predictions": .array(found)]).text)
                 } else {
-                    let text = best.map { "\(model.classes[$0]) \(ResultText.percent(row[$0]))" }
+                    let text = best.map { "\(classes[$0]) \(ResultText.percent(row[$0]))" }
                     print("\(path): \(text.joined(separator: ", "))")
                 }
             }

@@ -45,7 +45,8 @@ struct TrainCommand: AsyncParsableCommand {
         try configuration.requireModel()
         try ModelDownload.fetchIfMissing(for: configuration)
         let loading = Progress("reading images", unit: "images")
-        let training = Progress("step", unit: "steps")
+        let isGenerative = GenerativeRun.isAsked(by: configuration)
+        let training = isGenerative ? Progress("classifying", unit: "images") : Progress("step", unit: "steps")
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }
         let report: @Sendable (RunEvent) -> Void = { event in
             switch event {
@@ -61,13 +62,22 @@ struct TrainCommand: AsyncParsableCommand {
             }
         }
         let summary: RunSummary
+        var ledger: Ledger?
         do {
-            let run = try TrainingRun(
-                configuration, folder: folder, registry: .all, threads: threading.count, restart: restart,
-                report: report)
-            loading.clear()
-            printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
-            summary = try run.run()
+            if isGenerative {
+                let run = try GenerativeRun(
+                    configuration, folder: folder, threads: threading.count, restart: restart, report: report)
+                loading.clear()
+                printError("\(run.configuration.algorithm.name), run in \(folder)")
+                (summary, ledger) = try run.run(report: report)
+            } else {
+                let run = try TrainingRun(
+                    configuration, folder: folder, registry: .all, threads: threading.count, restart: restart,
+                    report: report)
+                loading.clear()
+                printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
+                summary = try run.run()
+            }
         } catch let interruption as Interruption {
             loading.clear()
             training.clear()
@@ -76,6 +86,7 @@ struct TrainCommand: AsyncParsableCommand {
         }
         training.clear()
         printText(ResultText.table(summary))
+        if let ledger { print(EvalCommand.ledgerLine(ledger)) }
         print("\(folder): done")
     }
 
@@ -113,7 +124,7 @@ enum ResultText {
             "source domains, validation: \(percent(summary.selected.sourceValidation)) "
                 + "(step \(summary.selected.step), chosen by it)")
         if let unseen = summary.selected.sourceUnseenItems { lines.append("  their unseen items: \(percent(unseen))") }
-        lines.append(times(summary))
+        if !summary.secondsByWork.isEmpty { lines.append(times(summary)) }
         return lines.map { plainText($0) }.joined(separator: "\n")
     }
 

@@ -4,5 +4,8 @@ import DomainGeneralization
 extension AlgorithmRegistry {
     /// Every algorithm of the toolkit.
     public static let all =
-        AlgorithmRegistry.standard + [MODEA.description, DomainFusionAlgorithm.description(judge: RunJudge.load)]
+        AlgorithmRegistry.standard + [
+            MODEA.description, DomainFusionAlgorithm.description(judge: RunJudge.load),
+            GenerativeClassifier.description,
+        ]
 }

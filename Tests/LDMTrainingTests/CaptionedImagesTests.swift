@@ -111,6 +111,9 @@ import Torch
                 "sketch/dog/1.png: a sketch of a dog", "sketch/elephant/1.png: a sketch of an elephant",
             ])
         #expect(try captions(template: "{class} ({domain})").first == "art_painting/dog/1.png: dog (art painting)")
+        // One domain with empty captions, as shift inversion has its models.
+        #expect(
+            try captions(template: "", domains: ["photo"]) == ["photo/dog/1.png: ", "photo/elephant/1.png: "])
         try image("sketch/dog/2.png", 2)
         try write("{\"path\": \"sketch/dog/1.png\", \"unseen\": true}", to: "manifest.jsonl")
         #expect(try captions(domains: ["sketch"]).map { $0.prefix(12) } == ["sketch/dog/2", "sketch/eleph"])

@@ -74,8 +74,11 @@ extension LatentDiffusionModel {
 
     /// The noisy latents that ``imageToImage(_:prompts:settings:seeds:noise:onStep:)`` begins with and the noise in them,
     /// each [N, C, h, w]; parameters and errors as there, of a generator for each image.
+    /// - Parameter drawsLatents: whether the clean latents are drawn from the VAE's posterior, as diffusers' pipeline does; they are
+    ///   its mean otherwise.
     public func noised(
-        _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil
+        _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil,
+        drawsLatents: Bool = true
     ) throws -> (latents: Tensor, noise: Tensor) {
         let steps = try imageToImageSteps(settings)
         let scheduler = try scheduler(settings, lastSteps: steps)
@@ -97,7 +100,7 @@ extension LatentDiffusionModel {
                 let drawing = [Generator](generators[batch])
                 func draw() -> Tensor { self.noise(drawing, height: height, width: width) }
                 // The generators draw from the posterior first.
-                let latents = try latents(of: images[batch], noise: draw)
+                let latents = try latents(of: images[batch], noise: drawsLatents ? draw : nil)
                 let part = noise?[batch].to(device: device, dtype: .float32) ?? draw()
                 added.append(part)
                 return inferenceMode { scheduler.addNoise(to: latents, noise: part, at: first) }.ordinaryCopy()

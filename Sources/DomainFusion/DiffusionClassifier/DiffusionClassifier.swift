@@ -16,7 +16,7 @@ public final class DiffusionClassifier {
     public var timeSteps: Int { denoiser.timeSteps }
     private let denoiser: FrozenDenoiser
     private let store: ContentStore
-    private let fingerprint: String
+    let fingerprint: String
     private let seed: Int
 
     /// A classifier of a model, whose error tables are kept in a store.
@@ -30,57 +30,98 @@ public final class DiffusionClassifier {
     /// The errors of an image under prompts, one for each class.
     /// - Throws: `UserError` for errors that are not finite; what the store throws.
     public func table(_ image: RGBImage, prompts: [String], ledger: inout Ledger) throws -> ErrorTable {
-        let hash = SHA256Sum.of(image)
-        let key = StoreKey(
-            .posterior,
-            [
-                "table": true, "ldm": .string(fingerprint), "image": .string(hash),
-                "prompts": .array(prompts.map(JSONValue.string)), "draws": .int(draws), "seed": .int(seed),
-                "version": 1,
-            ])
-        let state = try store.tensors(for: key) {
-            try ledger.time("posteriors") { ledger in
-                ledger.unetEvaluations += prompts.count * draws
-                ledger.vaePasses += 1
-                let seed = UInt64(SHA256Sum.of("\(hash) \(seed)").prefix(16), radix: 16) ?? 0
-                return try withTorchErrors { inferenceMode { errors(image, prompts: prompts, seed: seed) } }
-            }
-        }
-        func rows(_ name: String) -> [[Float]] {
-            let values: [Float] = state[name]?.scalars() ?? []
-            return prompts.indices.map { Array(values[($0 * draws)..<(($0 + 1) * draws)]) }
-        }
-        let table = ErrorTable(times: state["times"]?.scalars() ?? [], l1: rows("l1"), l2: rows("l2"))
-        guard table.l2.joined().allSatisfy(\.isFinite) else {
-            throw UserError("the diffusion model's errors are not finite; take float32")
-        }
-        return table
+        try ImageErrors(self, image).table(prompts, 0..<draws, ledger: &ledger)
     }
 
-    private func errors(_ image: RGBImage, prompts: [String], seed: UInt64) -> StateDict {
-        let model = denoiser.model
-        let latents = model.vae.encode((2 * image.modelInput(model) - 1).contiguous(.channelsLast))
-        var settings = LatentDistillationSettings()
-        settings.draws = draws
-        let generator = Generator(seed: seed)
-        let sorted = NoiseDraw.stratified(draws, for: denoiser, settings: settings, generator: generator)
-        let order = Tensor(Self.scattered(draws), device: model.device)
-        let draw = sorted.selected(order)
-        let noisy = denoiser.noised(latents.expanded([draws, -1, -1, -1]), draw)
-        let contexts = model.embed(prompts)
-        var (l1, l2) = ([Tensor](), [Tensor]())
-        for index in prompts.indices {
-            let context = contexts[index].unsqueezed(0).expanded([draws, -1, -1])
-            let difference =
-                denoiser.predictedNoise(noisy, draw, context: context, guidanceScale: 1) - draw.noise
-            l1.append(difference.abs().mean([1, 2, 3]))
-            l2.append(difference.squared().mean([1, 2, 3]))
+    /// The class of an image, where those that do badly are dropped early and not asked about any more.
+    /// - Parameters:
+    ///   - prompts: one for each class.
+    ///   - weights: of the time steps.
+    ///   - ledger: counts the work that is done.
+    /// - Throws: `UserError` for errors that are not finite; what the store throws.
+    public func outcome(
+        _ image: RGBImage, prompts: [String], metric: ErrorTable.Metric, weights: TimeWeights, elimination: Elimination,
+        ledger: inout Ledger
+    ) throws -> Elimination.Outcome {
+        let errors = ImageErrors(self, image)
+        return try elimination.outcome(classes: prompts.count, draws: draws) { classes, draws in
+            let table = try errors.table(classes.map { prompts[$0] }, draws, ledger: &ledger)
+            let factors = table.times.map(weights.weight)
+            return table.errors(metric).map { row in zip(row, factors).map { Double($0) * $1 } }
         }
-        var state = StateDict()
-        state["times"] = draw.times.to(device: .cpu)
-        state["l1"] = Tensor.stacked(l1).to(device: .cpu, dtype: .float32)
-        state["l2"] = Tensor.stacked(l2).to(device: .cpu, dtype: .float32)
-        return state
+    }
+
+    /// One image, whose latents are made once and only where they are needed.
+    private final class ImageErrors {
+        private let owner: DiffusionClassifier
+        private let image: RGBImage
+        private let hash: String
+        private var prepared: (noisy: Tensor, draw: NoiseDraw)?
+
+        init(_ owner: DiffusionClassifier, _ image: RGBImage) {
+            (self.owner, self.image) = (owner, image)
+            hash = SHA256Sum.of(image)
+        }
+
+        /// The errors under some prompts at some of the draws.
+        func table(_ prompts: [String], _ draws: Range<Int>, ledger: inout Ledger) throws -> ErrorTable {
+            var parts: [String: JSONValue] = [
+                "table": true, "ldm": .string(owner.fingerprint), "image": .string(hash),
+                "prompts": .array(prompts.map(JSONValue.string)), "draws": .int(owner.draws), "seed": .int(owner.seed),
+                "version": 1,
+            ]
+            if draws != 0..<owner.draws { parts["part"] = [.int(draws.lowerBound), .int(draws.upperBound)] }
+            let state = try owner.store.tensors(for: StoreKey(.posterior, parts)) {
+                try ledger.time("posteriors") { ledger in
+                    ledger.unetEvaluations += prompts.count * draws.count
+                    if prepared == nil { ledger.vaePasses += 1 }
+                    return try withTorchErrors { inferenceMode { errors(prompts, draws) } }
+                }
+            }
+            func rows(_ name: String) -> [[Float]] {
+                let values: [Float] = state[name]?.scalars() ?? []
+                return prompts.indices.map { Array(values[($0 * draws.count)..<(($0 + 1) * draws.count)]) }
+            }
+            let table = ErrorTable(times: state["times"]?.scalars() ?? [], l1: rows("l1"), l2: rows("l2"))
+            guard table.l2.joined().allSatisfy(\.isFinite) else {
+                throw UserError("the diffusion model's errors are not finite; take float32")
+            }
+            return table
+        }
+
+        /// All draws of times and noise, with the latents noised by them.
+        private func noised() -> (noisy: Tensor, draw: NoiseDraw) {
+            let (denoiser, count) = (owner.denoiser, owner.draws)
+            let model = denoiser.model
+            let latents = model.vae.encode((2 * image.modelInput(model) - 1).contiguous(.channelsLast))
+            var settings = LatentDistillationSettings()
+            settings.draws = count
+            let seed = UInt64(SHA256Sum.of("\(hash) \(owner.seed)").prefix(16), radix: 16) ?? 0
+            let sorted = NoiseDraw.stratified(
+                count, for: denoiser, settings: settings, generator: Generator(seed: seed))
+            let draw = sorted.selected(Tensor(DiffusionClassifier.scattered(count), device: model.device))
+            return (denoiser.noised(latents.expanded([count, -1, -1, -1]), draw), draw)
+        }
+
+        private func errors(_ prompts: [String], _ draws: Range<Int>) -> StateDict {
+            let (allNoisy, allDraws) = prepared ?? noised()
+            prepared = (allNoisy, allDraws)
+            let (noisy, draw) = (allNoisy[draws], allDraws.part(draws))
+            let contexts = owner.denoiser.model.embed(prompts)
+            var (l1, l2) = ([Tensor](), [Tensor]())
+            for index in prompts.indices {
+                let context = contexts[index].unsqueezed(0).expanded([draws.count, -1, -1])
+                let difference =
+                    owner.denoiser.predictedNoise(noisy, draw, context: context, guidanceScale: 1) - draw.noise
+                l1.append(difference.abs().mean([1, 2, 3]))
+                l2.append(difference.squared().mean([1, 2, 3]))
+            }
+            var state = StateDict()
+            state["times"] = draw.times.to(device: .cpu)
+            state["l1"] = Tensor.stacked(l1).to(device: .cpu, dtype: .float32)
+            state["l2"] = Tensor.stacked(l2).to(device: .cpu, dtype: .float32)
+            return state
+        }
     }
 
     /// 0 … count − 1 in an order whose beginnings are spread evenly: the ranks of the golden ratio's multiples.

@@ -11,11 +11,14 @@ public struct TimeWeights: Codable, Sendable, Equatable {
     public let weights: [Double]
     /// Number of time steps of the schedule.
     public let timeSteps: Int
+    /// β of the class probabilities softmax(−β·Σ weight·error), as fitted.
+    public let sharpness: Double
 
     /// Weights for equal parts of a schedule.
-    public init(_ weights: [Double], timeSteps: Int) {
+    public init(_ weights: [Double], timeSteps: Int, sharpness: Double = 1) {
         self.weights = weights
         self.timeSteps = timeSteps
+        self.sharpness = sharpness
     }
 
     /// All times count alike.
@@ -63,6 +66,6 @@ public struct TimeWeights: Codable, Sendable, Equatable {
         }
         let found = noGrad { (raw.softplus() / scale).scalars(Double.self) }
         let mean = found.reduce(0, +) / Double(parts)
-        self.init(found.map { $0 / mean }, timeSteps: timeSteps)
+        self.init(found.map { $0 / mean }, timeSteps: timeSteps, sharpness: mean)
     }
 }

@@ -9,7 +9,7 @@ public enum RunSeal {
     /// The files of a run that are read after its end, where there are such.
     private static let names = [
         "config.yaml", "environment.json", "classes.json", "results.jsonl", "summary.json", "predictions.jsonl",
-        "ledger.json", "average.safetensors",
+        "ledger.json", "average.safetensors", "evaluation.json",
     ]
 
     /// Marks the run in a folder as finished.

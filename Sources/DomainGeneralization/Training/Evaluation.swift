@@ -45,6 +45,11 @@ public struct Prediction: Sendable, Equatable, Codable {
     /// Cross-entropy of the label.
     public let loss: Double
 
+    /// A prediction of an item.
+    public init(item: Int, label: Int, predicted: Int, loss: Double) {
+        (self.item, self.label, self.predicted, self.loss) = (item, label, predicted, loss)
+    }
+
     /// Whether the class was found.
     public var isRight: Bool { label == predicted }
 }

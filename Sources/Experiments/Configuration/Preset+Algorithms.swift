@@ -17,6 +17,9 @@ extension RunConfiguration.Preset {
             if algorithm.lowercased() == MODEA.description.name.lowercased() {
                 return .object(["ldm": .string(EmbeddedModel.folder)])
             }
+            if algorithm.lowercased() == GenerativeClassifier.name.lowercased() {
+                return ["ldm": .string(EmbeddedModel.folder), "prompt": .string(EmbeddedModel.prompt)]
+            }
             return isFusion ? Self.embedded : .object([:])
         case .domainfusion2024: return isFusion ? Self.paper : .object([:])
         default: return .object([:])

@@ -25,6 +25,7 @@ struct OldRun {
     private static let parts: Set = [
         "checkpoint", "config.yaml", "environment.json", "classes.json", "results.jsonl", "summary.json",
         "predictions.jsonl", "ledger.json", "synthetic", "done", "failed", RunDirectory.failedBatch, RunAverage.file,
+        EvaluationRecord.file,
     ]
 
     /// The run's files in their places.

@@ -50,22 +50,22 @@ public struct RunSummary: Codable, Sendable, Equatable {
 
     /// - Parameter predictions: the selected model's, of the held-out domains among others.
     init(
-        _ rows: [CheckpointRow], predictions: [Prediction], configuration: RunConfiguration, context: AlgorithmContext,
+        _ rows: [CheckpointRow], predictions: [Prediction], configuration: RunConfiguration, domains: RunDomains,
         totals: [String: Double]
     ) {
         algorithm = configuration.algorithm.name
         data = configuration.data
-        testDomains = context.testEnvironments.map { context.dataset.environments[$0] }
+        testDomains = domains.heldNames
         oracle = configuration.oracle
         seed = configuration.seed
         steps = configuration.steps
         self.totals = totals
-        let sources = context.dataset.environments.indices.filter { !context.testEnvironments.contains($0) }
+        let sources = domains.notHeld
         func result(_ row: CheckpointRow, _ predictions: [Prediction] = []) -> Result {
-            let targets = context.testEnvironments.map { environment in
+            let targets = domains.held.map { environment in
                 (
-                    context.dataset.environments[environment],
-                    Target(row, predictions, environment: environment, context: context)
+                    domains.dataset.environments[environment],
+                    Target(row, predictions, environment: environment, domains: domains)
                 )
             }
             return Result(
@@ -84,14 +84,14 @@ public struct RunSummary: Codable, Sendable, Equatable {
 
 extension RunSummary {
     /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the algorithm
-    /// counts on its own.
+    /// counts on its own. Empty of a run without training.
     public var secondsByWork: [String: Double] {
         let suffix = "_seconds"
         let named = totals.compactMap { name, value in
             name.hasSuffix(suffix) ? (String(name.dropLast(suffix.count)), value) : nil
         }
         var seconds = Dictionary(uniqueKeysWithValues: named)
-        let steps = seconds.removeValue(forKey: "training") ?? 0
+        guard let steps = seconds.removeValue(forKey: "training") else { return seconds }
         let outside = ["loading", "evaluation"] + RunLedger.Preparation.allCases.map(\.rawValue)
         let inside = seconds.filter { !outside.contains($0.key) }.sorted { $0.key < $1.key }
         seconds["classifier"] = max(0, steps - inside.reduce(0) { $0 + $1.value })
@@ -100,10 +100,10 @@ extension RunSummary {
 }
 
 extension RunSummary.Target {
-    init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, context: AlgorithmContext) {
-        let isTrained = context.sourceEnvironments.contains(environment)
-        var parts: [(ScoreKey.Part, [Int])] = [(.validation, context.split.validation[environment])]
-        if !isTrained { parts.append((.training, context.split.training[environment])) }
+    init(_ row: CheckpointRow, _ predictions: [Prediction], environment: Int, domains: RunDomains) {
+        let isTrained = domains.trained.contains(environment)
+        var parts: [(ScoreKey.Part, [Int])] = [(.validation, domains.split.validation[environment])]
+        if !isTrained { parts.append((.training, domains.split.training[environment])) }
         var sum = 0.0
         var count = 0
         for (part, items) in parts where !items.isEmpty {

@@ -36,6 +36,11 @@ public struct TrainedModel {
         else { throw UserError("\(path)/classes.json: missing or unreadable; train again into another folder") }
         self.classes = classes
         let steps = run.checkpoints.steps
+        guard !Files.exists("\(path)/\(EvaluationRecord.file)") else {
+            throw UserError(
+                "\(path): has no network of its own: it is an evaluation by a diffusion model; name a run that trained one"
+            )
+        }
         guard let newest = steps.last else {
             throw UserError("\(run.checkpoints.path): no checkpoint yet; let 'domainfusion train' run longer")
         }
@@ -73,6 +78,25 @@ public struct TrainedModel {
 
     /// Class probabilities of images, each in the order of ``classes``.
     public func probabilities(_ images: [RGBImage]) throws -> [[Double]] {
+        try rows(images) { $0.softmax(1) }
+    }
+
+    /// Logits of images, each in the order of ``classes``.
+    ///
+    /// They go through the network in batches that are filled up to one size, since libtorch rounds differently for others: an image's
+    /// logits do not depend on how many there are.
+    func logits(of images: [RGBImage]) throws -> [[Double]] {
+        try stride(from: 0, to: images.count, by: Self.batch).flatMap { start in
+            let part = start..<min(start + Self.batch, images.count)
+            let full = (start..<start + Self.batch).map { images[min($0, images.count - 1)] }
+            return try rows(full) { $0 }.prefix(part.count)
+        }
+    }
+
+    /// Images in one pass of the network.
+    private static let batch = 64
+
+    private func rows(_ images: [RGBImage], _ transform: (Tensor) -> Tensor) throws -> [[Double]] {
         let features = try frozenFeatures?.assignedFeatures(of: images).to(device: device)
         return try withTorchErrors {
             let inputs = pipeline.tensor(images, size: configuration.imageSize) {
@@ -80,7 +104,7 @@ public struct TrainedModel {
             }
             return classifier.evaluating {
                 let input = ClassifierInput(inputs.to(device: device), frozenFeatures: features)
-                let rows = logits(input).softmax(1).to(device: .cpu)
+                let rows = transform(logits(input)).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }
         }

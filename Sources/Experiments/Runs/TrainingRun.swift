@@ -218,14 +218,8 @@ public final class TrainingRun {
         values["mem_gb"] = .double(peakMemory)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
         values["args"] =
-            RunArguments(
-                algorithm: configuration.methodName(search.algorithm.domainBedName),
-                dataset: context.dataset.datasetName, data: configuration.data, output: directory.path,
-                testEnvironments: context.testEnvironments, draw: configuration.draw, seed: configuration.seed,
-                holdoutFraction: configuration.holdoutFraction, adaptationFraction: configuration.adaptationFraction,
-                steps: configuration.steps, evaluateEvery: configuration.evaluateEvery,
-                average: configuration.averaging.method.rawValue, domains: context.dataset.environments,
-                isOracle: configuration.oracle
+            configuration.arguments(
+                of: search.algorithm, dataset: context.dataset, held: context.testEnvironments, output: directory.path
             ).json
         return values
     }
@@ -277,27 +271,12 @@ public final class TrainingRun {
             try trainer.algorithm.classifier.store.load(
                 directory.checkpoints.read(selected).model, name: directory.checkpoints.path)
         }
-        var lines = ""
-        let environments = context.dataset.environments.indices
+        let domains = RunDomains(context)
         // Part by part, as they were evaluated: some algorithms predict by the other images of a batch.
-        let parts = environments.flatMap { environment in
-            [context.split.validation[environment], context.split.unseen[environment]]
-                + (context.testEnvironments.contains(environment) ? [context.split.training[environment]] : [])
-        }
-        let predictions = try parts.flatMap { try trainer.predictions($0, poll: Interruption.poll) }
-        for prediction in predictions.sorted(by: { $0.item < $1.item }) {
-            let item = context.dataset.items[prediction.item]
-            let line = JSONValue.object([
-                "image": .string(context.dataset.relativePath(of: item)),
-                "domain": .string(context.dataset.environments[item.environment]), "unseen": .bool(item.isUnseen),
-                "class": .string(context.classes[prediction.label]),
-                "predicted": .string(context.classes[prediction.predicted]), "loss": .double(prediction.loss),
-            ])
-            lines += line.text + "\n"
-        }
-        try directory.write(lines, to: "predictions.jsonl")
+        let predictions = try domains.predictedParts.flatMap { try trainer.predictions($0, poll: Interruption.poll) }
+        try directory.write(domains.lines(predictions), to: "predictions.jsonl")
         let summary = RunSummary(
-            rows, predictions: predictions, configuration: configuration, context: context, totals: metrics.totals)
+            rows, predictions: predictions, configuration: configuration, domains: domains, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
         try directory.seal()
         return summary

@@ -144,6 +144,18 @@ def finetune(model, *more):
             "--log-every", "1", "--save-every", "2", "--threads", "1", *more]
 
 
+def evaluate(model):
+    """A run's test images moved towards its source domains by one diffusion model."""
+    return ["eval", "run", "--shift-inversion", "--ldm", str(model), "--steps", "2", "--noise", "0.5,1", "--batch-size",
+            "4", "--store", "store", "--threads", "1"]
+
+
+def generative(model):
+    own = settings("algorithm.hyperparameters.", ldm=model, draws=4, parts=2)
+    return ["train", "--data", "set", "--test-domain", "c", "--algorithm", "GenerativeClassifier", "--store", "store",
+            "--threads", "1", "--device", "cpu", "--run-dir", "run", *own]
+
+
 def stages(harness):
     """All stages by name."""
     tiny, vocabulary = harness.tiny_model, harness.vocabulary
@@ -165,6 +177,8 @@ def stages(harness):
               "made"], idx, ["made"]),
         Stage("eval --output", combine, dataset, ["both.safetensors"],
               before=[train("one", steps=1), train("two", "--seed", "0", "--learning-rate", "0.01", steps=1)]),
+        Stage("eval --shift-inversion", evaluate(tiny), dataset, ["run-dsi", "store"], before=[train(steps=1)]),
+        Stage("train GenerativeClassifier", generative(tiny), dataset, ["run", "store"]),
         Stage("augment into the store", ["augment", "set/a/cat/0.png", "--label", "cat", "--ldm", str(tiny),
               "--candidates", "4", "--steps", "4", "--store", "store", "--threads", "1", "--output", "x.png"],
               dataset, ["store", "x.png"]),
