@@ -66,7 +66,8 @@ struct LDMCorpusOptions: ParsableArguments {
             return try LDMCorpus(folder: corpus, size: size, without: testDomains)
         }
         return try LDMCorpus(
-            dataset: ImageFolder(corpus), size: size, without: testDomains, styles: StyleWords.parse(styles))
+            dataset: ImageFolder(corpus), size: size, without: testDomains,
+            styles: DomainValues.parse("--style", styles))
     }
 }
 

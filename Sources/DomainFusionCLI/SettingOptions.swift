@@ -95,7 +95,8 @@ struct SettingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Train on the images of this folder, too, which 'domainfusion generate' made of the data set.",
+            "Train on the images of this folder, too, which 'domainfusion generate' made of the data set or selected; "
+                + "--set generated.environments=pairs trains on those of two domains as an environment of their own (FDS).",
             valueName: "dir"))
     var generated: String?
 

@@ -102,17 +102,6 @@ struct TranslationOptions: ParsableArguments {
         return numbers
     }
 
-    private static func pairs(_ option: String, _ texts: [String], example: String) throws -> [String: String] {
-        var result: [String: String] = [:]
-        for text in texts {
-            guard let sign = text.firstIndex(of: "="), sign != text.startIndex else {
-                throw ValidationError("\(option) \(text): write domain=\(example)")
-            }
-            result[String(text[..<sign])] = String(text[text.index(after: sign)...])
-        }
-        return result
-    }
-
     private func settings() throws -> TranslationSettings {
         var settings = edit ? TranslationSettings.edit : TranslationSettings()
         if edit, EmbeddedModel.isNamed(by: model.name) { settings.prompt = "{a style} emoji" }
@@ -134,10 +123,10 @@ struct TranslationOptions: ParsableArguments {
         of run: String, averaged: Bool, given: ImageFolder?, device: String, threads: Int
     ) throws -> TranslatedEvaluation {
         Machine.threads = threads
-        let own = try Self.pairs("--source-ldm", sourceModels, example: "FOLDER")
+        let own = try DomainValues.parse("--source-ldm", sourceModels, example: "FOLDER")
         let configuration = try RunDirectory(existing: run).configuration()
         let words = DomainWords.styles(of: KnownDataset.named(configuration.data)?.name ?? "")
-            .merging(try Self.pairs("--style", styles, example: "WORDS")) { $1 }
+            .merging(try DomainValues.parse("--style", styles)) { $1 }
         let shared = edit ? model.name : model.ldm
         let placed = try Device(parsing: device)
         let model = model

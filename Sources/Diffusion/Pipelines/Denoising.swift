@@ -31,29 +31,40 @@ public struct Denoising: Sequence, IteratorProtocol {
     public struct Guidance {
         /// States of the negative prompts [N, tokens, width].
         public let negative: Tensor
-        /// Weight of the difference between prompt and negative prompt; 1 is no guidance.
-        public let scale: Double
+        /// Weight of the difference between prompt and negative prompt, one for each image or one for all; 1 is no guidance.
+        public let scales: [Double]
         /// How far guided predictions are brought back to the spread of unguided ones, 0…1; see
         /// ``GenerationSettings/guidanceRescale``.
         public let rescale: Double
 
         /// Guidance away from negative prompts, whose states are [N, tokens, width].
         public init(negative: Tensor, scale: Double, rescale: Double = 0) {
+            self.init(negative: negative, scales: [scale], rescale: rescale)
+        }
+
+        /// The same with a weight for each image: N scales.
+        public init(negative: Tensor, scales: [Double], rescale: Double = 0) {
             self.negative = negative
-            self.scale = scale
+            self.scales = Set(scales).count == 1 ? [scales[0]] : scales
             self.rescale = rescale
         }
 
         /// - Parameter outputs: the U-Net's for the negative prompts, then for the prompts [2 N, …].
         func callAsFunction(_ outputs: Tensor) -> Tensor {
             let halves = outputs.chunked(2, dimension: 0)
-            let guided = halves[0] + scale * (halves[1] - halves[0])
+            let guided = halves[0] + weighted(halves[1] - halves[0])
             guard rescale > 0 else { return guided }
             func deviation(_ x: Tensor) -> Tensor {
                 x.variance([1, 2, 3], correction: 1, keepDimensions: true).sqrt()
             }
             let rescaled = guided * (deviation(halves[1]) / deviation(guided))
             return rescale * rescaled + (1 - rescale) * guided
+        }
+
+        private func weighted(_ difference: Tensor) -> Tensor {
+            guard scales.count > 1 else { return scales[0] * difference }
+            return Tensor(scales.map(Float.init), shape: [scales.count, 1, 1, 1], device: difference.device)
+                * difference
         }
     }
 
@@ -201,8 +212,22 @@ extension LatentDiffusionModel {
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
         generators: [Generator] = [], injection: Denoising.Injection? = nil
     ) throws -> Denoising {
+        try denoising(
+            latents, conditions: prompts.map { TextCondition($0) }, settings: settings, lastSteps: lastSteps,
+            generators: generators, injection: injection)
+    }
+
+    /// As ``denoising(_:prompts:settings:lastSteps:generators:injection:)``, under N conditions.
+    /// - Throws: also `UserError` for guidance of single images by a U-Net that was distilled with guidance.
+    public func denoising(
+        _ latents: Tensor, conditions prompts: [TextCondition], settings: GenerationSettings, lastSteps: Int? = nil,
+        generators: [Generator] = [], injection: Denoising.Injection? = nil
+    ) throws -> Denoising {
         guard prompts.count == latents.size(0) else {
             throw UserError("\(prompts.count) prompts for \(latents.size(0)) images: give one for each")
+        }
+        guard unet.config.guidanceWidth == nil || prompts.allSatisfy({ $0.guidanceScale == nil }) else {
+            throw UserError("a model that was distilled with guidance takes one weight for all images; give one")
         }
         try settings.check()
         let scheduler = try scheduler(settings, lastSteps: lastSteps)
@@ -212,23 +237,25 @@ extension LatentDiffusionModel {
                     + "\(prompts.count) images: give one for each")
         }
         return denoising(
-            latents, prompts: prompts, along: scheduler, settings: settings,
+            latents, conditions: prompts, along: scheduler, settings: settings,
             range: settings.evaluations(of: scheduler, lastSteps: lastSteps), generators: generators,
             injection: injection)
     }
 
     /// A walk along a scheduler, of which a part may be taken; of the settings only guidance counts.
     func denoising(
-        _ latents: Tensor, prompts: [String], along scheduler: any Scheduler, settings: GenerationSettings,
+        _ latents: Tensor, conditions: [TextCondition], along scheduler: any Scheduler, settings: GenerationSettings,
         range: Range<Int>, generators: [Generator] = [], injection: Denoising.Injection? = nil
     ) -> Denoising {
-        let count = prompts.count
-        let states = embed(prompts + (isGuided(settings) ? [settings.negativePrompt] : []))
+        let count = conditions.count
+        let scales = conditions.map { $0.guidanceScale ?? settings.guidanceScale }
+        let isGuided = unet.config.guidanceWidth == nil && scales.contains { $0 > 1 }
+        let states = embed(conditions + (isGuided ? [TextCondition(settings.negativePrompt)] : []))
         let guidance =
-            isGuided(settings)
+            isGuided
             ? Denoising.Guidance(
-                negative: states[count].expanded([count, -1, -1]), scale: settings.guidanceScale,
-                rescale: settings.guidanceRescale) : nil
+                negative: states[count].expanded([count, -1, -1]), scales: scales, rescale: settings.guidanceRescale)
+            : nil
         return Denoising(
             unet, latents.to(device: device), scheduler: scheduler, context: states[0..<count], guidance: guidance,
             guidanceScale: unet.config.guidanceWidth == nil ? nil : settings.guidanceScale, range: range,

@@ -15,12 +15,24 @@ extension LatentDiffusionModel {
         size: (height: Int, width: Int)? = nil, latents: Tensor? = nil,
         onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
+        try textToImage(
+            conditions: prompts.map { TextCondition($0) }, settings: settings, seeds: seeds, size: size,
+            latents: latents,
+            onStep: onStep)
+    }
+
+    /// As ``textToImage(_:settings:seeds:size:latents:onStep:)``, under conditions.
+    public func textToImage(
+        conditions: [TextCondition], settings: GenerationSettings = .init(), seeds: [UInt64],
+        size: (height: Int, width: Int)? = nil, latents: Tensor? = nil,
+        onStep: (Denoising.Step) throws -> Void = { _ in }
+    ) throws -> Tensor {
         let generators = seeds.map { Generator(seed: $0) }
         let noise = try latents ?? startNoise(generators, size: size)
         return try images(
             of: denoised(
-                startLatents(noise, settings: settings), prompts: prompts, settings: settings, generators: generators,
-                onStep: onStep))
+                startLatents(noise, settings: settings), conditions: conditions, settings: settings,
+                generators: generators, onStep: onStep))
     }
 
     /// Variants of images that show what prompts say; the seeds' noise replaces a part of each image.
@@ -30,6 +42,7 @@ extension LatentDiffusionModel {
     ///   - images: [N, 3, H, W] in [0, 1], with H and W multiples of the VAE's downsampling.
     ///   - prompts: N texts.
     ///   - seeds: N seeds.
+    ///   - guide: images whose latents are mixed into those of the images; none by default.
     ///   - noise: standard normal noise [N, C, h, w] that is added in place of the seeds'.
     ///   - onStep: told of every step of every batch of images; what it throws ends the work.
     /// - Returns: [N, 3, H, W] in [0, 1], float32 on the CPU.
@@ -37,10 +50,10 @@ extension LatentDiffusionModel {
     ///   lack of memory.
     public func imageToImage(
         _ images: Tensor, prompts: [String], settings: GenerationSettings = .init(), seeds: [UInt64],
-        noise: Tensor? = nil, onStep: (Denoising.Step) throws -> Void = { _ in }
+        guide: ImageGuide? = nil, noise: Tensor? = nil, onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
         let generators = seeds.map { Generator(seed: $0) }
-        let start = try noised(images, settings: settings, generators: generators, noise: noise).latents
+        let start = try noised(images, settings: settings, generators: generators, guide: guide, noise: noise).latents
         return try self.images(
             of: denoised(
                 start, prompts: prompts, settings: settings, lastSteps: imageToImageSteps(settings),
@@ -72,19 +85,22 @@ extension LatentDiffusionModel {
         try noise.to(dtype: .float32) * scheduler(settings).initNoiseSigma
     }
 
-    /// The noisy latents that ``imageToImage(_:prompts:settings:seeds:noise:onStep:)`` begins with and the noise in them,
+    /// The noisy latents that ``imageToImage(_:prompts:settings:seeds:guide:noise:onStep:)`` begins with and the noise in them,
     /// each [N, C, h, w]; parameters and errors as there, of a generator for each image.
     /// - Parameter drawsLatents: whether the clean latents are drawn from the VAE's posterior, as diffusers' pipeline does; they are
     ///   its mean otherwise.
     public func noised(
-        _ images: Tensor, settings: GenerationSettings, generators: [Generator], noise: Tensor? = nil,
-        drawsLatents: Bool = true
+        _ images: Tensor, settings: GenerationSettings, generators: [Generator], guide: ImageGuide? = nil,
+        noise: Tensor? = nil, drawsLatents: Bool = true
     ) throws -> (latents: Tensor, noise: Tensor) {
         let steps = try imageToImageSteps(settings)
         let scheduler = try scheduler(settings, lastSteps: steps)
         let first = settings.evaluations(of: scheduler, lastSteps: steps).lowerBound
         guard images.rank == 4, generators.count == images.size(0) else {
             throw UserError("\(generators.count) seeds for images of shape \(images.shape): give one for each")
+        }
+        guard guide.map({ $0.images.shape == images.shape }) ?? true else {
+            throw UserError("guides of shape \(guide?.images.shape ?? []) for images of shape \(images.shape)")
         }
         let factor = vae.downsampling
         let (height, width) = (images.size(2) / factor, images.size(3) / factor)
@@ -99,8 +115,12 @@ extension LatentDiffusionModel {
             try withTorchErrors {
                 let drawing = [Generator](generators[batch])
                 func draw() -> Tensor { self.noise(drawing, height: height, width: width) }
-                // The generators draw from the posterior first.
-                let latents = try latents(of: images[batch], noise: drawsLatents ? draw : nil)
+                // The generators draw from the posterior first, the guide's after the image's.
+                var latents = try latents(of: images[batch], noise: drawsLatents ? draw : nil)
+                if let guide {
+                    let others = try self.latents(of: guide.images[batch], noise: drawsLatents ? draw : nil)
+                    latents = inferenceMode { (1 - guide.weight) * latents + guide.weight * others }
+                }
                 let part = noise?[batch].to(device: device, dtype: .float32) ?? draw()
                 added.append(part)
                 return inferenceMode { scheduler.addNoise(to: latents, noise: part, at: first) }.ordinaryCopy()
@@ -116,15 +136,25 @@ extension LatentDiffusionModel {
         _ latents: Tensor, prompts: [String], settings: GenerationSettings, lastSteps: Int? = nil,
         generators: [Generator] = [], onStep: (Denoising.Step) throws -> Void = { _ in }
     ) throws -> Tensor {
-        try check(latents, count: prompts.count)
-        guard generators.isEmpty || generators.count == prompts.count else {
-            throw UserError("\(generators.count) seeds for \(prompts.count) prompts: give one for each")
+        try denoised(
+            latents, conditions: prompts.map { TextCondition($0) }, settings: settings, lastSteps: lastSteps,
+            generators: generators, onStep: onStep)
+    }
+
+    /// As ``denoised(_:prompts:settings:lastSteps:generators:onStep:)``, under N conditions.
+    public func denoised(
+        _ latents: Tensor, conditions: [TextCondition], settings: GenerationSettings, lastSteps: Int? = nil,
+        generators: [Generator] = [], onStep: (Denoising.Step) throws -> Void = { _ in }
+    ) throws -> Tensor {
+        try check(latents, count: conditions.count)
+        guard generators.isEmpty || generators.count == conditions.count else {
+            throw UserError("\(generators.count) seeds for \(conditions.count) prompts: give one for each")
         }
-        return try inBatches(of: prompts.count, positions: latents.size(2) * latents.size(3)) { batch in
+        return try inBatches(of: conditions.count, positions: latents.size(2) * latents.size(3)) { batch in
             let part = latents[batch]
             let walk = try withTorchErrors {
                 try denoising(
-                    part, prompts: [String](prompts[batch]), settings: settings, lastSteps: lastSteps,
+                    part, conditions: [TextCondition](conditions[batch]), settings: settings, lastSteps: lastSteps,
                     generators: generators.isEmpty ? [] : [Generator](generators[batch]))
             }
             return try self.walk(walk, from: part, onStep: onStep)

@@ -44,7 +44,8 @@ extension LatentDiffusionModel {
             let part = latents[batch].to(device: device)
             let walk = try withTorchErrors {
                 denoising(
-                    part, prompts: [String](prompts[batch]), along: scheduler, settings: settings, range: range)
+                    part, conditions: prompts[batch].map { TextCondition($0) }, along: scheduler, settings: settings,
+                    range: range)
             }
             return try self.walk(walk, from: part, onStep: onStep)
         }

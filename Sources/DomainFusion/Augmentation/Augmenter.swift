@@ -64,7 +64,7 @@ public struct Augmenter {
 
     /// An augmenter without a judge by default.
     public init(
-        generator: any CandidateGenerator, composer: Composer, store: ContentStore, batchSize: Int = 16,
+        generator: any ImageGenerator<CandidateOrder>, composer: Composer, store: ContentStore, batchSize: Int = 16,
         judge: (threshold: Double, ClassJudge)? = nil
     ) {
         maker = CandidateMaker(generator: generator, store: store, batchSize: batchSize)
@@ -73,7 +73,7 @@ public struct Augmenter {
     }
 
     /// What makes candidates.
-    public var generator: any CandidateGenerator { maker.generator }
+    public var generator: any ImageGenerator<CandidateOrder> { maker.generator }
 
     /// Augments images: generates what is missing, judges the candidates, and composes.
     /// - Parameters:
@@ -104,7 +104,7 @@ public struct Augmenter {
     ) throws -> [[RGBImage]] {
         let orders = requests.flatMap { request in
             zip(request.prompts, request.seeds).map {
-                CandidateMaker.Order(image: request.start, prompt: $0, seed: $1)
+                CandidateOrder(image: request.start, prompt: $0, seed: $1)
             }
         }
         var rest = try maker.images(orders, ledger: &ledger, poll: poll)[...]

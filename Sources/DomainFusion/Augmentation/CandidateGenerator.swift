@@ -1,28 +1,29 @@
+import Foundations
+import Pixels
 import Torch
 
+/// A variant of an image that a diffusion model is asked for.
+public struct CandidateOrder: ImageOrder {
+    /// The image to start from, of the generator's size.
+    public let image: RGBImage
+    /// What the variant is to show.
+    public let prompt: String
+    /// Seeds the noise.
+    public let seed: UInt64
+
+    /// A variant of an image under a prompt.
+    public init(image: RGBImage, prompt: String, seed: UInt64) {
+        (self.image, self.prompt, self.seed) = (image, prompt, seed)
+    }
+
+    /// The image's hash and the prompt.
+    public func parts(hash: (RGBImage) -> String) -> [String: JSONValue] {
+        ["image": .string(hash(image)), "prompt": .string(prompt)]
+    }
+}
+
 /// Makes variants of images that show what a prompt says: the frozen diffusion model behind a round of augmentation.
-///
-/// What it makes of an image depends on the image, its prompt and its seed alone, not on the rest of the batch.
-public protocol CandidateGenerator {
-    /// Names the model, by a hash of its weights, and every setting: all that a candidate depends on beside the image,
-    /// the prompt and the seed.
-    var fingerprint: String { get }
-
-    /// Side in pixels of the square images that it takes and gives, an even number.
-    var imageSize: Int { get }
-
-    /// Images that it takes at a time without dividing them.
-    var largestBatch: Int { get }
-
-    /// U-Net evaluations for one candidate; with classifier-free guidance two a step.
-    var unetEvaluationsPerImage: Int { get }
-
-    /// Images that the autoencoder encodes or decodes for one candidate.
-    var vaePassesPerImage: Int { get }
-
-    /// Whether a candidate depends on its seed.
-    var drawsNoise: Bool { get }
-
+public protocol CandidateGenerator: ImageGenerator<CandidateOrder> {
     /// One variant of each image.
     /// - Parameters:
     ///   - images: [N, 3, size, size] in 0…1, on the CPU.
@@ -33,6 +34,11 @@ public protocol CandidateGenerator {
 }
 
 extension CandidateGenerator {
-    /// It does: most generators begin with noise.
-    public var drawsNoise: Bool { true }
+    /// One variant for each order.
+    public func generate(_ orders: [CandidateOrder]) throws -> Tensor {
+        try generate(.images(orders.map(\.image)), prompts: orders.map(\.prompt), seeds: orders.map(\.seed))
+    }
 }
+
+/// Makes candidates in full batches; those that are in the store are not made again.
+public typealias CandidateMaker = ImageMaker<CandidateOrder>

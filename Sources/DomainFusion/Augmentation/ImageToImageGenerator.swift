@@ -40,11 +40,11 @@ public struct ImageToImageGenerator: CandidateGenerator {
 
 extension AugmentationSettings {
     /// What makes candidates with a model, and what composes them.
-    fileprivate func parts(_ model: LatentDiffusionModel) throws -> (any CandidateGenerator, Composer) {
+    fileprivate func parts(_ model: LatentDiffusionModel) throws -> (any ImageGenerator<CandidateOrder>, Composer) {
         let hash = try model.fingerprint()
         let generation = GenerationSettings(
             steps: steps, guidanceScale: guidanceScale, strength: strength, scheduler: scheduler.className)
-        let maker: any CandidateGenerator =
+        let maker: any ImageGenerator<CandidateOrder> =
             switch generator {
             case .imageToImage: try ImageToImageGenerator(model, modelHash: hash, settings: generation)
             case .inversion: try InversionGenerator(model, modelHash: hash, settings: generation)

@@ -25,7 +25,7 @@ public final class OnlineAugmentation {
     ///   - composer: the settings' way of composing.
     ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
     public init(
-        _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any CandidateGenerator,
+        _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any ImageGenerator<CandidateOrder>,
         composer: Composer, store: ContentStore, judge: CandidateJudge? = nil
     ) throws {
         try settings.validate(path: "augmentation")
@@ -217,7 +217,7 @@ extension AugmentationSettings {
     /// Makes candidates and composes them as these settings say.
     /// - Parameter judge: asked when there is a threshold.
     func augmenter(
-        _ generator: any CandidateGenerator, composer: Composer, store: ContentStore, judge: ClassJudge?
+        _ generator: any ImageGenerator<CandidateOrder>, composer: Composer, store: ContentStore, judge: ClassJudge?
     ) -> Augmenter {
         Augmenter(
             generator: generator, composer: composer, store: store, batchSize: batchSize,

@@ -55,8 +55,14 @@ struct ImagePrompts {
     /// - Throws: `UserError` for a domain without a style, where the template asks for one.
     init(_ template: String, styles: DomainStyles, context: AlgorithmContext) throws {
         var prompts: [Int: [String]] = [:]
-        for environment in context.sourceEnvironments {
-            let styled = try styles.prompt(template, domain: context.dataset.environments[environment])
+        for environment in context.trainingEnvironments {
+            let names = context.dataset.environments
+            if environment >= names.count, Caption.namesStyle(template) {
+                throw UserError(
+                    "\"\(template)\": images between two domains have no style of their own; write a prompt without {style}, or join "
+                        + "them to the domains (generated.environments joined)")
+            }
+            let styled = environment < names.count ? try styles.prompt(template, domain: names[environment]) : template
             prompts[environment] = context.classes.map { Caption.prompt(styled, class: $0) }
         }
         self.prompts = prompts

@@ -80,25 +80,7 @@ public struct ContentStore: Sendable {
     /// - Throws: a one-line error when the file cannot be put there.
     func place(_ key: StoreKey, at path: String) throws -> Bool {
         guard let found = find(key) else { return false }
-        try AtomicFile.makeFolder(FilePath.folder(of: path))
-        let beside = path + ".link"
-        Files.remove(beside)
-        let isLinked = FilePath.withSystemPath(found.path) { from in
-            FilePath.withSystemPath(beside) { link(from, $0) == 0 }
-        }
-        guard isLinked else {
-            let file = try MappedFile(path: found.path)
-            try AtomicFile.write(to: path) { append in try withExtendedLifetime(file) { try append(file.bytes) } }
-            return true
-        }
-        guard FilePath.withSystemPath(beside, { from in FilePath.withSystemPath(path) { rename(from, $0) == 0 } })
-        else {
-            throw FileFormatError(
-                path: path, problem: "cannot be written (\(systemMessage()))",
-                remedy: "correct the folder's permissions")
-        }
-        // Two names of one file: the system leaves the first one then.
-        Files.remove(beside)
+        try LinkedFile.place(found.path, at: path)
         return true
     }
 

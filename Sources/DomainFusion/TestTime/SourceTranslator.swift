@@ -65,7 +65,7 @@ public struct LatentTranslator: SourceTranslator {
             // By what the image shows, so that it has the same noise in whichever file and order it comes.
             let text = "\(settings.seed)/translation/\(domain)/\(noise)/\(SHA256Sum.of(sized))"
             let seed = UInt64(SHA256Sum.of(text).prefix(13), radix: 16) ?? 0
-            return CandidateMaker.Order(image: sized, prompt: prompts[domain] ?? "", seed: seed)
+            return CandidateOrder(image: sized, prompt: prompts[domain] ?? "", seed: seed)
         }
         return try ledger.time("translation") { try maker.images(orders, ledger: &$0, poll: poll) }
     }

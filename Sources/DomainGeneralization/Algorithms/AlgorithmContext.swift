@@ -9,7 +9,7 @@ public struct AlgorithmContext {
     public let dataset: ImageFolder
     /// Which items train, validate, and are unseen.
     public let split: Split
-    /// The environments that are trained on, in ascending order: one minibatch each comes to every update.
+    /// The domains that are trained on, in ascending order.
     public let sourceEnvironments: [Int]
     /// The environments that are held out. With an oracle run they are among the sources, too.
     public let testEnvironments: [Int]
@@ -21,7 +21,7 @@ public struct AlgorithmContext {
     public let evaluationPipeline: ImagePipeline
     /// Side of the images that the classifier sees, in pixels.
     public let imageSize: Int
-    /// Images of each source environment in a step.
+    /// Images of each environment that is trained on in a step.
     public let batchSize: Int
     /// Steps of the whole run.
     public let steps: Int
@@ -74,12 +74,18 @@ public struct AlgorithmContext {
     /// How the pixels that the classifier sees are normalised.
     public var normalization: Normalization { evaluationPipeline.normalization }
 
-    /// The training items of the source environments, in ascending order.
-    public var trainingItems: [Int] { sourceEnvironments.flatMap { split.training[$0] }.sorted() }
+    /// The environments that are trained on: the source domains, then those of generated images. One minibatch each comes to every
+    /// update.
+    public var trainingEnvironments: [Int] {
+        sourceEnvironments + dataset.allEnvironments.dropFirst(dataset.environments.count)
+    }
 
-    /// Steps after which the smallest source environment has been drawn once (DomainBed's epoch).
+    /// The training items of all environments that are trained on, in ascending order.
+    public var trainingItems: [Int] { trainingEnvironments.flatMap { split.training[$0] }.sorted() }
+
+    /// Steps after which the smallest environment that is trained on has been drawn once (DomainBed's epoch).
     public var stepsPerEpoch: Double {
-        let smallest = sourceEnvironments.map { split.training[$0].count }.min() ?? 0
+        let smallest = trainingEnvironments.map { split.training[$0].count }.min() ?? 0
         return max(1, Double(smallest) / Double(batchSize))
     }
 

@@ -13,7 +13,7 @@ public struct ImageFolder: Sendable {
         public let path: String
         /// The class, an index into ``ImageFolder/classes``.
         public let label: Int
-        /// The domain, an index into ``ImageFolder/environments``.
+        /// The domain, an index into ``ImageFolder/environments``; behind these one of ``ImageFolder/addedEnvironments``.
         public let environment: Int
         /// What is shown: the manifest's name, or the file's without its extension.
         public let name: String
@@ -39,6 +39,8 @@ public struct ImageFolder: Sendable {
     public let root: String
     /// The domains' names, sorted.
     public let environments: [String]
+    /// The names of environments that hold generated images alone: trained on as domains are, and nothing else.
+    public let addedEnvironments: [String]
     /// The classes' names, sorted.
     public let classes: [String]
     /// All images, sorted by domain, class and file name.
@@ -72,15 +74,17 @@ public struct ImageFolder: Sendable {
         try scan.run()
         self.root = scan.root
         environments = scan.domains
+        addedEnvironments = []
         classes = scan.classes
         items = scan.items
         otherFiles = scan.otherFiles
         leftOut = scan.leftOut
     }
 
-    private init(_ whole: ImageFolder, items: [Item]) {
+    private init(_ whole: ImageFolder, items: [Item], added: [String] = []) {
         root = whole.root
         environments = whole.environments
+        addedEnvironments = whole.addedEnvironments + added
         classes = whole.classes
         otherFiles = whole.otherFiles
         leftOut = whole.leftOut
@@ -93,16 +97,22 @@ public struct ImageFolder: Sendable {
     }
 
     /// The data set with more items behind its own.
-    public func adding(_ more: [Item]) -> ImageFolder { ImageFolder(self, items: items + more) }
+    /// - Parameter added: the names of environments of generated items, behind ``allEnvironments``.
+    public func adding(_ more: [Item], environments added: [String] = []) -> ImageFolder {
+        ImageFolder(self, items: items + more, added: added)
+    }
+
+    /// The indices of the domains and, behind them, of ``addedEnvironments``.
+    public var allEnvironments: Range<Int> { 0..<environments.count + addedEnvironments.count }
 
     /// What an item is known by: its path in the data set, or all of it where it lies elsewhere.
     public func relativePath(of item: Item) -> String {
         item.path.hasPrefix(root + "/") ? String(item.path.dropFirst(root.count + 1)) : item.path
     }
 
-    /// The number of images by domain and class.
+    /// The number of images by environment and class.
     public var counts: [[Int]] {
-        var result = [[Int]](repeating: [Int](repeating: 0, count: classes.count), count: environments.count)
+        var result = [[Int]](repeating: [Int](repeating: 0, count: classes.count), count: allEnvironments.count)
         for item in items { result[item.environment][item.label] += 1 }
         return result
     }

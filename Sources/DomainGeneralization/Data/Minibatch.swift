@@ -9,7 +9,7 @@ public struct Minibatch: Sendable {
     public let labels: Tensor
     /// Where each image comes from: indices into ``ImageFolder/items``.
     public let items: [Int]
-    /// The images' domain, an index into ``ImageFolder/environments``.
+    /// The images' environment, one of ``ImageFolder/allEnvironments``.
     public let environment: Int
     /// Features of a frozen network [N, width], where the run's classifier takes some.
     public let frozenFeatures: Tensor?

@@ -40,7 +40,7 @@ public final class FrozenFeatureTable {
     private static func rows(_ dataset: ImageFolder, _ assignment: FeatureAssignment) -> [Int] {
         var result = Array(dataset.items.indices)
         guard case .shuffled(let seed) = assignment else { return result }
-        for environment in dataset.environments.indices {
+        for environment in dataset.allEnvironments {
             let own = result.indices.filter { dataset.items[$0].environment == environment }
             var generator = SeededGenerator(seed: UInt64(bitPattern: Int64(seed)), domain: environment, step: 0)
             // A permutation in one cycle: nobody keeps its own.

@@ -1,9 +1,9 @@
 /// The items of a data set by what a run uses them for: for each environment DomainBed's *in* (training) and *out*
 /// (validation) parts, and the unseen items, which are in neither.
 public struct Split: Sendable, Equatable {
-    /// Training items of each environment: indices into ``ImageFolder/items``.
+    /// Training items of each environment, the added ones behind the domains: indices into ``ImageFolder/items``.
     public let training: [[Int]]
-    /// Validation items of each environment.
+    /// Validation items of each environment; added ones have none.
     public let validation: [[Int]]
     /// Items of each test environment that are kept for domain adaptation (DomainBed's *uda*), without labels.
     public let adaptation: [[Int]]
@@ -24,7 +24,7 @@ public struct Split: Sendable, Equatable {
         var validation: [[Int]] = []
         var adaptation: [[Int]] = []
         var unseen: [[Int]] = []
-        for environment in dataset.environments.indices {
+        for environment in dataset.allEnvironments {
             let items = dataset.items.indices.filter {
                 dataset.items[$0].environment == environment && !dataset.items[$0].isUnseen
                     && !dataset.items[$0].isGenerated

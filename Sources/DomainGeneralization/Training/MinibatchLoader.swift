@@ -26,7 +26,7 @@ public struct MinibatchLoader: Sendable {
             ? split.training.map { part in
                 Dictionary(grouping: part) { items[$0].label }.sorted { $0.key < $1.key }.map(\.value)
             } : []
-        environments = context.sourceEnvironments
+        environments = context.trainingEnvironments
         images = context.images
         pipeline = context.trainingPipeline
         imageSize = context.imageSize
@@ -48,7 +48,7 @@ public struct MinibatchLoader: Sendable {
         }
     }
 
-    /// One minibatch of each source environment, on the CPU.
+    /// One minibatch of each environment that is trained on, on the CPU.
     /// - Throws: a one-line error for an image that can no longer be read.
     public func minibatches(step: Int) throws -> [Minibatch] {
         try withTorchErrors { try environments.map { try minibatch(step: step, environment: $0) } }

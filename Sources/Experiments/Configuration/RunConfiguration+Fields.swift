@@ -60,6 +60,10 @@ extension RunConfiguration.Generated {
         Setting("folder", \.folder, "their folder, as domainfusion generate made it; empty for none"),
         Setting(
             "heldStyles", \.heldStyles, "takes those in the held-out domains' styles, too: not domain generalization"),
+        Setting(
+            "environments", \.environments,
+            "joined: they count to their source image's domain; pairs: those of two domains are an environment of their own"
+        ),
     ]
 }
 

@@ -92,9 +92,25 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         /// Takes images in the styles of held-out domains, too (CDGA*): their descriptions then are no secret to the training, and its
         /// figures are no domain generalization.
         public var heldStyles = false
+        /// The environments that they are in.
+        public var environments = Environments.joined
+
+        /// What generated images are beside the data set's domains.
+        public enum Environments: String, SettingChoice {
+            /// Each joins the domain of its source image, or of the two that it lies between the one with the larger share.
+            case joined
+            /// Those of two domains, one and another, are an environment of their own, with minibatches of their own (FDS).
+            case pairs
+        }
 
         /// No generated images: trains on the data set alone.
         public init() {}
+
+        /// What tables call a run with them.
+        var name: String? {
+            guard !folder.isEmpty else { return nil }
+            return "generated" + (environments == .pairs ? " pairs" : "") + (heldStyles ? "*" : "")
+        }
     }
 
     /// The network of a run, its weights, and how it is trained.
@@ -136,7 +152,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         let additions =
             (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()
             + (features ?? [:]).keys.sorted().map { "\($0) features" }
-            + (generated.folder.isEmpty ? [] : [generated.heldStyles ? "generated*" : "generated"])
+            + (generated.name.map { [$0] } ?? [])
         return ([algorithm] + additions).joined(separator: " + ") + (oracle ? " (oracle)" : "")
     }
 

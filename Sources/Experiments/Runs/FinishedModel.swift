@@ -4,19 +4,25 @@ import Torch
 
 /// The classifier of a finished run that helps to train another: it must not have seen what that one holds out.
 enum FinishedModel {
+    /// The settings of a finished run.
+    /// - Throws: a one-line error for a folder without a finished run.
+    static func configuration(_ path: String, role: String) throws -> RunConfiguration {
+        let run = try RunDirectory(existing: path)
+        guard run.isDone else {
+            throw UserError(
+                "\(path): this run is not done; finish it with 'domainfusion train' before it is another's \(role)")
+        }
+        return try run.configuration()
+    }
+
     /// - Parameters:
     ///   - context: of the run that it helps.
     ///   - role: what errors call it: judge, teacher.
     /// - Throws: a one-line error for a folder without a finished run, for other images or classes, or a run whose classifier may
     ///   have seen what `context`'s run holds out.
     static func load(_ path: String, for context: AlgorithmContext, role: String) throws -> TrainedModel {
-        let run = try RunDirectory(existing: path)
-        guard run.isDone else {
-            throw UserError(
-                "\(path): this run is not done; finish it with 'domainfusion train' before it is another's \(role)")
-        }
-        let configuration = try run.configuration()
-        guard run.recordedListing == context.dataset.listing else {
+        let configuration = try configuration(path, role: role)
+        guard try RunDirectory(existing: path).recordedListing == context.dataset.listing else {
             throw UserError(
                 "\(path): was trained on other images (\(configuration.data)) than those of \(context.dataset.root); train a "
                     + "\(role) on the same data")

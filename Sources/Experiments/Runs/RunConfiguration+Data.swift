@@ -11,8 +11,8 @@ extension RunConfiguration {
             adaptationFraction: adaptationFraction, isClassBalanced: classBalanced)
     }
 
-    /// The data set with the images that were generated of it before training, where the settings name a folder of them: each joins the
-    /// domain of the image that it was made of, and is trained on where that one is.
+    /// The data set with the images that were generated of it before training, where the settings name a folder of them: in the domains
+    /// that they count to, or in environments of their own.
     /// - Parameter held: indices of the held-out domains.
     /// - Throws: a one-line error for a folder without generated images, or an image that cannot be read.
     func joiningGenerated(
@@ -25,18 +25,28 @@ extension RunConfiguration {
         let taken = try folder.images(
             of: dataset, training: sources.flatMap { split.training[$0] }, held: held.map { dataset.environments[$0] },
             includesHeldStyles: generated.heldStyles)
-        let items = taken.map { image, item in
-            let source = dataset.items[item]
+        // In the order of the plan, which is that of the pairs.
+        var pairs: [[String]: Int] = [:]
+        var added: [String] = []
+        let items = taken.map { use in
+            var environment = use.environment
+            if generated.environments == .pairs {
+                let pair = [use.image.domain, use.image.target]
+                if pairs[pair] == nil { added.append(pair.joined(separator: "+")) }
+                environment = pairs[pair, default: dataset.environments.count + added.count - 1]
+                pairs[pair] = environment
+            }
             return ImageFolder.Item(
-                path: "\(folder.folder)/\(image.path)", label: source.label, environment: source.environment,
-                name: source.name, isGenerated: true)
+                path: "\(folder.folder)/\(use.image.path)", label: use.label, environment: environment,
+                name: FilePath.stem(of: use.image.path), isGenerated: true)
         }
-        let joined = dataset.adding(items)
+        let joined = dataset.adding(items, environments: added)
         let more = try ImageCache(dataset.removing(Set(dataset.items.indices)).adding(items), threads: threads)
         if let failure = more.failures.first {
             throw UserError("\(failure.reason); generate the folder again, or restore it")
         }
-        report(.warning("\(folder.folder): trains on \(items.count) generated images beside its own"))
+        let place = added.isEmpty ? "" : ", in environments of their own: \(added.joined(separator: ", "))"
+        report(.warning("\(folder.folder): trains on \(items.count) generated images beside its own\(place)"))
         return (joined, images.joined(with: more))
     }
 }

@@ -10,15 +10,18 @@ enum RunJudge {
     ///   `context`'s run holds out.
     static func load(_ path: String, for context: AlgorithmContext) throws -> CandidateJudge {
         let model = try FinishedModel.load(path, for: context, role: "judge")
-        let run = try RunDirectory(existing: path)
-        let weights = "\(run.checkpoints.folder(model.step))/model.safetensors"
-        return CandidateJudge(fingerprint: try SHA256Sum.of(file: weights)) { images, labels in
+        return CandidateJudge(fingerprint: try fingerprint(path, step: model.step)) { images, labels in
             let candidates = images.rgbImages()
             return try stride(from: 0, to: labels.count, by: batch).flatMap { start in
                 let range = start..<min(start + batch, labels.count)
                 return try zip(model.probabilities(Array(candidates[range])), labels[range]).map { $0[$1] }
             }
         }
+    }
+
+    /// A hash of the weights of a run's checkpoint.
+    static func fingerprint(_ path: String, step: Int) throws -> String {
+        try SHA256Sum.of(file: "\(RunDirectory(existing: path).checkpoints.folder(step))/model.safetensors")
     }
 
     /// Images in one pass of the classifier.

@@ -67,7 +67,7 @@ import Torch
         let settings = settings { $0.scheduler = .dpmSolver }
         let image = picture(domain: 0, label: 0, number: 0).resized(width: model.imageSize, height: model.imageSize)
         let generator = try settings.augmenter(model, store: ContentStore("none")).generator
-        let found = try generator.generate(image.tensor(), prompts: ["a lion"], seeds: [3])
+        let found = try generator.generate([CandidateOrder(image: image, prompt: "a lion", seed: 3)])
         let expected = try model.imageToImage(
             image.tensor(), prompts: ["a lion"],
             settings: GenerationSettings(

@@ -23,7 +23,7 @@ struct OfflineGenerationTests {
 
     private func generation(
         _ name: String, store: String, _ generator: Restyler = Restyler(), settings: CrossDomainSettings? = nil
-    ) throws -> OfflineGeneration {
+    ) throws -> OfflineGeneration<CrossDomainPlan> {
         let settings = settings ?? self.settings
         return try OfflineGeneration(
             CrossDomainPlan(settings, dataset: dataset),
@@ -42,7 +42,7 @@ struct OfflineGenerationTests {
     @Test func thePlanIsEveryImageInEveryStyle() throws {
         let plan = try CrossDomainPlan(settings, dataset: dataset)
         #expect(plan.count == 24 * 3 * 2)
-        let entries = (0..<plan.count).map(plan.entry)
+        let entries = (0..<plan.count).map(plan.record)
         #expect(Set(entries.map(\.path)).count == plan.count && Set(entries.map(\.seed)).count == plan.count)
         #expect(entries[0].path == "a/a_a/cat/0-0.png" && entries[0].prompt == "an art of a cat")
         #expect(entries[5].path == "a/a_c/cat/0-1.png" && entries[5].prompt == "a chalk of a cat")
@@ -50,7 +50,7 @@ struct OfflineGenerationTests {
         var fewer = settings
         fewer.styles["b"] = nil
         let error = #expect(throws: UserError.self) { try CrossDomainPlan(fewer, dataset: dataset) }
-        #expect(error?.message.contains("the domain 'b'; give them (--style b=WORDS)") == true)
+        #expect(error?.message.contains("the domain 'b'; give them (--style 'b'=WORDS)") == true)
     }
 
     /// Interrupted and taken up, or made by two at once with stores of their own: the same bytes.
@@ -131,8 +131,11 @@ struct OfflineGenerationTests {
         let training = dataset.items.indices.filter { dataset.items[$0].environment != 2 && $0 % 4 != 0 }
         let taken = try images.images(of: dataset, training: training, held: ["c"], includesHeldStyles: false)
         #expect(taken.count == training.count * 2 * 2)
-        #expect(taken.allSatisfy { $0.image.target != "c" && $0.image.domain != "c" && training.contains($0.item) })
-        #expect(taken.allSatisfy { $0.image.source == dataset.relativePath(of: dataset.items[$0.item]) })
+        let sources = training.map { dataset.relativePath(of: dataset.items[$0]) }
+        #expect(taken.allSatisfy { $0.image.target != "c" && $0.image.domain != "c" })
+        #expect(taken.allSatisfy { sources.contains($0.image.source ?? "") })
+        #expect(taken.allSatisfy { dataset.environments[$0.environment] == $0.image.domain })
+        #expect(taken.allSatisfy { dataset.classes[$0.label] == $0.image.className })
         let star = try images.images(of: dataset, training: training, held: ["c"], includesHeldStyles: true)
         #expect(star.count == training.count * 3 * 2)
         #expect(throws: UserError.self) {
@@ -143,7 +146,7 @@ struct OfflineGenerationTests {
     @Test func theSheetShowsSourceAndStyles() throws {
         let generation = try generation("out", store: "s")
         _ = try generation.run()
-        let sheet = try generation.sheet(4)
+        let sheet = try generation.sheet(rows: 4)
         #expect(sheet.columnLabels == ["source", "a", "b", "c"] && sheet.rows.count == 4)
         #expect(sheet.rowLabels == ["a", "a", "b", "c"] || Set(sheet.rowLabels) == ["a", "b", "c"])
         #expect(sheet.rows.allSatisfy { $0.count == 4 && $0.allSatisfy { $0.image != nil } })

@@ -9,7 +9,7 @@ from .stages import undisturbed
 from .trial import FAULTS, Trial, slug
 
 STAGES = ["train", "train with SWAD", "train with the diffusion model", "sweep", "ldm train vae", "ldm train unet",
-          "ldm finetune, LoRA"]
+          "ldm finetune, LoRA", "generate"]
 
 
 def stop(stage, number):

@@ -156,6 +156,12 @@ def generative(model):
             "--threads", "1", "--device", "cpu", "--run-dir", "run", *own]
 
 
+def generate(model, *more):
+    """Images between two domains: two pieces of work."""
+    return ["generate", "--data", "set", "--ldm", str(model), "--method", "fds", "--domains", "a,b", "--copies", "36",
+            "--steps", "2", "--batch-size", "4", "--store", "store", "--threads", "1", "--output", "generated", *more]
+
+
 def stages(harness):
     """All stages by name."""
     tiny, vocabulary = harness.tiny_model, harness.vocabulary
@@ -182,6 +188,9 @@ def stages(harness):
         Stage("augment into the store", ["augment", "set/a/cat/0.png", "--label", "cat", "--ldm", str(tiny),
               "--candidates", "4", "--steps", "4", "--store", "store", "--threads", "1", "--output", "x.png"],
               dataset, ["store", "x.png"]),
+        Stage("generate", generate(tiny), dataset, ["generated", "store"]),
+        Stage("generate select", ["generate", "select", "generated", "--judge", "run", "--keep", "9", "--threads", "1",
+              "--output", "kept"], dataset, ["kept"], before=[generate(tiny), train(steps=1)]),
         Stage("ldm merge", ["ldm", "merge", "--ldm", str(tiny), "--lora", str(harness.lora), "--output", "merged"],
               nothing, ["merged"]),
         Stage("ldm invert", ["ldm", "invert", "set/a/cat/0.png", "set/a/dog/3.png", "--ldm", str(tiny),

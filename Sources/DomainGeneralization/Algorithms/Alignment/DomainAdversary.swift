@@ -96,7 +96,7 @@ public final class DomainAdversary: Algorithm {
         let store = ParameterStore(seed: seed, device: context.device)
         let hidden = [Int](repeating: settings.width, count: settings.depth - 1)
         network = Perceptron(
-            store.root / "layers", widths: [width] + hidden + [context.sourceEnvironments.count])
+            store.root / "layers", widths: [width] + hidden + [context.trainingEnvironments.count])
         classes = isConditional ? Embedding(store.root / "classes", entries: context.classes.count, width: width) : nil
         func optimizer(_ rate: Double, _ decay: Double) -> OptimizerSettings {
             OptimizerSettings(

@@ -56,7 +56,7 @@ public final class Fishr: Algorithm {
         self.settings = settings
         penalty = AnnealedPenalty(weight: settings.penaltyWeight, steps: settings.annealSteps, before: 0)
         let size = classifier.classCount * (classifier.featureCount + 1)
-        averages = .zeros([context.sourceEnvironments.count, size], device: context.device)
+        averages = .zeros([context.trainingEnvironments.count, size], device: context.device)
     }
 
     /// One step along the cross-entropy and the weighted penalty; logs `loss`, `nll` and `penalty`.

@@ -41,7 +41,7 @@ public final class GroupDRO: Algorithm {
         classifier = try context.makeClassifier()
         training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
-        weights = .ones([context.sourceEnvironments.count], device: context.device)
+        weights = .ones([context.trainingEnvironments.count], device: context.device)
     }
 
     /// Raises the weights of environments with large losses, then steps along the weighted sum; logs `loss`.

@@ -48,7 +48,7 @@ public final class MLDG: RandomizedAlgorithm {
     /// Builds the classifier and its optimiser for a run.
     /// - Throws: `UserError` for a single source environment.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
-        guard context.sourceEnvironments.count > 1 else {
+        guard context.trainingEnvironments.count > 1 else {
             throw UserError("MLDG takes two source domains or more; choose another algorithm")
         }
         classifier = try context.makeClassifier()

@@ -59,7 +59,7 @@ public final class TRM: Algorithm {
     /// Builds the classifier and its optimiser for a run.
     /// - Throws: `UserError` for a single source environment.
     public init(_ settings: Settings, context: AlgorithmContext) throws {
-        let count = context.sourceEnvironments.count
+        let count = context.trainingEnvironments.count
         guard count > 1 else { throw UserError("TRM takes two source domains or more; choose another algorithm") }
         let classifier = try context.makeClassifier()
         self.classifier = classifier

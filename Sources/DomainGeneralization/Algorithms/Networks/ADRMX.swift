@@ -42,7 +42,7 @@ public final class ADRMX: RandomizedAlgorithm {
         network = LabelNetwork(classifier)
         draws = StepDraws(context, "ADRMX")
         let width = classifier.featureCount
-        let domains = context.sourceEnvironments.count
+        let domains = context.trainingEnvironments.count
         func store(_ name: String) -> ParameterStore {
             ParameterStore(seed: UInt64(seedHash(.int(context.seed), .string(name))), device: context.device)
         }

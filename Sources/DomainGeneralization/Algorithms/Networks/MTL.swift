@@ -47,7 +47,7 @@ public final class MTL: Algorithm {
         predictor = Self.predictor(classifier)
         training = TrainingStep(classifier, settings: context.optimizer)
         self.settings = settings
-        means = .zeros([context.sourceEnvironments.count, classifier.featureCount], device: context.device)
+        means = .zeros([context.trainingEnvironments.count, classifier.featureCount], device: context.device)
     }
 
     /// Widens the classifier's head, which then takes features and mean features.

@@ -33,7 +33,8 @@ def together(stage):
 
 
 COUNTS = {"train": 4, "train with the diffusion model": 3, "sweep": 4, "ldm train vae": 3, "ldm finetune, LoRA": 3,
-          "data prepare fashion": 3, "augment into the store": 3, "ldm merge": 2, "eval --output": 2}
+          "data prepare fashion": 3, "augment into the store": 3, "generate": 3,
+          "generate select": 2, "ldm merge": 2, "eval --output": 2}
 
 
 def trials(harness):

@@ -12,7 +12,8 @@ from ..stages import undisturbed
 from ..trial import FAULTS, Trial, named, slug
 
 STAGES = ["train", "train with SWAD", "train with the diffusion model", "sweep", "ldm train vae", "ldm finetune, LoRA",
-          "data prepare fashion", "augment into the store", "eval --output", "ldm merge", "ldm invert"]
+          "data prepare fashion", "augment into the store", "generate", "generate select",
+          "eval --output", "ldm merge", "ldm invert"]
 PAGE = 4096
 NOBODY = 65534
 
@@ -211,7 +212,8 @@ PLACES = {
     "work/log.jsonl": "ldm train vae", "model": "ldm train vae", "model/vae": "ldm train vae",
     "lora": "ldm finetune, LoRA", "lora/training": "ldm finetune, LoRA", "made": "data prepare fashion",
     "both.safetensors": "eval --output", "x.png": "augment into the store", "merged": "ldm merge",
-    "inverted": "ldm invert", "set": "train",
+    "inverted": "ldm invert", "generated": "generate", "generated/.pieces": "generate", "kept": "generate select",
+    "set": "train",
     "set/a": "train", "set/a/cat": "train", "set/a/cat/0.png": "train", "set/d": "train",
 }
 

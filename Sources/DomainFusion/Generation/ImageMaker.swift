@@ -3,54 +3,42 @@ import Foundations
 import Pixels
 import Torch
 
-/// Makes variants of images in full batches, by a diffusion model; those that are in the store are not made again.
-public struct CandidateMaker {
-    /// One variant that is asked for.
-    public struct Order: Sendable {
-        /// The image to start from, of the generator's size.
-        public let image: RGBImage
-        /// What the variant is to show.
-        public let prompt: String
-        /// Seeds the noise.
-        public let seed: UInt64
-
-        /// A variant of an image under a prompt.
-        public init(image: RGBImage, prompt: String, seed: UInt64) {
-            (self.image, self.prompt, self.seed) = (image, prompt, seed)
-        }
-    }
-
-    /// What makes the variants.
-    public let generator: any CandidateGenerator
+/// Makes images in full batches, by a diffusion model; those that are in the store are not made again.
+public struct ImageMaker<Order: ImageOrder> {
+    /// What makes the images.
+    public let generator: any ImageGenerator<Order>
     /// Where they are kept.
     public let store: ContentStore
     /// Images in one call of the generator, all of which it works on together.
     public let batchSize: Int
 
     /// A maker of no larger batches than the generator takes.
-    public init(generator: any CandidateGenerator, store: ContentStore, batchSize: Int) {
+    public init(generator: any ImageGenerator<Order>, store: ContentStore, batchSize: Int) {
         self.generator = generator
         self.store = store
         self.batchSize = min(batchSize, generator.largestBatch)
     }
 
-    /// The addresses of variants in the store.
+    /// The addresses of images in the store.
     public func keys(_ orders: [Order]) -> [StoreKey] {
-        // Neighbours often start from one image.
-        var last: (image: RGBImage, hash: String)?
+        // Neighbours often begin with one image.
+        var recent: [(image: RGBImage, hash: String)] = []
+        func hash(_ image: RGBImage) -> String {
+            if let found = recent.first(where: { $0.image == image }) { return found.hash }
+            let sum = SHA256Sum.of(image)
+            recent = [(image, sum)] + recent.prefix(1)
+            return sum
+        }
         return orders.map { order in
-            if last?.image != order.image { last = (order.image, SHA256Sum.of(order.image)) }
-            return StoreKey(
-                .candidate,
-                [
-                    "image": .string(last?.hash ?? ""), "prompt": .string(order.prompt),
-                    "seed": .int(generator.drawsNoise ? Int(truncatingIfNeeded: order.seed) : 0),
-                    "generator": .string(generator.fingerprint), "batch": .int(batchSize),
-                ])
+            let own: [String: JSONValue] = [
+                "seed": .int(generator.drawsNoise ? Int(truncatingIfNeeded: order.seed) : 0),
+                "generator": .string(generator.fingerprint), "batch": .int(batchSize),
+            ]
+            return StoreKey(.candidate, own.merging(order.parts(hash: hash)) { first, _ in first })
         }
     }
 
-    /// The variants: those in the store, and the others made and stored.
+    /// The images: those in the store, and the others made and stored.
     /// - Parameters:
     ///   - ledger: counts the work that is done.
     ///   - poll: called between batches; what it throws ends the work, and what was done is kept in the store.
@@ -74,14 +62,13 @@ public struct CandidateMaker {
         return found.compactMap { $0 }
     }
 
-    /// Variants of one batch. It is filled up to its full size, since libtorch rounds differently for other sizes: so a variant
+    /// The images of one batch. It is filled up to its full size, since libtorch rounds differently for other sizes: so an image
     /// does not depend on what else was missing in the store.
     private func made(_ orders: [Order]) throws -> [RGBImage] {
         let full = (0..<batchSize).map { orders[min($0, orders.count - 1)] }
         // A failure in libtorch is thrown here, before anything of it is stored.
         return try withTorchErrors {
-            let images = try generator.generate(
-                .images(full.map(\.image)), prompts: full.map(\.prompt), seeds: full.map(\.seed))
+            let images = try generator.generate(full)
             guard images.isFinite().all().item() != 0 else {
                 throw UserError("the diffusion model gave numbers that are not finite; run it in float32")
             }

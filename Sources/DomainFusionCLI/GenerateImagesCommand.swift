@@ -1,0 +1,178 @@
+import ArgumentParser
+import DomainFusion
+import DomainGeneralization
+import Experiments
+import Foundation
+import Foundations
+import Hub
+import Torch
+
+struct GenerateImagesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "images",
+        abstract: "Generate a folder of images (what 'generate' does without a subcommand).",
+        discussion: """
+            cdga-pg  every image in the style of every domain, asked for by words (arXiv 2312.05387)
+            cdga-ig  every image led to every domain by one of its images of the same class, whose latent is mixed in
+            fds      images of every class between the prompts of two domains, of noise alone (arXiv 2407.03588); the model \
+            should be fine-tuned on the source domains: 'ldm finetune --domains … --prompt "{domain}, {class}"'
+
+            The store keeps what was made for augmentation during training, too.
+
+            Examples:
+              domainfusion generate --data data/PACS --ldm SD --output generated/pacs
+              domainfusion generate --data data/Birds --ldm SD --style photo="a photograph" --style print=woodcut \
+                --prompt "{style} of {a class}" --output generated/birds
+            """)
+
+    @Option(help: "The data set's folder, or the name of one under data/.")
+    var data: String
+
+    @Option(name: .shortAndLong, help: "The folder of the generated images.")
+    var output: String
+
+    @Option(help: "cdga-pg, cdga-ig or fds.")
+    var method = GenerationMethod.cdgaPG
+
+    @OptionGroup var model: LDMOption
+
+    @Option(
+        name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
+        help: ArgumentHelp(
+            "Domains to make images of and in, with commas or by repeating the option; all by default, which serves runs with any "
+                + "held-out domain.", valueName: "domains"))
+    var domains: [String] = []
+
+    @Option(
+        name: .customLong("style"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Words for the style of a domain; may be repeated. By default the paper's for PACS, OfficeHome and DomainNet, and the "
+                + "vendors' for EmojiDG.", valueName: "domain=words"))
+    var styles: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What an image is asked for: {class} or {a class}, {style} or {a style}, of fds {domain} or {a domain}. By default "
+                + "\"\(GenerationMethod.cdgaPG.prompt(isEmbedded: false))\", "
+                + "\"\(GenerationMethod.cdgaIG.prompt(isEmbedded: false))\" or "
+                + "\"\(GenerationMethod.fds.prompt(isEmbedded: false))\"; other words for the embedded model."))
+    var prompt: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Images for each source image and domain (\(CrossDomainSettings().copies) by default), of fds for each class and pair "
+                + "of domains (\(DomainPairSettings().copies))."))
+    var copies: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Share of the noise that an image starts from: 0 leaves it, 1 forgets it (\(CrossDomainSettings().strength) by default); "
+                + "not of fds."))
+    var strength: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Classifier-free guidance; 1 is none (\(CrossDomainSettings().guidanceScale) by default). Of fds two bounds "
+                + "(4,6 by default).", valueName: "number|low,high"))
+    var guidance: NumberRange?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of cdga-ig the guide's share (\(ImageGuidedPlan.defaultWeight) by default), of fds bounds of the first domain's "
+                + "(0.3,0.7 by default).", valueName: "number|low,high"))
+    var weight: NumberRange?
+
+    @Option(help: "Denoising steps from pure noise.")
+    var steps = CrossDomainSettings().steps
+
+    @Option(help: "Images in one call of the diffusion model.")
+    var batchSize = CrossDomainSettings().batchSize
+
+    @Option(help: "Seeds the noise and all draws.")
+    var seed = CrossDomainSettings().seed
+
+    @OptionGroup var storing: StoreOption
+
+    @OptionGroup var placement: DeviceOption
+
+    @OptionGroup var threading: ThreadsOption
+
+    func validate() throws {
+        if method == .fds, strength != nil { throw ValidationError("--strength: fds begins with noise alone") }
+        if method == .cdgaPG, weight != nil { throw ValidationError("--weight goes with --method cdga-ig or fds") }
+        for (option, range) in [("--guidance", guidance), ("--weight", weight)] where method != .fds {
+            guard let range, range.number == nil else { continue }
+            throw ValidationError("\(option): two bounds go with --method fds; give one number")
+        }
+    }
+
+    func run() async throws {
+        Machine.threads = threading.count
+        let dataset = try ImageFolder(KnownDataset.locate(data))
+        let chosen = DomainNames.list(domains, known: dataset.environments)
+        switch method {
+        case .cdgaPG:
+            try generate(CrossDomainPlan(crossDomainSettings(dataset), dataset: dataset, domains: chosen))
+        case .cdgaIG:
+            try generate(
+                ImageGuidedPlan(
+                    crossDomainSettings(dataset), weight: weight?.number ?? ImageGuidedPlan.defaultWeight,
+                    dataset: dataset, domains: chosen))
+        case .fds:
+            try generate(DomainPairPlan(domainPairSettings(dataset), dataset: dataset, domains: chosen))
+        }
+    }
+
+    private func generate(_ plan: some GenerationPlan) throws {
+        let maker = try plan.maker(model.load(device: placement.found()), store: ContentStore(storing.folder))
+        Interruption.watch()
+        let generation = try OfflineGeneration(plan, maker: maker, folder: output)
+        let progress = Progress("generate", unit: "images")
+        let ledger = try resumable(output, progress) {
+            try generation.run { now in
+                let whole = now.done == 0 ? 0 : Double(now.bytes) * Double(now.total) / Double(now.done)
+                progress.show(
+                    now.done, of: now.total,
+                    note: "\(ByteCount(now.bytes)) of about \(ByteCount(Int(clamping: whole)))")
+            }
+        }
+        try generation.sheet(rows: 8).write(to: "\(output)/sheet.png")
+        let seconds = ledger.seconds.values.reduce(0, +)
+        print(
+            "\(plainText(output)): \(plan.count) images, \(ledger.generatedMade) of them made now or before, the others from "
+                + "\(plainText(storing.folder)); \(ledger.unetEvaluations) U-Net evaluations, "
+                + "\(Progress.duration(seconds)) of all processes together; sheet.png shows some")
+    }
+
+    private func crossDomainSettings(_ dataset: ImageFolder) throws -> CrossDomainSettings {
+        var settings = CrossDomainSettings()
+        settings.styles = try words(dataset)
+        settings.prompt = prompt ?? method.prompt(isEmbedded: EmbeddedModel.isNamed(by: model.name))
+        settings.copies = copies ?? settings.copies
+        settings.strength = strength ?? settings.strength
+        settings.guidanceScale = guidance?.number ?? settings.guidanceScale
+        (settings.steps, settings.batchSize, settings.seed) = (steps, batchSize, seed)
+        return settings
+    }
+
+    private func domainPairSettings(_ dataset: ImageFolder) throws -> DomainPairSettings {
+        var settings = DomainPairSettings()
+        settings.styles = try words(dataset)
+        settings.prompt = prompt ?? method.prompt(isEmbedded: EmbeddedModel.isNamed(by: model.name))
+        settings.copies = copies ?? settings.copies
+        if let weight { (settings.lowestWeight, settings.highestWeight) = (weight.low, weight.high) }
+        if let guidance { (settings.lowestGuidance, settings.highestGuidance) = (guidance.low, guidance.high) }
+        (settings.steps, settings.batchSize, settings.seed) = (steps, batchSize, seed)
+        return settings
+    }
+
+    /// The words for the styles of the data set's domains.
+    private func words(_ dataset: ImageFolder) throws -> [String: String] {
+        var result = DomainWords.styles(of: dataset.datasetName)
+        for (domain, words) in try DomainValues.parse("--style", styles) {
+            _ = try dataset.environment(named: domain)
+            result[domain] = words
+        }
+        return result.filter { dataset.environments.contains($0.key) }
+    }
+}
