@@ -22,6 +22,7 @@ struct ReportCommand: AsyncParsableCommand {
             Examples:
               domainfusion report runs/sweep
               domainfusion report runs/sweep --format latex > table.tex
+              domainfusion report runs/sweep --html report.html
               domainfusion report --domainbed domainbed/sweep_output
             """)
 
@@ -34,13 +35,27 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: "text, latex, csv (one line a cell) or json.")
     var format = Format.text
 
+    @Option(help: "Write a page with tables, plots and images here, in place of printing; a file .html.")
+    var html: String?
+
+    @Option(help: "With --html: write every plot as SVG and PNG into this folder, too.")
+    var plots: String?
+
+    @Option(help: "With --html: the method that gains are measured against.")
+    var against = "ERM"
+
     func validate() throws {
+        guard html == nil || domainbed == nil else {
+            throw ValidationError("--html: pages are made of our own runs' files; leave --domainbed out")
+        }
+        guard plots == nil || html != nil else { throw ValidationError("--plots goes with --html") }
         guard (folder == nil) != (domainbed == nil) else {
             throw ValidationError("give one folder: that of a sweep, or a DomainBed sweep's with --domainbed")
         }
     }
 
     func run() async throws {
+        if let html { return try writePage(html) }
         let isForeign = domainbed != nil
         let records = try ResultRecord.read(folder: domainbed ?? folder ?? "", nested: !isForeign) {
             printError("warning: \($0)")
@@ -58,6 +73,14 @@ struct ReportCommand: AsyncParsableCommand {
             members["costs"] = try folder.flatMap(Self.costs).map { try JSONValue(encoding: $0) }
             print(JSONValue.object(members).text)
         }
+    }
+
+    private func writePage(_ path: String) throws {
+        try OutputFile.check(path, ending: ".html")
+        let page = try ReportPage(folder: folder ?? "", baseline: against) { printError("warning: \($0)") }
+        if let plots { try page.writePlots(to: plots) }
+        try page.write(to: path)
+        print("\(plainText(path)): written")
     }
 
     /// What the methods cost; nil where no run has ended, so that nothing can be said.

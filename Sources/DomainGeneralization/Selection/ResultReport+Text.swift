@@ -99,8 +99,8 @@ extension ResultReport {
 }
 
 extension ModelSelection {
-    /// What the model is chosen by, in a sentence.
-    var phrase: String {
+    /// What the model is chosen by, as the end of a sentence: "validation on the training domains".
+    public var phrase: String {
         switch self {
         case .trainingDomain: "validation on the training domains"
         case .leaveOneDomainOut: "leave-one-domain-out validation"

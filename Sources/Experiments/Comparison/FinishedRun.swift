@@ -10,6 +10,8 @@ struct FinishedRun {
     let dataset: String
     let draw: Int
     let summary: RunSummary
+    /// The data set's folder.
+    let data: String
     /// Whether the class was found, by image: all of the held-out domain's images (of an oracle, those that it was not
     /// trained on are not told apart, so that it has none).
     let isRight: [String: Bool]
@@ -20,7 +22,7 @@ struct FinishedRun {
     /// - Throws: `UserError` for a file of the run that cannot be read.
     init?(folder: String) throws {
         guard RunSeal.exists(in: folder) else { return nil }
-        for name in ["config.yaml", "predictions.jsonl"] { try RunSeal.check(name, in: folder) }
+        try RunSeal.check("config.yaml", in: folder)
         path = folder
         let directory = try RunDirectory(existing: folder)
         let configuration = try directory.configuration()
@@ -28,24 +30,14 @@ struct FinishedRun {
         draw = configuration.draw
         let name = FilePath.name(of: configuration.data)
         dataset = KnownDataset.named(name)?.name ?? name
-        func unreadable(_ file: String) -> UserError {
-            UserError("\(file): missing or unreadable; train this run again with --restart")
-        }
         summary = try directory.summary()
-        let file = "\(folder)/predictions.jsonl"
-        guard let lines = Files.contents(file)?.split(separator: UInt8(ascii: "\n")) else {
-            throw unreadable(file)
-        }
+        data = configuration.data
         var isRight: [String: Bool] = [:]
         var unseenImages: Set<String> = []
-        for line in lines where !summary.oracle {
-            guard let value = JSONValue(json: line), let image = value["image"]?.string,
-                let domain = value["domain"]?.string, case .bool(let isUnseen)? = value["unseen"],
-                let label = value["class"]?.string, let predicted = value["predicted"]?.string
-            else { throw unreadable(file) }
-            guard summary.testDomains.contains(domain) else { continue }
-            isRight[image] = label == predicted
-            if isUnseen { unseenImages.insert(image) }
+        let held = summary.oracle ? [] : summary.testDomains
+        for prediction in try PredictedImage.all(run: folder) where held.contains(prediction.domain) {
+            isRight[prediction.image] = prediction.label == prediction.predicted
+            if prediction.isUnseen { unseenImages.insert(prediction.image) }
         }
         self.isRight = isRight
         self.unseenImages = unseenImages

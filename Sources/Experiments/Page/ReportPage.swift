@@ -1,0 +1,365 @@
+import DomainGeneralization
+import Foundation
+import Foundations
+import Pixels
+
+/// The report of runs as one page: a file without scripts or requests, light and dark, for screens and paper.
+public struct ReportPage {
+    private let title: String
+    private let runs: [FinishedRun]
+    private let tables: ResultReport
+    private let comparison: RunComparison?
+    private let costs: [MethodCost]
+    private let curves: [String: [Plot.Series]]
+    private let answers: [Answers]
+    /// The plots by the names of their files, in the order of the page.
+    private var plots: [(name: String, plot: Plot)] = []
+
+    /// What the models of a method say of a held-out domain, or of the source domains' validation images.
+    struct Answers {
+        let method: String
+        let target: String
+        let held: Counts
+        let validation: Counts
+    }
+
+    /// How often each class was taken for which.
+    struct Counts {
+        private(set) var pairs: [String: [String: Int]] = [:]
+
+        mutating func add(_ label: String, _ predicted: String) {
+            pairs[label, default: [:]][predicted, default: 0] += 1
+        }
+
+        var classes: [String] { Set(pairs.keys).union(pairs.values.flatMap(\.keys)).sorted() }
+
+        func share(_ label: String, _ predicted: String) -> Double? {
+            guard let row = pairs[label] else { return nil }
+            return Double(row[predicted] ?? 0) / Double(row.values.reduce(0, +))
+        }
+    }
+
+    /// An image that many models get wrong.
+    private struct HardImage {
+        let image: String
+        let data: String
+        let label: String
+        /// What it is taken for most often.
+        let predicted: String
+        let wrong: Int
+        let models: Int
+        let loss: Double
+    }
+
+    private let hard: [(domain: String, images: [HardImage])]
+
+    /// Reads the finished runs of a folder.
+    /// - Parameters:
+    ///   - folder: that of a sweep, or of runs.
+    ///   - baseline: the method that gains are measured against; where no run of it has ended, there are no gains.
+    /// - Throws: `UserError` for a folder without finished runs, or a file of a run that cannot be read.
+    public init(folder: String, baseline: String, warn: (String) -> Void) throws {
+        title = FilePath.name(of: folder)
+        runs = try FinishedRun.all(in: folder)
+        tables = try ResultReport(ResultRecord.read(folder: folder, nested: true, warn: warn))
+        comparison =
+            runs.contains { $0.method == baseline }
+            ? try RunComparison(folder: folder, baseline: baseline, warn: warn) : nil
+        costs = try MethodCost.all(in: folder)
+        curves = try Self.curves(runs)
+        var losses: [String: [String: (sum: Double, wrong: [String], label: String, count: Int, data: String)]] = [:]
+        let groups = Dictionary(grouping: runs) { [$0.summary.testDomains.joined(separator: ", "), $0.method] }
+        var answers: [Answers] = []
+        for (key, group) in groups.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            var (held, validation) = (Counts(), Counts())
+            for run in group {
+                for answer in try PredictedImage.all(run: run.path) where !answer.isUnseen {
+                    guard run.summary.testDomains.contains(answer.domain) else {
+                        validation.add(answer.label, answer.predicted)
+                        continue
+                    }
+                    held.add(answer.label, answer.predicted)
+                    guard !run.summary.oracle else { continue }
+                    var entry = losses[answer.domain]?[answer.image] ?? (0, [], answer.label, 0, run.data)
+                    entry.sum += answer.loss
+                    entry.count += 1
+                    if answer.label != answer.predicted { entry.wrong.append(answer.predicted) }
+                    losses[answer.domain, default: [:]][answer.image] = entry
+                }
+            }
+            answers.append(Answers(method: key[1], target: key[0], held: held, validation: validation))
+        }
+        self.answers = answers
+        hard = losses.sorted { $0.key < $1.key }.map { domain, images in
+            let found = images.map { image, entry in
+                let counts = Dictionary(entry.wrong.map { ($0, 1) }, uniquingKeysWith: +)
+                let most = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }
+                return HardImage(
+                    image: image, data: entry.data, label: entry.label, predicted: most?.key ?? entry.label,
+                    wrong: entry.wrong.count, models: entry.count, loss: entry.sum / Double(entry.count))
+            }
+            return (domain, Array(found.sorted { ($1.loss, $0.image) < ($0.loss, $1.image) }.prefix(Self.hardImages)))
+        }
+        plots = gainPlots + curvePlots + classPlots
+    }
+
+    private static let hardImages = 18
+
+    /// Mean accuracy on the held-out domains over the runs of a method, by step.
+    private static func curves(_ runs: [FinishedRun]) throws -> [String: [Plot.Series]] {
+        let targets = Dictionary(grouping: runs) { $0.summary.testDomains.joined(separator: ", ") }
+        return try targets.mapValues { runs in
+            let methods = Dictionary(grouping: runs, by: \.method).sorted { $0.key < $1.key }
+            return try methods.compactMap { method, runs in
+                var byStep: [Int: [Double]] = [:]
+                for run in runs {
+                    for record in try ResultRecord.read("\(run.path)/results.jsonl", warn: { _ in }) {
+                        let values = record.testEnvironments.compactMap(record.row.trainingAccuracy)
+                        guard !values.isEmpty else { continue }
+                        byStep[record.step, default: []].append(values.reduce(0, +) / Double(values.count))
+                    }
+                }
+                let points = byStep.sorted { $0.key < $1.key }.map { step, values in
+                    (x: Double(step), y: 100 * values.reduce(0, +) / Double(values.count))
+                }
+                return points.count > 1 ? Plot.Series(label: method, points: points) : nil
+            }
+        }.filter { !$0.value.isEmpty }
+    }
+
+    private var gainPlots: [(String, Plot)] {
+        guard let comparison else { return [] }
+        return (comparison.targets + (comparison.average.map { [$0] } ?? [])).compactMap { target in
+            let rows = target.rows.compactMap { row in
+                row.gain.map { Plot.Estimate(label: row.method, value: 100 * $0.value, margin: 100 * $0.margin) }
+            }
+            guard !rows.isEmpty else { return nil }
+            return (
+                "gain-\(target.domains)",
+                .forest(
+                    title: "Gain over \(comparison.baseline) on \(target.domains), with 95 % intervals",
+                    unit: "gain over \(comparison.baseline), points of accuracy on \(target.domains)", rows)
+            )
+        }
+    }
+
+    private var curvePlots: [(String, Plot)] {
+        curves.sorted { $0.key < $1.key }.map { target, series in
+            (
+                "steps-\(target)",
+                .lines(
+                    title: "Accuracy on \(target), never trained on, after each step", x: "step",
+                    y: "% on \(target)", series)
+            )
+        }
+    }
+
+    private var classPlots: [(String, Plot)] {
+        Dictionary(grouping: answers, by: \.target).sorted { $0.key < $1.key }.map { target, answers in
+            let classes = Set(answers.flatMap(\.held.pairs.keys)).sorted()
+            let series = answers.map { answer in
+                (answer.method, classes.map { answer.held.share($0, $0).map { 100 * $0 } })
+            }
+            return (
+                "classes-\(target)",
+                .bars(title: "Percent of each class that is found on \(target)", groups: classes, series)
+            )
+        }
+    }
+
+    /// Writes the page.
+    /// - Throws: a one-line error when the file cannot be written.
+    public func write(to path: String) throws { try AtomicFile.write(html, to: path) }
+
+    /// Writes every plot as SVG and PNG into a folder.
+    /// - Throws: a one-line error when a file cannot be written.
+    public func writePlots(to folder: String) throws {
+        try AtomicFile.makeFolder(folder)
+        for (name, plot) in plots {
+            let file = name.map { $0.isLetter || $0.isNumber ? String($0) : "-" }.joined()
+            try AtomicFile.write(plot.file, to: "\(folder)/\(file).svg")
+            let image = try SVGRenderer.render(
+                svg: plot.file, width: Int(2 * plot.width), height: Int(2 * plot.height))
+            try PNG.write(image, to: "\(folder)/\(file).png")
+        }
+    }
+
+    /// The page as text.
+    var html: String {
+        let sections = self.sections
+        let links = sections.map { id, title, _ in Markup.tag("li", [], [.tag("a", [("href", "#\(id)")], title)]) }
+        let head = Markup.tag(
+            "head", [],
+            [
+                .tag("meta", [("charset", "utf-8")], []),
+                .tag("meta", [("name", "viewport"), ("content", "width=device-width, initial-scale=1")], []),
+                .tag("title", [], "\(title): DomainFusion report"),
+            ])
+        let methods = Set(runs.map(\.method)).count
+        let body = Markup.tag(
+            "body", [],
+            [
+                .tag("a", [("class", "skip"), ("href", "#results")], "To the results"),
+                .tag(
+                    "header", [],
+                    [
+                        .tag("h1", [], title),
+                        .tag(
+                            "p", [("class", "soft")],
+                            "\(runs.count) finished runs of \(methods) methods. DomainFusion \(toolkitVersion)."),
+                    ]),
+                .tag("nav", [("aria-label", "Sections")], [.tag("ul", [], links)]),
+                .tag(
+                    "main", [],
+                    sections.map { id, title, parts in
+                        .tag("section", [("id", id)], [.tag("h2", [], title)] + parts)
+                    }),
+            ])
+        // The rules are ours, and no text of a file is in them.
+        let style = "<style>\(PageStyle.page)</style></head>"
+        return "<!doctype html>\n<html lang=\"en\">" + head.html.replacing("</head>", with: style) + body.html
+            + "</html>\n"
+    }
+
+    private var sections: [(id: String, title: String, parts: [Markup])] {
+        [
+            ("results", "Results", resultParts),
+            ("gains", "Gains", figures("gain-", gainCaption)),
+            ("steps", "Over training", figures("steps-", "Means over runs, on the unseen domain.")),
+            (
+                "classes", "By class",
+                figures("classes-", "All runs of a method together.")
+            ),
+            ("confusion", "Confusion", confusionParts),
+            ("cost", "Cost", costParts),
+            ("hard", "Hardest images", hardParts),
+        ].filter { !$0.2.isEmpty }
+    }
+
+    private var gainCaption: String {
+        "Paired by image and seed, for other images and other trainings; an interval across zero shows no gain."
+    }
+
+    private func figures(_ prefix: String, _ caption: String) -> [Markup] {
+        plots.filter { $0.name.hasPrefix(prefix) }.map { _, plot in
+            .tag(
+                "figure", [],
+                [wide(plot.title, plot.markup), .tag("figcaption", [], "\(plot.title). \(caption)")])
+        }
+    }
+
+    /// A table that scrolls where it is too wide.
+    private func table(_ caption: String, head: [String], rows: [[Markup]]) -> Markup {
+        let heads = head.map { Markup.tag("th", [("scope", "col")], $0) }
+        let table = Markup.tag(
+            "table", [],
+            [
+                .tag("thead", [], [.tag("tr", [], heads)]), .tag("tbody", [], rows.map { .tag("tr", [], $0) }),
+            ])
+        return .tag("figure", [], [.tag("figcaption", [], caption), wide(caption, table)])
+    }
+
+    /// What can be scrolled where the page is narrow, by the keyboard, too.
+    private func wide(_ label: String, _ content: Markup) -> Markup {
+        .tag("div", [("class", "wide"), ("tabindex", "0"), ("role", "group"), ("aria-label", label)], [content])
+    }
+
+    private func cell(_ text: String) -> Markup { .tag("td", [], text) }
+    private func rowHead(_ text: String) -> Markup { .tag("th", [("scope", "row")], text) }
+
+    private var resultParts: [Markup] {
+        tables.sections.flatMap { section in
+            section.tables.compactMap { table -> Markup? in
+                let rows = table.rows.filter { row in row.cells.contains { $0 != nil } }
+                guard !rows.isEmpty else { return nil }
+                let used = table.columns.indices.filter { column in rows.contains { $0.cells[column] != nil } }
+                return self.table(
+                    "\(table.dataset ?? ""): accuracy on the unseen domain, %, mean ± standard error over trials; model chosen by "
+                        + section.selection.phrase,
+                    head: ["method"] + used.map { table.columns[$0] } + ["average"],
+                    rows: rows.map { row in
+                        let cells = used.map { column in
+                            row.cells[column].map { String(format: "%.1f ± %.1f", $0.mean, $0.error) } ?? "–"
+                        }
+                        let means = used.compactMap { row.cells[$0]?.mean }
+                        let average =
+                            means.count == used.count
+                            ? String(format: "%.1f", means.reduce(0, +) / Double(means.count)) : "–"
+                        return [rowHead(row.algorithm)] + (cells + [average]).map(cell)
+                    })
+            }
+        }
+    }
+
+    private var confusionParts: [Markup] {
+        answers.flatMap { answer -> [Markup] in
+            [(answer.held, "on \(answer.target)"), (answer.validation, "on the source domains' validation images")]
+                .compactMap { counts, place in
+                    let classes = counts.classes
+                    guard !classes.isEmpty else { return nil }
+                    return table(
+                        "\(answer.method) \(place)\(place.hasPrefix("on the") ? ", \(answer.target) held out" : ""): percent of a "
+                            + "row's class taken for each column's",
+                        head: ["class"] + classes,
+                        rows: classes.map { label in
+                            [rowHead(label)]
+                                + classes.map { predicted in
+                                    guard let share = counts.share(label, predicted) else { return cell("–") }
+                                    return .tag(
+                                        "td", [("class", "share"), ("style", String(format: "--v:%.2f", share))],
+                                        share == 0 ? "" : String(format: "%.0f", 100 * share))
+                                }
+                        })
+                }
+        }
+    }
+
+    private var costParts: [Markup] {
+        let rows = costs.map { cost in
+            let counts = [cost.generatedImages, cost.sharedImages, cost.unetEvaluations, cost.vaePasses].map {
+                String(format: "%.0f", $0)
+            }
+            let minutes = [cost.trainingSeconds, cost.diffusionSeconds].map { String(format: "%.1f", $0 / 60) }
+            return [rowHead(cost.method)] + (["\(cost.runs)"] + counts + minutes).map(cell)
+        }
+        return [
+            table(
+                "Means over the runs of a method; shared images were found in the store or made before training",
+                head: [
+                    "method", "runs", "images", "shared", "U-Net passes", "VAE passes", "training, min",
+                    "diffusion model, min",
+                ], rows: rows)
+        ]
+    }
+
+    private var hardParts: [Markup] {
+        hard.flatMap { domain, images -> [Markup] in
+            let items = images.compactMap { image -> Markup? in
+                guard let url = Self.picture("\(image.data)/\(image.image)") else { return nil }
+                return .tag(
+                    "li", [],
+                    [
+                        .tag("img", [("src", url), ("alt", "\(image.label): \(FilePath.name(of: image.image))")], []),
+                        .tag("span", [], "\(image.label), wrong in \(image.wrong) of \(image.models)"),
+                        .text(image.wrong > 0 ? ", mostly \(image.predicted)" : ""),
+                    ])
+            }
+            guard !items.isEmpty else { return [] }
+            return [
+                .tag("h3", [], domain),
+                .tag("p", [("class", "soft")], "The largest loss over all methods' models, \(domain) held out."),
+                .tag("ul", [("class", "images")], items),
+            ]
+        }
+    }
+
+    /// An image as a small PNG in an address; nil for one that is not there any more.
+    private static func picture(_ path: String) -> String? {
+        guard let image = try? ImageFile.decode(path) else { return nil }
+        let scale = min(1, 128 / Double(max(image.width, image.height)))
+        let small = image.resized(
+            width: max(1, Int((Double(image.width) * scale).rounded())),
+            height: max(1, Int((Double(image.height) * scale).rounded())))
+        return (try? PNG.encode(small)).map { "data:image/png;base64,\(Data($0).base64EncodedString())" }
+    }
+}
