@@ -68,7 +68,7 @@ public struct GenerativeClassifier {
         throw UserError("\(name) takes no training steps, to which nothing can be added; take out terms and images")
     }
 
-    /// The settings.
+    /// What the diffusion model is asked for, and how often.
     public let settings: Settings
     /// w(t), the weight of each part of the noise schedule.
     public var weights: TimeWeights

@@ -6,7 +6,7 @@ import Pixels
 ///
 /// What an image becomes depends on the image, the domain and the noise alone: not on the other images, nor on their order.
 public protocol SourceTranslator {
-    /// The source domains.
+    /// The source domains that images can be moved towards.
     var domains: [String] { get }
 
     /// A translation of each image.
@@ -23,7 +23,7 @@ public protocol SourceTranslator {
 
 /// Translations by latent diffusion models, one a domain or one for all, that are kept in a store.
 public struct LatentTranslator: SourceTranslator {
-    /// The source domains.
+    /// The source domains that images can be moved towards.
     public let domains: [String]
     private let settings: TranslationSettings
     private let prompts: [String: String]

@@ -16,7 +16,7 @@ public struct TranslationSettings: Hyperparameters, Equatable {
     public var guidanceScale = 1.0
     /// Denoising steps from pure noise; a translation takes a share of them, as its noise says.
     public var steps = 50
-    /// The sampler.
+    /// The sampler that denoises; DSI has DDIM.
     public var scheduler = SchedulerChoice.ddim
     /// Images in one call of the diffusion model.
     public var batchSize = 16

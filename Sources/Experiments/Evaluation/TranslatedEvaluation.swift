@@ -17,9 +17,9 @@ public struct TranslatedEvaluation {
         public let name: String
         /// Whether the run holds it out.
         public let isHeldOut: Bool
-        /// With translations.
+        /// How the model does with translations.
         public let score: Score
-        /// Of the images as they are.
+        /// How it does on the images as they are.
         public let clean: Score
         /// How many images were accepted at each level of noise; the others keep the prediction of the image as it is.
         public let accepted: [Int]
