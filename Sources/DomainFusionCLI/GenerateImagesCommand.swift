@@ -82,6 +82,9 @@ struct GenerateImagesCommand: AsyncParsableCommand {
                 + "(0.3,0.7 by default).", valueName: "number|low,high"))
     var weight: NumberRange?
 
+    @Option(help: "Side of the images in pixels; by default the one that the model was trained on.")
+    var resolution: Int?
+
     @Option(help: "Denoising steps from pure noise.")
     var steps = CrossDomainSettings().steps
 
@@ -98,6 +101,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     @OptionGroup var threading: ThreadsOption
 
     func validate() throws {
+        try check("--resolution", resolution, in: 1...8192)
         if method == .fds, strength != nil { throw ValidationError("--strength: fds begins with noise alone") }
         if method == .cdgaPG, weight != nil { throw ValidationError("--weight goes with --method cdga-ig or fds") }
         for (option, range) in [("--guidance", guidance), ("--weight", weight)] where method != .fds {
@@ -124,7 +128,8 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     }
 
     private func generate(_ plan: some GenerationPlan) throws {
-        let maker = try plan.maker(model.load(device: placement.found()), store: ContentStore(storing.folder))
+        let maker = try plan.maker(
+            model.load(device: placement.found(), imageSize: resolution), store: ContentStore(storing.folder))
         Interruption.watch()
         let generation = try OfflineGeneration(plan, maker: maker, folder: output)
         let progress = Progress("generate", unit: "images")

@@ -31,14 +31,18 @@ struct LDMOption: ParsableArguments {
     }
 
     /// Loads the model, fetching it where it is on the hub and not yet here.
-    /// - Parameter vaePrecision: that of the autoencoder, where it is to be another.
+    /// - Parameters:
+    ///   - vaePrecision: that of the autoencoder, where it is to be another.
+    ///   - imageSize: side of its images in pixels, where it is not the one that it was trained on.
     /// - Throws: a one-line error.
-    func load(device: Device = .cpu, vaePrecision: ModelPrecision? = nil) throws -> LatentDiffusionModel {
+    func load(
+        device: Device = .cpu, vaePrecision: ModelPrecision? = nil, imageSize: Int? = nil
+    ) throws -> LatentDiffusionModel {
         guard ldm != nil || InstalledFiles.here.find(name) != nil else {
             throw UserError("\(name): the embedded diffusion model is not here; \(EmbeddedModel.remedy)")
         }
         return try ModelDownload.load(
-            name, vae: ldmVae, device: device, precision: ldmDtype, vaePrecision: vaePrecision)
+            name, vae: ldmVae, device: device, precision: ldmDtype, vaePrecision: vaePrecision, imageSize: imageSize)
     }
 }
 

@@ -16,12 +16,13 @@ enum ModelDownload {
     /// - Throws: a one-line error.
     static func load(
         _ name: String, vae: String? = nil, device: Device = .cpu, precision: ModelPrecision = .float32,
-        vaePrecision: ModelPrecision? = nil
+        vaePrecision: ModelPrecision? = nil, imageSize: Int? = nil
     ) throws -> LatentDiffusionModel {
         let dtype = try precision.dtype(on: device)
         try fetchIfMissing(name, precision: precision)
         return try LatentDiffusionModel(
-            path: name, vaeFolder: vae, device: device, dtype: dtype, vaeDType: vaePrecision?.dtype)
+            path: name, vaeFolder: vae, device: device, dtype: dtype, vaeDType: vaePrecision?.dtype,
+            imageSize: imageSize)
     }
 
     /// Fetches a model that is named by an id, is not whole in the cache, and may be fetched.

@@ -17,6 +17,7 @@ struct NumberLimitTests {
         ("augment x.png --label a --strength=nan", "strength"),
         ("generate --data set --output o --copies=MOST", "copies"),
         ("generate --data set --output o --guidance=inf", "guidanceScale"),
+        ("generate --data set --output o --resolution=MOST", "--resolution"),
         ("generate --data set --output o --method cdga-ig --prompt {class} --weight=nan", "weight"),
         ("generate --data set --output o --method fds --weight=nan,0.5", "lowestWeight"),
         ("generate --data set --output o --method fds --guidance=4,inf", "highestGuidance"),

@@ -137,6 +137,37 @@ struct GeneratedRunTests {
         #expect(training.context.trainingEnvironments == [0, 1, 3, 4, 5])
     }
 
+    /// What asks a diffusion model about training images asks about those between domains, too.
+    @Test func additionsSeePairs() throws {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        var pairs = configuration
+        pairs.generated.environments = .pairs
+        pairs.store = folder.path("store")
+        pairs.diffusion = [
+            "ldm": .string(tests.appendingPathComponent("DiffusionTests/Fixtures/sd1").path),
+            "styles": ["a": "art", "b": "ink", "c": "chalk"],
+        ]
+        pairs.terms = ["ld": ["nodes": 2, "draws": 1, "prompt": "a {class}"]]
+        pairs.images = ["ola": ["candidates": 1, "steps": 2, "everyEpochs": 1, "prompts": ["a {class}"]]]
+        pairs.features = ["ldm": ["times": [50]]]
+        let training = try run("run", pairs)
+        _ = try training.run()
+        let items = training.context.trainingItems.count
+        #expect(items == 7 + 7 + 6)
+        #expect(ContentStore(pairs.store).entries(of: .curve).count == items)
+        let manifest = try #require(Files.contents(folder.path("run/synthetic/manifest.jsonl")))
+        let made = try manifest.split(separator: 10).map { try #require(JSONValue(json: $0)) }
+        #expect(made.count == items && made.count { $0["environment"]?.int == 3 } == 6)
+
+        // They have no style of their own.
+        pairs.terms = ["ld": ["nodes": 2, "draws": 1, "prompt": "{a style} of {a class}"]]
+        let error = #expect(throws: UserError.self) { _ = try run("styled", pairs).run() }
+        #expect(error?.message.contains("images between two domains have no style of their own") == true)
+        pairs.generated.environments = .joined
+        pairs.steps = 1
+        _ = try run("joined", pairs).run()
+    }
+
     @Test func mistakesAreNamed() throws {
         func refusal(_ change: (inout RunConfiguration) -> Void) -> String? {
             var changed = configuration

@@ -60,7 +60,7 @@ public struct GeneratedImages: Sendable {
 
     /// An image that a run trains on.
     public struct Use: Sendable {
-        /// The image.
+        /// The image that is trained on.
         public let image: GeneratedImage
         /// Its class, an index into the data set's classes.
         public let label: Int

@@ -36,7 +36,7 @@ public protocol GenerationPlan<Order>: Sendable {
 
 /// What a picture of some generated images shows: rows of images, each perhaps behind its source.
 public struct GenerationLayout: Sendable {
-    /// One row.
+    /// One row of the picture.
     public struct Row: Sendable {
         /// What stands beside the row, and below its first image.
         public let label: String, caption: String

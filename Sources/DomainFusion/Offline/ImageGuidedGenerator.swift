@@ -23,7 +23,7 @@ public struct GuidedOrder: ImageOrder {
     }
 }
 
-/// Makes variants by image to image of two images' mixed latents (``ImageGuide``).
+/// Makes variants by image to image of two images' mixed latents (`ImageGuide`).
 public struct ImageGuidedGenerator: ImageGenerator {
     /// A hash of the model and of all settings that the images depend on.
     public let fingerprint: String

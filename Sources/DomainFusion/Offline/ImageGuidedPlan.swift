@@ -5,7 +5,7 @@ import Pixels
 
 /// All images that cross-domain generative augmentation guided by images (CDGA-IG, https://arxiv.org/abs/2312.05387) makes of a data
 /// set: as ``CrossDomainPlan``, but what leads to a domain is one of its images of the same class, drawn anew for every image, whose
-/// latent is mixed in (``ImageGuide``).
+/// latent is mixed in (`ImageGuide`).
 ///
 /// Images whose domain has no other image of the class are not made. That both latents have equal shares by default and get one noise
 /// is our decision; the paper says that they are interpolated.
