@@ -327,7 +327,7 @@ public struct ReportPage {
                 "Means over the runs of a method; shared images were found in the store or made before training",
                 head: [
                     "method", "runs", "images", "shared", "U-Net passes", "VAE passes", "training, min",
-                    "diffusion model, min",
+                    "diffusion, min",
                 ], rows: rows)
         ]
     }
