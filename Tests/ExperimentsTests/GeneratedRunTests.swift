@@ -61,6 +61,21 @@ struct GeneratedRunTests {
             uniqueKeysWithValues: context.trainingEnvironments.map { (names[$0], context.split.training[$0].count) })
     }
 
+    /// A run counts what was generated for it: the images between its source domains, and of a selection what it chose from.
+    @Test func theLedgerCountsWhatWasGeneratedBefore() throws {
+        func cost(_ name: String) throws -> MethodCost {
+            _ = try run(name, configuration).run()
+            return try #require(MethodCost.all(in: folder.path("runs")).first)
+        }
+        let whole = try cost("runs/whole")
+        #expect(whole.generatedImages == 6 && whole.sharedImages == 6)
+        // As if the 18 images were kept of 72.
+        try folder.write(#"{"images": 72, "kept": 18}"#, to: "fds/report.json")
+        try folder.write("{}", to: "fds/selection.json")
+        try FileManager.default.removeItem(atPath: folder.path("runs/whole"))
+        #expect(try cost("runs/selected").generatedImages == 24)
+    }
+
     @Test func pairsAreEnvironmentsOfTheirOwn() throws {
         var pairs = configuration
         pairs.generated.environments = .pairs

@@ -12,6 +12,8 @@ public struct GeneratedImages: Sendable {
     public let folder: String
     /// The lines of its manifest, one an image, in the order of the plan.
     public let images: [GeneratedImage]
+    /// How many images were generated for those of the manifest: as many, or of a selection all that it chose from.
+    public let candidates: Int
     /// The domains that the judges of a selection had not seen; nil where no judge had a say.
     public let heldOut: [String]?
 
@@ -43,9 +45,11 @@ public struct GeneratedImages: Sendable {
         }
         let selection = "\(folder)/\(Self.selection)"
         guard let data = Files.contents(selection) else {
-            heldOut = nil
+            (heldOut, candidates) = (nil, images.count)
             return
         }
+        let report = Files.contents("\(folder)/\(GeneratedSelection.report)").flatMap { JSONValue(json: $0) }
+        candidates = max(images.count, report?["images"]?.int ?? 0)
         guard let found = JSONValue(json: data)?.object else {
             throw UserError("\(selection): damaged; run 'domainfusion generate select' again into another folder")
         }

@@ -27,6 +27,9 @@ public struct GeneratedSelection {
         public var kept = 0
     }
 
+    /// The file of the ``Report``.
+    static let report = "report.json"
+
     private let settings: SelectionSettings
     private let source: GeneratedImages
     private let judge: GeneratedJudge?
@@ -137,7 +140,7 @@ public struct GeneratedSelection {
             try poll()
             try LinkedFile.place("\(source.folder)/\(image.path)", at: "\(folder)/\(image.path)")
         }
-        try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: "\(folder)/report.json")
+        try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: "\(folder)/\(Self.report)")
         try GeneratedImages.write(images, to: folder)
         return result
     }

@@ -9,7 +9,8 @@ public struct MethodCost: Codable, Sendable, Equatable {
     public let method: String
     /// Its finished runs.
     public let runs: Int
-    /// Images that the diffusion model generated for a run, before or during training, whoever made them.
+    /// Images that the diffusion model generated for a run, before or during training, whoever made them; with those that a selection
+    /// dropped.
     public let generatedImages: Double
     /// Of those, images that came from the store or a folder: made for another run, too.
     public let sharedImages: Double
@@ -37,8 +38,8 @@ public struct MethodCost: Codable, Sendable, Equatable {
         }
         self.method = method
         self.runs = runs.count
-        generatedImages = mean { Double($0.ledger.generatedUsed) }
-        sharedImages = mean { Double($0.ledger.generatedFromStore) }
+        generatedImages = mean { Double($0.ledger.generatedUsed + ($0.ledger.generatedBefore ?? 0)) }
+        sharedImages = mean { Double($0.ledger.generatedFromStore + ($0.ledger.generatedBefore ?? 0)) }
         unetEvaluations = mean { Double($0.ledger.unetEvaluations) }
         vaePasses = mean { Double($0.ledger.vaePasses) }
         trainingSeconds = mean { $0.summary.secondsByWork["classifier"] ?? 0 }

@@ -14,11 +14,12 @@ extension RunConfiguration {
     /// The data set with the images that were generated of it before training, where the settings name a folder of them: in the domains
     /// that they count to, or in environments of their own.
     /// - Parameter held: indices of the held-out domains.
+    /// - Returns: also the number of images that were generated for those that are taken; nil without a folder.
     /// - Throws: a one-line error for a folder without generated images, or an image that cannot be read.
     func joiningGenerated(
         to dataset: ImageFolder, _ images: ImageCache, held: [Int], threads: Int, report: (RunEvent) -> Void
-    ) throws -> (ImageFolder, ImageCache) {
-        guard !generated.folder.isEmpty else { return (dataset, images) }
+    ) throws -> (dataset: ImageFolder, images: ImageCache, generated: Int?) {
+        guard !generated.folder.isEmpty else { return (dataset, images, nil) }
         let folder = try GeneratedImages(generated.folder)
         let split = split(of: dataset, held: held)
         let sources = dataset.environments.indices.filter { oracle || !held.contains($0) }
@@ -47,6 +48,8 @@ extension RunConfiguration {
         }
         let place = added.isEmpty ? "" : ", in environments of their own: \(added.joined(separator: ", "))"
         report(.warning("\(folder.folder): trains on \(items.count) generated images beside its own\(place)"))
-        return (joined, images.joined(with: more))
+        // A selection's price is what it chose from, in the share that the run takes.
+        let price = Double(items.count) * Double(folder.candidates) / Double(folder.images.count)
+        return (joined, images.joined(with: more), Int(price.rounded()))
     }
 }

@@ -28,6 +28,8 @@ struct RunSetup {
     let algorithm: AlgorithmDescription
     let dataset: ImageFolder
     let images: ImageCache
+    /// Images that were generated before training for those that the run takes of a folder; nil where it takes none.
+    let generated: Int?
     let backbone: BackboneDescription
     /// The file of pretrained weights, if any.
     let weights: String?
@@ -62,7 +64,7 @@ struct RunSetup {
             warn: { report(.warning($0)) })
         self.algorithm = algorithm
         self.configuration = configuration
-        (dataset, images) = try configuration.joiningGenerated(
+        (dataset, images, generated) = try configuration.joiningGenerated(
             to: readable.dataset, readable.images, held: held, threads: threads, report: report)
     }
 

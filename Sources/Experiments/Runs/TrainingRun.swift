@@ -20,6 +20,7 @@ public final class TrainingRun {
     private let average: RunAverage?
     private let report: @Sendable (RunEvent) -> Void
     private let search: HyperparameterSearch
+    private let generated: Int?
     private var metrics = MetricSums()
     private var rows: [CheckpointRow] = []
     private var step = 0
@@ -41,6 +42,7 @@ public final class TrainingRun {
             folder, configuration: setup.configuration, restart: restart, registry: registry)
         self.directory = directory
         self.configuration = setup.configuration
+        generated = setup.generated
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
         if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
@@ -278,6 +280,12 @@ public final class TrainingRun {
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, domains: domains, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
+        if let generated {
+            let path = "\(directory.path)/ledger.json"
+            var ledger = try Ledger(path: path)
+            ledger.generatedBefore = generated
+            try ledger.write(to: path)
+        }
         try directory.seal()
         return summary
     }
