@@ -117,7 +117,8 @@ struct EvalCommand: AsyncParsableCommand {
         let (result, ledger): (TranslatedEvaluation.Result, Ledger)
         do {
             (result, ledger) = try evaluation.evaluate(
-                on: given, folder: folder, threads: threading.count, warn: warn, report: { progress.show($0, of: $1) })
+                on: given, folder: folder, threads: threading.count, warn: warn,
+                report: { progress.show($0, of: $1, note: $2) })
         } catch let interruption as Interruption {
             progress.clear()
             printError("\(interruption): what was done is in the store; the same command goes on from there")

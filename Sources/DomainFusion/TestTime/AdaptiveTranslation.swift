@@ -49,11 +49,13 @@ public struct AdaptiveTranslation {
     ///   - threshold: the largest one that is to be applied.
     ///   - classify: logits of images of any size, in the classes' order.
     ///   - ledger: counts the work that is done.
+    ///   - report: told what comes next: so many images are moved towards a domain.
     ///   - poll: called between batches; what it throws ends the work.
     /// - Throws: what the translator and `classify` throw.
     public func traces(
         of images: [RGBImage], until threshold: Double, classify: ([RGBImage]) throws -> [[Double]],
-        ledger: inout Ledger, poll: () throws -> Void = {}
+        ledger: inout Ledger, report: (_ images: Int, _ noise: Double, _ domain: String) -> Void = { _, _, _ in },
+        poll: () throws -> Void = {}
     ) throws -> [Trace] {
         func logits(_ images: [RGBImage], _ ledger: inout Ledger) throws -> [[Double]] {
             try ledger.time("classification") { _ in try classify(images) }
@@ -64,6 +66,7 @@ public struct AdaptiveTranslation {
             var sums = pending.map { traces[$0].clean }
             let domains = level > 0 ? translator.domains : []
             for domain in domains {
+                report(pending.count, level, domain)
                 let made = try translator.translations(
                     of: pending.map { images[$0] }, towards: domain, noise: level, ledger: &ledger, poll: poll)
                 for (place, found) in try logits(made, &ledger).enumerated() {

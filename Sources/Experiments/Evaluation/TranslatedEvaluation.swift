@@ -89,13 +89,13 @@ public struct TranslatedEvaluation {
     ///   - given: another data set of the same classes; nil for the run's own.
     ///   - folder: takes the results, as those of a run where the data set is its own.
     ///   - warn: told of images that are left out.
-    ///   - report: told of the images that are done, of all.
+    ///   - report: told of the images that are done, of all, and what comes next.
     ///   - poll: called between batches; what it throws ends the work, and what was done is kept in the store.
     /// - Returns: the result, and what the diffusion models were asked for.
     /// - Throws: a one-line error for an image, a model or a folder that cannot be used.
     public func evaluate(
         on given: ImageFolder? = nil, folder: String, threads: Int, warn: (String) -> Void = { _ in },
-        report: (Int, Int) -> Void = { _, _ in }, poll: () throws -> Void = Interruption.poll
+        report: (Int, Int, String) -> Void = { _, _, _ in }, poll: () throws -> Void = Interruption.poll
     ) throws -> (result: Result, ledger: Ledger) {
         let data = try model.readable(given ?? configuration.dataset(), threads: threads, warn: warn)
         let isOwn = run.recordedListing.map { $0 == data.dataset.listing } ?? (given == nil)
@@ -116,10 +116,12 @@ public struct TranslatedEvaluation {
                 let found = try adaptive.traces(
                     of: part.map { try data.images.image(data.dataset.items[$0]) },
                     until: settings.thresholds.max() ?? 1, classify: model.logits(of:), ledger: &record.ledger,
-                    poll: poll)
+                    report: { images, noise, domain in
+                        report(start, items.count, "\(images) towards \(domain) at noise \(noise)")
+                    }, poll: poll)
                 traced.traces.merge(zip(part, found)) { $1 }
                 try record.writeLedger()
-                report(start + part.count, items.count)
+                report(start + part.count, items.count, "")
             }
         } catch {
             try? record.writeLedger()
