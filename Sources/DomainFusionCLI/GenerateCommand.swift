@@ -14,7 +14,7 @@ struct GenerateCommand: AsyncParsableCommand {
             Examples:
               domainfusion generate --data data/EmojiDG --output generated/emoji
               domainfusion generate --data data/PACS --ldm SD --method cdga-ig --output generated/pacs-ig
-              domainfusion generate --data data/PACS --ldm sd-pacs --method fds --domains art_painting,cartoon,photo \
+              domainfusion generate --data data/PACS --ldm sd-pacs --method fds --domains art_painting,cartoon,photo \\
                 --output generated/pacs-fds
               domainfusion generate select generated/pacs-fds --judge runs/erm --correct --keep 570 --output generated/hard
             """,

@@ -21,7 +21,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
 
             Examples:
               domainfusion generate --data data/PACS --ldm SD --output generated/pacs
-              domainfusion generate --data data/Birds --ldm SD --style photo="a photograph" --style print=woodcut \
+              domainfusion generate --data data/Birds --ldm SD --style photo="a photograph" --style print=woodcut \\
                 --prompt "{style} of {a class}" --output generated/birds
             """)
 

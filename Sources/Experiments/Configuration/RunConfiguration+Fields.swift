@@ -62,7 +62,7 @@ extension RunConfiguration.Generated {
             "heldStyles", \.heldStyles, "takes those in the held-out domains' styles, too: not domain generalization"),
         Setting(
             "environments", \.environments,
-            "joined: they count to their source image's domain; pairs: those of two domains are an environment of their own"
+            "whether they join the domains, or those of each pair of domains are an environment of their own"
         ),
     ]
 }

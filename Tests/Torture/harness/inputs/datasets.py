@@ -101,5 +101,20 @@ def duplicates(harness):
                   lambda bench: valid)
 
 
+def generated(harness):
+    """What 'generate' says of its images; a selection takes them up."""
+    rows = [{"path": f"a/a_b/cat/{index}.png", "sha256": f"{index}", "class": "cat", "domain": "a", "target": "b",
+             "copy": index, "prompt": "a, cat", "other_prompt": "b, cat", "weight": 0.5, "guidance": 4.5, "seed": index}
+            for index in range(3)]
+
+    def arrange(bench):
+        for index, row in enumerate(rows):
+            samples.write(bench.place / "generated" / row["path"], samples.png(index))
+
+    return Format("generated images", 20, lambda random: lines(random, rows, 20), "generated/manifest.jsonl",
+                  ["generate", "select", "generated", "--order", "random", "--keep", "2", "--output", "kept"], arrange,
+                  lambda bench: "".join(json.dumps(row) + "\n" for row in rows).encode(), names=("generated", "kept"))
+
+
 def formats(harness):
-    return [*idx_formats(harness), *captions(harness), corpus(harness), duplicates(harness)]
+    return [*idx_formats(harness), *captions(harness), corpus(harness), duplicates(harness), generated(harness)]
