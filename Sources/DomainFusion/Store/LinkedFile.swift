@@ -9,23 +9,33 @@ enum LinkedFile {
     static func place(_ file: String, at path: String) throws {
         try AtomicFile.makeFolder(FilePath.folder(of: path))
         let beside = path + ".link"
-        Files.remove(beside)
-        let isLinked = FilePath.withSystemPath(file) { from in
-            FilePath.withSystemPath(beside) { link(from, $0) == 0 }
-        }
-        guard isLinked else {
-            let content = try MappedFile(path: file)
-            return try AtomicFile.write(to: path) { append in
-                try withExtendedLifetime(content) { try append(content.bytes) }
+        var isPlaced = false
+        // Another process that puts the same file there can take this one's link away, or put it in place itself.
+        for _ in 0..<attempts where !isPlaced {
+            Files.remove(beside)
+            let isLinked = FilePath.withSystemPath(file) { from in
+                FilePath.withSystemPath(beside) { link(from, $0) == 0 }
             }
+            guard isLinked || errno == EEXIST else { return try copy(file, to: path) }
+            isPlaced = FilePath.withSystemPath(beside) { from in FilePath.withSystemPath(path) { rename(from, $0) == 0 }
+            }
+            guard isPlaced || errno == ENOENT else { break }
         }
-        guard FilePath.withSystemPath(beside, { from in FilePath.withSystemPath(path) { rename(from, $0) == 0 } })
-        else {
+        guard isPlaced else {
             throw FileFormatError(
                 path: path, problem: "cannot be written (\(systemMessage()))",
                 remedy: "correct the folder's permissions")
         }
         // Two names of one file: the system leaves the first one then.
         Files.remove(beside)
+    }
+
+    private static let attempts = 100
+
+    private static func copy(_ file: String, to path: String) throws {
+        let content = try MappedFile(path: file)
+        try AtomicFile.write(to: path) { append in
+            try withExtendedLifetime(content) { try append(content.bytes) }
+        }
     }
 }
