@@ -6,17 +6,17 @@ public struct OperatorCall {
     public enum Argument {
         /// None, or the default of the operator's schema.
         case none
-        /// A tensor.
+        /// A tensor, as the operator got it.
         case tensor(Tensor)
         /// A whole number, or a truth value as 0 or 1.
         case int(Int)
         /// A real number.
         case double(Double)
-        /// A text.
+        /// A text, such as a padding mode.
         case string(String)
         /// Whole numbers, or truth values as 0 and 1.
         case ints([Int])
-        /// Real numbers.
+        /// Real numbers, or scalars of any type.
         case doubles([Double])
         /// Tensors; nil stands for none.
         case tensors([Tensor?])
