@@ -5,6 +5,8 @@ import Foundations
 /// The model card of an exported classifier, a `README.md` with metadata as the Hugging Face hub reads it.
 struct ModelCard {
     let summary: RunSummary
+    /// The accuracies of the model that is exported.
+    let result: RunSummary.Result
     let configuration: RunConfiguration
     let classes: [String]
     /// The step of the checkpoint.
@@ -46,24 +48,21 @@ struct ModelCard {
     private func quoted(_ text: String) -> String { JSONValue.string(plainText(text)).text }
 
     private var lead: String {
-        let trained = summary.oracle ? "all domains" : "its other domains"
-        let heldText =
-            held.isEmpty ? "" : ", with \(held.map { "`\(plainText($0))`" }.joined(separator: ", ")) held out"
+        let names = held.map { "`\(plainText($0))`" }.joined(separator: ", ")
+        let left = held.isEmpty || summary.oracle ? "" : " without \(names)"
         return """
             A classifier of \(classes.count) classes (\(classes.map { plainText($0) }.joined(separator: ", "))), trained on \
-            \(held.isEmpty ? "" : "\(trained) of ")\(plainText(dataset))\(heldText): step \(step) of \
+            \(plainText(dataset))\(left): step \(step) of \
             \(summary.steps), \(method), \(configuration.backbone.name), \(configuration.imageSize) pixels.
             """
     }
 
-    private func accuracy(_ domain: String) -> Double? { summary.selected.targets[domain]?.accuracy }
+    private func accuracy(_ domain: String) -> Double? { result.targets[domain]?.accuracy }
 
     private var results: String {
-        var rows = held.compactMap { domain in
-            accuracy(domain).map { ("\(plainText(domain)), never seen in training", percent($0)) }
-        }
-        if summary.oracle { rows = rows.map { ("\($0.0.split(separator: ",")[0]), trained on, too", $0.1) } }
-        if let validation = summary.selected.sourceValidation {
+        let kind = summary.oracle ? "trained on, too: images kept from it" : "never seen in training"
+        var rows = held.compactMap { domain in accuracy(domain).map { ("\(plainText(domain)), \(kind)", percent($0)) } }
+        if let validation = result.sourceValidation {
             rows.append(("source domains, images kept from training", percent(validation)))
         }
         return (["| images of | accuracy |", "|---|---|"] + rows.map { "| \($0.0) | \($0.1) |" }).joined(
@@ -112,10 +111,15 @@ struct ModelCard {
         import json, numpy as np, timm, torch
         \(imports)from PIL import Image
         \(Self.pixels)
-        model = timm.create_model(p["architecture"], num_classes=len(p["classes"])).eval()
+        model = timm.create_model(p["architecture"], num_classes=len(p["classes"])\(anySize)).eval()
         model.load_state_dict(\(load))
         print(p["classes"][int(model(torch.from_numpy(x))[0].argmax())])
         """
+    }
+
+    /// timm's transformers take images of another size than they were made for if they are told so.
+    private var anySize: String {
+        configuration.backbone.name.hasPrefix("vit") ? ", dynamic_img_size=True, dynamic_img_pad=True" : ""
     }
 
     private var origin: String { "Trained and exported by DomainFusion \(toolkitVersion)." }

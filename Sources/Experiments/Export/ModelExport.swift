@@ -28,6 +28,7 @@ public struct ModelExport {
     private let model: TrainedModel
     private let summary: RunSummary
     private let format: Format
+    private let isAveraged: Bool
 
     /// Reads a run.
     /// - Parameter averaged: takes the averaged model of the run's end instead of the one that validation chose.
@@ -45,6 +46,7 @@ public struct ModelExport {
         model = try TrainedModel(run: path, averaged: averaged, device: "cpu", threads: threads)
         summary = try run.summary()
         self.format = format
+        isAveraged = averaged
     }
 
     /// Writes the files into a folder, the network's last: where it is, all are.
@@ -53,7 +55,8 @@ public struct ModelExport {
         try AtomicFile.makeFolder(folder)
         try AtomicFile.write(preprocessing.text + "\n", to: "\(folder)/\(Self.preprocessingFile)")
         let card = ModelCard(
-            summary: summary, configuration: model.configuration, classes: model.classes, step: model.step,
+            summary: summary, result: isAveraged ? summary.averaged ?? summary.selected : summary.selected,
+            configuration: model.configuration, classes: model.classes, step: model.step,
             format: format)
         try AtomicFile.write(card.text, to: "\(folder)/README.md")
         let path = "\(folder)/\(format.fileName)"
