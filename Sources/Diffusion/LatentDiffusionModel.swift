@@ -139,6 +139,12 @@ public final class LatentDiffusionModel {
         }
     }
 
+    /// What it was taught beside its first training; nil where nothing is known.
+    /// - Throws: `UserError` for a damaged record.
+    public var fineTuning: FineTuningRecord? {
+        get throws { try FineTuningRecord(model: path) }
+    }
+
     /// Forgets what prompts were encoded to, after a change of the text encoder.
     func forgetPrompts() { embeddings.withLock { $0 = [:] } }
 

@@ -110,7 +110,7 @@ struct EvalCommand: AsyncParsableCommand {
 
     private func translate(_ run: String, _ given: ImageFolder?) throws {
         let evaluation = try translation.evaluation(
-            of: run, averaged: averaged, given: given, device: placement.name, threads: threading.count)
+            of: run, averaged: averaged, device: placement.name, threads: threading.count)
         Interruption.watch()
         let progress = Progress("translating", unit: "images")
         let folder = translation.folder(of: run)

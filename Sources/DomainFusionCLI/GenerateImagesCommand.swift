@@ -16,6 +16,8 @@ struct GenerateImagesCommand: AsyncParsableCommand {
             cdga-ig  every image led to every domain by one of its images of the same class, whose latent is mixed in
             fds      images of every class between the prompts of two domains, of noise alone (arXiv 2407.03588); the model \
             should be fine-tuned on the source domains: 'ldm finetune --domains … --prompt "{domain}, {class}"'
+            shift    every image moved towards every domain by that domain's own model (--source-ldm), as DSI moves test \
+            images; models of 'ldm finetune --domain … --prompt ""'
 
             The store keeps what was made for augmentation during training, too.
 
@@ -31,10 +33,17 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "The folder of the generated images.")
     var output: String
 
-    @Option(help: "cdga-pg, cdga-ig or fds.")
+    @Option(help: "cdga-pg, cdga-ig, fds or shift.")
     var method = GenerationMethod.cdgaPG
 
     @OptionGroup var model: LDMOption
+
+    @Option(
+        name: .customLong("source-ldm"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Of shift the diffusion model of a domain, fine-tuned on it; may be repeated. --ldm is that of the others.",
+            valueName: "domain=model"))
+    var sourceModels: [String] = []
 
     @Option(
         name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
@@ -52,7 +61,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What an image is asked for: {class} or {a class}, {style} or {a style}, of fds {domain} or {a domain}. By default "
+            "What an image is asked for: {class} or {a class}, {style} or {a style}, of fds {domain} or {a domain}; of shift nothing. By default "
                 + "\"\(GenerationMethod.cdgaPG.prompt(isEmbedded: false))\", "
                 + "\"\(GenerationMethod.cdgaIG.prompt(isEmbedded: false))\" or "
                 + "\"\(GenerationMethod.fds.prompt(isEmbedded: false))\"; other words for the embedded model."))
@@ -66,14 +75,20 @@ struct GenerateImagesCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Makes this share of the images alone, drawn by the seed; a larger share has those of a smaller one.",
+            valueName: "0…1"))
+    var share = 1.0
+
+    @Option(
+        help: ArgumentHelp(
             "Share of the noise that an image starts from: 0 leaves it, 1 forgets it (\(CrossDomainSettings().strength) by default); "
                 + "not of fds."))
     var strength: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Classifier-free guidance; 1 is none (\(CrossDomainSettings().guidanceScale) by default). Of fds two bounds "
-                + "(4,6 by default).", valueName: "number|low,high"))
+            "Classifier-free guidance; 1 is none (\(CrossDomainSettings().guidanceScale) by default, 1 of shift). Of fds two "
+                + "bounds (4,6 by default).", valueName: "number|low,high"))
     var guidance: NumberRange?
 
     @Option(
@@ -103,7 +118,10 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     func validate() throws {
         try check("--resolution", resolution, in: 1...8192)
         if method == .fds, strength != nil { throw ValidationError("--strength: fds begins with noise alone") }
-        if method == .cdgaPG, weight != nil { throw ValidationError("--weight goes with --method cdga-ig or fds") }
+        if method != .shift, !sourceModels.isEmpty { throw ValidationError("--source-ldm goes with --method shift") }
+        if method == .cdgaPG || method == .shift, weight != nil {
+            throw ValidationError("--weight goes with --method cdga-ig or fds")
+        }
         for (option, range) in [("--guidance", guidance), ("--weight", weight)] where method != .fds {
             guard let range, range.number == nil else { continue }
             throw ValidationError("\(option): two bounds go with --method fds; give one number")
@@ -116,22 +134,53 @@ struct GenerateImagesCommand: AsyncParsableCommand {
         let chosen = DomainNames.list(domains, known: dataset.environments)
         switch method {
         case .cdgaPG:
-            try generate(CrossDomainPlan(crossDomainSettings(dataset), dataset: dataset, domains: chosen))
+            try generateByOne(CrossDomainPlan(crossDomainSettings(dataset), dataset: dataset, domains: chosen))
         case .cdgaIG:
-            try generate(
+            try generateByOne(
                 ImageGuidedPlan(
                     crossDomainSettings(dataset), weight: weight?.number ?? ImageGuidedPlan.defaultWeight,
                     dataset: dataset, domains: chosen))
         case .fds:
-            try generate(DomainPairPlan(domainPairSettings(dataset), dataset: dataset, domains: chosen))
+            try generateByOne(DomainPairPlan(domainPairSettings(dataset), dataset: dataset, domains: chosen))
+        case .shift:
+            try generateByDomain(
+                ShiftInversionPlan(crossDomainSettings(dataset), dataset: dataset, domains: chosen))
         }
     }
 
-    private func generate(_ plan: some GenerationPlan) throws {
-        let maker = try plan.maker(
-            model.load(device: placement.found(), imageSize: resolution), store: ContentStore(storing.folder))
+    /// By one model for all images.
+    private func generateByOne(_ plan: some GenerationPlan) throws {
+        let plan = try PlanShare(plan, share: share, seed: seed)
+        let model = try model.load(device: placement.found(), imageSize: resolution)
+        let taught = try model.fineTuning.map { [PriorWork.Model($0)] } ?? []
+        try generate(
+            plan,
+            GenerationMakers(
+                plan.maker(model, hash: model.fingerprint(), store: ContentStore(storing.folder)),
+                prior: PriorWork(models: taught)))
+    }
+
+    /// By a model for each domain.
+    private func generateByDomain(_ plan: ShiftInversionPlan) throws {
+        let (shared, device, store) = (model.ldm, try placement.found(), ContentStore(storing.folder))
+        let models = try SourceModels(
+            domains: plan.domains,
+            own: DomainValues.parse("--source-ldm", sourceModels, example: "FOLDER"), shared: shared
+        ) {
+            try ModelDownload.load(
+                $0, vae: model.ldmVae, device: device, precision: model.ldmDtype, imageSize: resolution)
+        }
+        try generate(
+            PlanShare(plan, share: share, seed: seed),
+            GenerationMakers(domains: plan.domains, prior: models.prior) { domain in
+                let (model, hash) = try models.model(of: domain)
+                return try plan.maker(model, hash: hash, store: store)
+            })
+    }
+
+    private func generate<Plan: GenerationPlan>(_ plan: Plan, _ makers: GenerationMakers<Plan.Order>) throws {
         Interruption.watch()
-        let generation = try OfflineGeneration(plan, maker: maker, folder: output)
+        let generation = try OfflineGeneration(plan, makers: makers, folder: output)
         let progress = Progress("generate", unit: "images")
         let ledger = try resumable(output, progress) {
             try generation.run { now in
@@ -155,7 +204,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
         settings.prompt = prompt ?? method.prompt(isEmbedded: EmbeddedModel.isNamed(by: model.name))
         settings.copies = copies ?? settings.copies
         settings.strength = strength ?? settings.strength
-        settings.guidanceScale = guidance?.number ?? settings.guidanceScale
+        settings.guidanceScale = guidance?.number ?? (method == .shift ? 1 : settings.guidanceScale)
         (settings.steps, settings.batchSize, settings.seed) = (steps, batchSize, seed)
         return settings
     }

@@ -7,6 +7,7 @@ enum GenerationMethod: String, CaseIterable, ExpressibleByArgument {
     case cdgaPG = "cdga-pg"
     case cdgaIG = "cdga-ig"
     case fds
+    case shift
 
     /// What an image is asked for where no prompt is given.
     /// - Parameter isEmbedded: whether by the embedded model.
@@ -14,6 +15,7 @@ enum GenerationMethod: String, CaseIterable, ExpressibleByArgument {
         switch self {
         case .cdgaPG: isEmbedded ? "{a style} emoji of {a class}" : CrossDomainSettings().prompt
         case .cdgaIG: isEmbedded ? EmbeddedModel.prompt : "a {class}"
+        case .shift: ""
         case .fds: isEmbedded ? "{a style} emoji of {a class}" : DomainPairSettings().prompt
         }
     }

@@ -69,6 +69,11 @@ struct LDMMerge: AsyncParsableCommand {
         for (file, scale) in adapters { try model.merge(file, scale: scale) }
         try model.write(
             to: output, dtype: outputDtype.dtype, changed: Set(adapters.flatMap(\.file.layers).map(\.part)))
+        let records = try ([model.fineTuning] + lora.lora.map(FineTuningRecord.init(model:))).compactMap { $0 }
+        if var record = records.last {
+            record.before = records.dropLast().flatMap(\.all).filter { !record.before.contains($0) } + record.before
+            try record.write(to: output)
+        }
         print("\(output): written")
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DomainFusion
 import DomainGeneralization
 import Experiments
 import Foundation
@@ -16,6 +17,10 @@ struct PredictCommand: AsyncParsableCommand {
             Examples:
               domainfusion predict cat.jpg dog.png --run runs/erm
               domainfusion predict *.png --run runs/erm --json --top 1
+
+            With --shift-inversion or --edit images are moved towards the source domains first, as 'eval' does:
+
+              domainfusion predict cat.jpg --run runs/erm --edit --ldm SD --style photo="a photograph" --style art="a painting"
             """)
 
     @Argument(help: "Image files: JPEG, PNG, WebP or BMP.")
@@ -26,6 +31,8 @@ struct PredictCommand: AsyncParsableCommand {
 
     @Option(help: "How many classes to show, the most probable first.")
     var top = 3
+
+    @OptionGroup var translation: TranslationOptions
 
     @OptionGroup var threading: ThreadsOption
 
@@ -39,12 +46,19 @@ struct PredictCommand: AsyncParsableCommand {
 
     func validate() throws {
         try check("--top", top, in: 1...largestCount)
+        guard translation.record == nil else { throw ValidationError("--record goes with 'eval'") }
     }
 
     func run() async throws {
         let classes: [String]
         let probabilities: ([RGBImage]) throws -> [[Double]]
-        if GenerativeModel.isRun(run) {
+        var ledger = Ledger()
+        if translation.method != nil {
+            let model = try translation.evaluation(
+                of: run, averaged: averaged, device: placement.name, threads: threading.count)
+            classes = model.classes
+            probabilities = { try model.probabilities(of: $0, ledger: &ledger) }
+        } else if GenerativeModel.isRun(run) {
             var model = try GenerativeModel(run: run, device: placement.name, threads: threading.count)
             classes = model.classes
             probabilities = { try model.probabilities($0) }
@@ -80,6 +94,7 @@ struct PredictCommand: AsyncParsableCommand {
                 }
             }
         }
+        if translation.method != nil { printError(EvalCommand.ledgerLine(ledger)) }
         if failures > 0 { throw ExitCode.failure }
     }
 }

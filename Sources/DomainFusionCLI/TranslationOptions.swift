@@ -117,10 +117,9 @@ struct TranslationOptions: ParsableArguments {
     }
 
     /// The evaluation of a run.
-    /// - Parameter given: another data set than the run's.
     /// - Throws: a one-line error for a run, a model or an option that cannot be used.
     func evaluation(
-        of run: String, averaged: Bool, given: ImageFolder?, device: String, threads: Int
+        of run: String, averaged: Bool, device: String, threads: Int
     ) throws -> TranslatedEvaluation {
         Machine.threads = threads
         let own = try DomainValues.parse("--source-ldm", sourceModels, example: "FOLDER")

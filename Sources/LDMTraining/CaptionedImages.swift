@@ -30,6 +30,10 @@ public struct CaptionedImages: Sendable, Equatable {
     public let folder: String
     /// The images in the order of their paths.
     public let entries: [Entry]
+    /// Of a data set the domains that images were taken of; empty for captions of one's own.
+    public let domains: [String]
+    /// The data set's name, or the folder's.
+    public let name: String
 
     /// A hash of the images' paths and captions, so that a training does not go on with others.
     var digest: String {
@@ -66,9 +70,12 @@ public struct CaptionedImages: Sendable, Equatable {
                         + "DIR/<domain>/<class>/<image>")
             }
             guard !own.isEmpty else { throw UserError("\(folder): lists no image; add a line for each") }
-            entries = own
+            (entries, self.domains, name) = (own, [], FilePath.name(of: folder))
         } else {
-            entries = try Self.dataset(folder, template: template ?? Self.defaultTemplate, domains: domains)
+            let dataset = try Self.dataset(folder)
+            entries = try Self.entries(dataset, template: template ?? Self.defaultTemplate, domains: domains)
+            self.domains = domains ?? dataset.environments
+            name = dataset.datasetName
         }
     }
 
@@ -154,14 +161,16 @@ public struct CaptionedImages: Sendable, Equatable {
 
     private static let imageExtensions: Set = ["jpg", "jpeg", "png", "webp", "bmp"]
 
-    private static func dataset(_ folder: String, template: String, domains: [String]?) throws -> [Entry] {
-        let dataset: ImageFolder
+    private static func dataset(_ folder: String) throws -> ImageFolder {
         do {
-            dataset = try ImageFolder(folder)
+            return try ImageFolder(folder)
         } catch {
             throw UserError(
                 "\(error); or give captions: a metadata.jsonl with file_name and text, or a .txt beside each image")
         }
+    }
+
+    private static func entries(_ dataset: ImageFolder, template: String, domains: [String]?) throws -> [Entry] {
         let chosen = try domains.map { try Set($0.map(dataset.environment(named:))) }
         // Images that are in no split of the data set are not for training here, either.
         let items = dataset.items.filter { !$0.isUnseen && chosen?.contains($0.environment) ?? true }

@@ -83,12 +83,20 @@ public struct FineTuning {
             try Interruption.poll()
             throw UserError("\(output): stopped before its end")
         }
+        // A training that is shorter than a line has no log.
+        let log = try? TrainingLog(path: "\(work)/log.jsonl")
+        var record = FineTuningRecord(
+            model: path, data: images.name, domains: images.domains, images: images.entries.count,
+            steps: options.steps, seconds: log?.seconds ?? 0)
+        record.before = try model.fineTuning?.all ?? []
         guard options.loraRank > 0 else {
             try tuner.writeModel(to: output, dtype: outputType.dtype)
+            try record.write(to: output)
             return output
         }
         let file = "\(output)/\(LoRAFile.fileName)"
         try tuner.writeLoRA(to: file)
+        try record.write(to: output)
         return file
     }
 }

@@ -18,6 +18,19 @@ public struct TrainingLog {
         guard !lines.isEmpty else { throw UserError("\(path): no line of a training's log in it") }
     }
 
+    /// Seconds of the steps that the lines tell of, of all processes.
+    public var seconds: Double {
+        var (sum, before) = (0.0, 0.0)
+        for line in lines {
+            guard let images = line["images"]?.double, let rate = line["images_per_second"]?.double, rate > 0 else {
+                continue
+            }
+            sum += (images - before) / rate
+            before = images
+        }
+        return sum
+    }
+
     /// Losses over the images seen, in training and on held-out items.
     public func chart(title: String) -> LineChart {
         let names = [

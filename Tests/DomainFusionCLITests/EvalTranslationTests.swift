@@ -45,7 +45,8 @@ struct EvalTranslationTests {
             ])
             #expect(tuned.status == 0 && tuned.output.contains("10 images, "), "\(tuned.errors)")
         }
-        let flags = ["--shift-inversion", "--source-ldm", "a=ldm/a", "--source-ldm", "b=ldm/b"]
+        let models = ["--source-ldm", "a=ldm/a", "--source-ldm", "b=ldm/b"]
+        let flags = ["--shift-inversion"] + models
         func run(_ more: String..., end: ((Process) throws -> Void)? = nil) throws -> ProgramResult {
             try program.run(
                 [
@@ -70,7 +71,10 @@ struct EvalTranslationTests {
         #expect(ledger["generatedUsed"]?.int == result["translations"]?.int)
         #expect(try #require(ledger["generatedUsed"]?.int) > 0 && ledger["generatedMade"] == ledger["generatedUsed"])
         #expect(try #require(ledger["unetEvaluations"]?.int) > 0 && ledger["vaePasses"]?.int ?? 0 > 0)
-        #expect(ledger["seconds"]?["translation"] != nil)
+        #expect(ledger["seconds"]?["translation"] != nil && ledger["bytes"]?.int ?? 0 > 0)
+        #expect(ledger["before"]?["models"]?.array?.compactMap { $0["record"]?["steps"]?.int } == [2, 2])
+        try predictsByTranslation(flags)
+        try trainsOnTranslations(models)
         // The run's own ledger, of its training, is another: this one asked no model.
         #expect(!program.exists("runs/erm/ledger.json"))
 
@@ -102,6 +106,55 @@ struct EvalTranslationTests {
             other.isPlainError && other.errors.contains("another translation.seed (0 there, 1 now)"), "\(other.errors)")
         let nested = try program("eval", "runs/erm-dsi")
         #expect(nested.isPlainError && nested.errors.contains("has no network of its own"), "\(nested.errors)")
+    }
+
+    /// A picture of the held-out domain alone is predicted as in the evaluation.
+    private func predictsByTranslation(_ flags: [String]) throws {
+        let (image, translated) = ("set/c/cat/0.png", ["--noise", "0,0.5,1", "--threshold", "0.97", "--steps", "2"])
+        func probabilities(_ more: [String]) throws -> [String: Double] {
+            let result = try program.run(["predict", image, "--run", "runs/erm", "--json", "--threads", "1"] + more)
+            #expect(result.status == 0, "\(result.errors)")
+            let found = JSONValue(json: Data(result.output.utf8))?["predictions"]?.array ?? []
+            return Dictionary(
+                uniqueKeysWithValues: found.compactMap { value in
+                    value["class"]?.string.flatMap { name in value["probability"]?.double.map { (name, $0) } }
+                })
+        }
+        let moved = try probabilities(flags + translated + ["--batch-size", "4", "--store", "first"])
+        let plain = try probabilities([])
+        let lines = try #require(program.contents("runs/erm-dsi/predictions.jsonl"))
+        let line = try #require(
+            lines.split(separator: 10).compactMap { JSONValue(json: $0) }.first {
+                $0["image"]?.string?.hasSuffix("c/cat/0.png") ?? false
+            })
+        let loss = try #require(line["loss"]?.double)
+        #expect(abs(exp(-loss) - (try #require(moved["cat"]))) < 1e-5, "\(line.text) \(moved)")
+        #expect(moved.count == 2 && moved != plain)
+        let several = try program.run(["predict", image, "--run", "runs/erm", "--threshold", "0.5,0.9"] + flags)
+        #expect(several.isPlainError && several.errors.contains("tell of none which is best"), "\(several.errors)")
+        #expect(try program.run(["predict", image, "--run", "runs/erm", "--record", "x"] + flags).status == 64)
+    }
+
+    /// The same models make images to train on, and a run tells of their fine-tuning.
+    private func trainsOnTranslations(_ models: [String]) throws {
+        let command = [
+            "generate", "--data", "set", "--method", "shift", "--domains", "a,b", "--steps", "2", "--strength", "0.5",
+            "--threads", "1", "--output", "moved",
+        ]
+        let made = try program.run(command + models)
+        #expect(made.status == 0 && made.output.hasPrefix("moved: 40 images, 40 of them made"), "\(made.errors)")
+        try train("runs/moved", "--generated", "moved")
+        let ledger = try #require(program.contents("runs/moved/ledger.json").flatMap { JSONValue(json: $0) })
+        #expect(ledger["before"]?["models"]?.array?.count == 2 && ledger["before"]?["images"]?.int ?? 0 > 0)
+        let missing = try program.run(command + models.suffix(2))
+        #expect(missing.isPlainError && missing.errors.contains("no diffusion model of the source domain 'a'"))
+        #expect(try program.run(["generate", "--data", "set", "--output", "x"] + models).status == 64)
+        // A run that holds out what the model has seen.
+        let seen = try program.run([
+            "train", "--data", "set", "--test-domain", "a", "--weights", "none", "--image-size", "32", "--algorithm",
+            "DomainFusion", "--ldm", "ldm/a", "--run-dir", "seen",
+        ])
+        #expect(seen.isPlainError && seen.errors.contains("was fine-tuned on a, which this run holds out"))
     }
 
     /// One model, each source domain's style in the prompt; of two thresholds the better one on validation.
@@ -137,7 +190,7 @@ struct EvalTranslationTests {
         for (arguments, part) in [
             (["--shift-inversion"], "no diffusion model of the source domain 'a'"),
             (["--shift-inversion", "--source-ldm", "a=\(model)"], "no diffusion model of the source domain 'b'"),
-            (shared + ["--source-ldm", "c=\(model)"], "'c' is none of the run's source domains (a, b)"),
+            (shared + ["--source-ldm", "c=\(model)"], "'c' is none of the source domains (a, b)"),
             (["--shift-inversion", "--ldm", "nowhere"], "nowhere: no such model"),
             (shared + ["--threshold", "1"], "thresholds: 1.0 is not in 0..<1"),
             (shared + ["--threshold=-0.2"], "thresholds: -0.2"), (shared + ["--threshold", "high"], "--threshold"),

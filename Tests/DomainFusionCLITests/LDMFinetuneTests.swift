@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Pixels
 import Testing
 import Torch
@@ -55,6 +56,11 @@ struct LDMFinetuneTests {
         let merged = try program.run(["ldm", "merge", "--ldm", model, "--lora", "fox", "--output", "merged"])
         #expect(merged.status == 0, "\(merged.errors)")
         #expect(try sample(program, ["--ldm", "merged"]) == changed)
+        // The merged model tells of what the adapters learned from.
+        let record = try #require(program.contents("fox/fine_tuning.json").flatMap { JSONValue(json: $0) })
+        #expect(record["steps"]?.int == 3 && record["images"]?.int == 3 && record["domains"] == [])
+        #expect(record["data"]?.string == "foxes" && record["seconds"]?.double ?? 0 > 0)
+        #expect(program.contents("merged/fine_tuning.json").flatMap { JSONValue(json: $0) } == record)
     }
 
     @Test func theSameCommandGoesOn() throws {

@@ -10,12 +10,14 @@ struct StoreCommandTests {
     init() throws {
         program = try Program()
         let store = ContentStore("\(program.folder)/store")
+        var ledger = Ledger()
         for seed in 0..<3 {
             var curve = StateDict()
             curve["values"] = Tensor([Float(seed)])
-            try store.put(curve, for: StoreKey(.curve, ["seed": .int(seed)]))
+            try store.put(curve, for: StoreKey(.curve, ["seed": .int(seed)]), ledger: &ledger)
         }
-        try store.put(RGBImage(width: 2, height: 2), for: StoreKey(.candidate, ["prompt": .string("a lion")]))
+        try store.put(
+            RGBImage(width: 2, height: 2), for: StoreKey(.candidate, ["prompt": .string("a lion")]), ledger: &ledger)
     }
 
     @Test func listCountsKindsAndDescribesEntries() throws {

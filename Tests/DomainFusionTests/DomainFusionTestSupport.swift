@@ -1,6 +1,10 @@
+import DomainFusion
 import Foundation
+import Foundations
+import Pixels
 import TestSupport
 import Testing
+import Torch
 
 /// The path of a file or folder under Tests/DomainFusionTests/Fixtures.
 func fixture(_ name: String) throws -> String {
@@ -23,4 +27,20 @@ func files(in folder: String) throws -> [String: Data] {
         if let data = FileManager.default.contents(atPath: "\(folder)/\(path)") { result[path] = data }
     }
     return result
+}
+
+extension ContentStore {
+    /// Keeps tensors without counting them.
+    @discardableResult
+    func put(_ tensors: StateDict, for key: StoreKey) throws -> StateDict {
+        var ledger = Ledger()
+        return try put(tensors, for: key, ledger: &ledger)
+    }
+
+    /// Keeps an image without counting it.
+    @discardableResult
+    func put(_ image: RGBImage, notes: JSONValue = .null, for key: StoreKey) throws -> StoredImage {
+        var ledger = Ledger()
+        return try put(image, notes: notes, for: key, ledger: &ledger)
+    }
 }

@@ -6,7 +6,7 @@ import Torch
 struct EvaluationTests {
     @Test func scoresItemsAndClasses() {
         let predictions = [(0, 0), (0, 0), (0, 1), (1, 1)].enumerated().map {
-            Prediction(item: $0, label: $1.0, predicted: $1.1, loss: Double($0))
+            Prediction(item: $0, label: $1.0, predicted: $1.1, loss: Double($0), confidence: 0.5)
         }
         let score = Score(predictions: predictions)
         #expect(score.accuracy == 0.75)
@@ -24,7 +24,9 @@ struct EvaluationTests {
         var predictions: [Prediction] = []
         for (label, (size, right)) in zip(sizes, rights).enumerated() {
             for item in 0..<size {
-                predictions.append(Prediction(item: item, label: label, predicted: item < right ? label : -1, loss: 0))
+                predictions.append(
+                    Prediction(item: item, label: label, predicted: item < right ? label : -1, loss: 0, confidence: 0.5)
+                )
             }
         }
         let expected = zip(rights, sizes).reduce(0) { $0 + Double($1.0) / Double($1.1) } / 7

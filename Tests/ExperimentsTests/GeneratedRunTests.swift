@@ -1,3 +1,4 @@
+import Diffusion
 import DomainFusion
 import Foundation
 import Foundations
@@ -69,11 +70,28 @@ struct GeneratedRunTests {
         }
         let whole = try cost("runs/whole")
         #expect(whole.generatedImages == 6 && whole.sharedImages == 6)
-        // As if the 18 images were kept of 72.
-        try folder.write(#"{"images": 72, "kept": 18}"#, to: "fds/report.json")
+        #expect(whole.fineTuningSteps == 0 && whole.unetEvaluations == 0 && whole.bytes == 0)
+        // As if the 18 images were kept of 72, by a model that was fine-tuned.
+        var ledger = Ledger()
+        ledger.use(round: 1, generated: 72, composed: 0)
+        (ledger.unetEvaluations, ledger.vaePasses, ledger.bytes) = (720, 72, 9000)
+        ledger.add(seconds: 36, to: "generation")
+        let taught = FineTuningRecord(
+            model: "sd", data: "set", domains: ["a", "b"], images: 8, steps: 500, seconds: 70)
+        ledger.before = PriorWork(models: [.init(taught)])
+        try ledger.write(to: folder.path("fds/ledger.json"))
         try folder.write("{}", to: "fds/selection.json")
         try FileManager.default.removeItem(atPath: folder.path("runs/whole"))
-        #expect(try cost("runs/selected").generatedImages == 24)
+        let selected = try cost("runs/selected")
+        #expect(selected.generatedImages == 24 && selected.sharedImages == 24)
+        #expect(selected.unetEvaluations == 240 && selected.vaePasses == 24 && selected.bytes == 3000)
+        #expect(selected.fineTuningSteps == 500 && selected.fineTuningSeconds == 70)
+        #expect(selected.diffusionSeconds == 12)
+        // A model that has learned from what a run holds out.
+        ledger.before?.models[0].record.domains = ["a", "b", "c"]
+        try ledger.write(to: folder.path("fds/ledger.json"))
+        let error = #expect(throws: UserError.self) { try run("seen", configuration) }
+        #expect(error?.message.contains("its diffusion model was fine-tuned on c, which this run holds out") == true)
     }
 
     @Test func pairsAreEnvironmentsOfTheirOwn() throws {

@@ -133,7 +133,8 @@ public struct Composer {
         ledger: inout Ledger
     ) throws -> Composition {
         ledger.composedMade += 1
-        return pool.composition(choice, image: try store.put(image, notes: JSONValue(encoding: choice), for: key).image)
+        let stored = try store.put(image, notes: JSONValue(encoding: choice), for: key, ledger: &ledger)
+        return pool.composition(choice, image: stored.image)
     }
 
     /// - Returns: nil where nothing can be chosen; an image of nil where a model is to draw it.

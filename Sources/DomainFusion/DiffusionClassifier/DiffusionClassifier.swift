@@ -71,7 +71,7 @@ public final class DiffusionClassifier {
                 "version": 1,
             ]
             if draws != 0..<owner.draws { parts["part"] = [.int(draws.lowerBound), .int(draws.upperBound)] }
-            let state = try owner.store.tensors(for: StoreKey(.posterior, parts)) {
+            let state = try owner.store.tensors(for: StoreKey(.posterior, parts), ledger: &ledger) { ledger in
                 try ledger.time("posteriors") { ledger in
                     ledger.unetEvaluations += prompts.count * draws.count
                     if prepared == nil { ledger.vaePasses += 1 }

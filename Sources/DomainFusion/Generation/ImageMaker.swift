@@ -53,7 +53,7 @@ public struct ImageMaker<Order: ImageOrder> {
             try poll()
             let batch = missing[first..<min(first + batchSize, missing.count)]
             for (place, image) in zip(batch, try made(batch.map { orders[$0] })) {
-                found[place] = try store.put(image, for: keys[place]).image
+                found[place] = try store.put(image, for: keys[place], ledger: &ledger).image
             }
             ledger.generatedMade += batch.count
             ledger.unetEvaluations += batchSize * generator.unetEvaluationsPerImage

@@ -47,7 +47,7 @@ public final class DistillationLibrary {
                 "nodes": .int(settings.nodes), "draws": .int(settings.draws), "seed": .int(settings.seed),
                 "version": .int(Self.version),
             ])
-        let state = try store.tensors(for: key) {
+        let state = try store.tensors(for: key, ledger: &ledger) { ledger in
             try ledger.time("curves") { ledger in
                 ledger.unetEvaluations += distillation.evaluationsPerCurve
                 ledger.vaePasses += 2 * settings.nodes
@@ -81,7 +81,7 @@ public final class DistillationLibrary {
                 "high": .double(settings.highestTime), "weight": .string(settings.timeWeight.rawValue),
                 "draws": .int(settings.draws), "seed": .int(settings.seed), "version": .int(Self.version),
             ])
-        let state = try store.tensors(for: key) {
+        let state = try store.tensors(for: key, ledger: &ledger) { ledger in
             try ledger.time("posteriors") { ledger in
                 ledger.unetEvaluations += prompts.count * settings.draws
                 ledger.vaePasses += 1

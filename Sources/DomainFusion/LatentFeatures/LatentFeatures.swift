@@ -85,14 +85,14 @@ public final class LatentFeatures: FrozenFeatures {
 
     private func features(_ part: Part, of image: RGBImage, hash: String) throws -> Tensor {
         let key = StoreKey(.features, part.network.identity.merging(["image": .string(hash)]) { $1 })
-        let state = try store.tensors(for: key) {
-            let start = ContinuousClock.now
-            defer {
-                price.images += 1
-                price.seconds += (ContinuousClock.now - start) / .seconds(1)
-            }
-            return try counting { ledger in
-                try ledger.time("features") { try part.network.features(image, hash: hash, ledger: &$0) }
+        let state = try counting { ledger in
+            try store.tensors(for: key, ledger: &ledger) { ledger in
+                let start = ContinuousClock.now
+                defer {
+                    price.images += 1
+                    price.seconds += (ContinuousClock.now - start) / .seconds(1)
+                }
+                return try ledger.time("features") { try part.network.features(image, hash: hash, ledger: &$0) }
             }
         }
         let numbers =

@@ -102,7 +102,7 @@ struct UNetFeatures: FeatureNetwork {
             try features(of: Set(missing), image, hash: hash, ledger: &$0)
         }
         for block in missing {
-            if let state = found[block] { try store.put(state, for: key(block)) }
+            if let state = found[block] { try store.put(state, for: key(block), ledger: &ledger) }
         }
     }
 }

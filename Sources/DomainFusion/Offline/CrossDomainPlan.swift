@@ -73,10 +73,10 @@ public struct CrossDomainPlan: GenerationPlan {
     }
 
     /// Makes the images by image to image.
-    public func maker(_ model: LatentDiffusionModel, store: ContentStore) throws -> CandidateMaker {
+    public func maker(_ model: LatentDiffusionModel, hash: String, store: ContentStore) throws -> CandidateMaker {
         CandidateMaker(
             generator: try ImageToImageGenerator(
-                model, modelHash: model.fingerprint(), settings: settings.generation),
+                model, modelHash: hash, settings: settings.generation),
             store: store, batchSize: settings.batchSize)
     }
 

@@ -4,7 +4,8 @@ import DomainGeneralization
 public struct CrossDomainSettings: Hyperparameters, Equatable {
     /// Words for the style of each domain.
     public var styles: [String: String] = [:]
-    /// What an image is asked for: `{class}` or `{a class}`, and `{style}` or `{a style}` of the domain that it is to look like.
+    /// What an image is asked for: `{class}` or `{a class}`, and `{style}` or `{a style}` of the domain that it is to look like; empty
+    /// for nothing.
     public var prompt = "a {class}, {style}"
     /// K, the images for each source image and domain.
     public var copies = 1
@@ -25,7 +26,9 @@ public struct CrossDomainSettings: Hyperparameters, Equatable {
     /// The settings one by one: what they mean and their bounds.
     public static let fields: [Setting<Self>] = [
         Setting("styles", \.styles, "words for the style of each domain"),
-        Setting("prompt", \.prompt, "what an image is asked for, with {class} and {style}", .prompt),
+        Setting(
+            "prompt", \.prompt, "what an image is asked for, with {class} and {style}; empty for nothing",
+            .promptOrEmpty),
         Setting("copies", \.copies, "images for each source image and domain", .within(1...1_000_000)),
         Setting("strength", \.strength, "share of the noise that an image starts from", .above(0, atMost: 1)),
         Setting("guidanceScale", \.guidanceScale, "classifier-free guidance; 1 is none", .atLeast(1)),

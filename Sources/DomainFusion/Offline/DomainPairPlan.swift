@@ -76,10 +76,11 @@ public struct DomainPairPlan: GenerationPlan {
     }
 
     /// Makes the images by text to image.
-    public func maker(_ model: LatentDiffusionModel, store: ContentStore) throws -> ImageMaker<TextOrder> {
+    public func maker(_ model: LatentDiffusionModel, hash: String, store: ContentStore) throws -> ImageMaker<TextOrder>
+    {
         ImageMaker(
             generator: try TextToImageGenerator(
-                model, modelHash: model.fingerprint(), settings: settings.generation),
+                model, modelHash: hash, settings: settings.generation),
             store: store, batchSize: settings.batchSize)
     }
 

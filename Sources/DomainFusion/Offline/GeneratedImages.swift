@@ -7,13 +7,15 @@ public struct GeneratedImages: Sendable {
     static let manifest = "manifest.jsonl"
     /// What says how the folder's images came about.
     static let recipe = "generation.json", selection = "selection.json"
+    /// What the images took, those of a selection with the ones that it dropped.
+    static let ledger = "ledger.json"
 
     /// The folder of the images.
     public let folder: String
     /// The lines of its manifest, one an image, in the order of the plan.
     public let images: [GeneratedImage]
-    /// How many images were generated for those of the manifest: as many, or of a selection all that it chose from.
-    public let candidates: Int
+    /// What was done for the images of the manifest; of a selection for all that it chose from.
+    public let work: PriorWork
     /// The domains that the judges of a selection had not seen; nil where no judge had a say.
     public let heldOut: [String]?
 
@@ -43,13 +45,15 @@ public struct GeneratedImages: Sendable {
             }
             return image
         }
+        var work = PriorWork(try Ledger(path: "\(folder)/\(Self.ledger)"))
+        // Of a folder whose ledger is lost it is known at least how many there are.
+        work.images = max(work.images, images.count)
+        self.work = work
         let selection = "\(folder)/\(Self.selection)"
         guard let data = Files.contents(selection) else {
-            (heldOut, candidates) = (nil, images.count)
+            heldOut = nil
             return
         }
-        let report = Files.contents("\(folder)/\(GeneratedSelection.report)").flatMap { JSONValue(json: $0) }
-        candidates = max(images.count, report?["images"]?.int ?? 0)
         guard let found = JSONValue(json: data)?.object else {
             throw UserError("\(selection): damaged; run 'domainfusion generate select' again into another folder")
         }
@@ -80,8 +84,8 @@ public struct GeneratedImages: Sendable {
     ///   - training: items that the run trains on, of all environments.
     ///   - held: domains that are held out.
     ///   - includesHeldStyles: takes images in the held-out domains' styles, too.
-    /// - Throws: `UserError` where nothing is left, where a judge has seen what is held out, or where images of the held-out domains
-    ///   would be trained on.
+    /// - Throws: `UserError` where nothing is left, where a judge or a diffusion model has seen what is held out, or where images of the
+    ///   held-out domains would be trained on.
     public func images(
         of dataset: ImageFolder, training: [Int], held: [String], includesHeldStyles: Bool
     ) throws -> [Use] {
@@ -90,6 +94,7 @@ public struct GeneratedImages: Sendable {
                 "\(folder): its judge has seen \(seen), which this run holds out; select the images by a judge that was trained "
                     + "with --test-domain \(shellQuoted(seen))")
         }
+        try work.check(held: held, of: dataset.datasetName, folder: folder)
         if includesHeldStyles, images.contains(where: { $0.guide != nil && held.contains($0.target) }) {
             throw UserError(
                 "\(folder): images of \(held.joined(separator: ", ")) are mixed into its images; generated.heldStyles is for images "
@@ -118,5 +123,10 @@ public struct GeneratedImages: Sendable {
                     + "from the same data set")
         }
         return taken
+    }
+
+    /// What was done for some of the images, by their share of all.
+    public func work(for uses: [Use]) -> PriorWork {
+        work.share(Double(uses.count) / Double(images.count), domains: Set(uses.map(\.image.target)))
     }
 }

@@ -141,6 +141,7 @@ public struct GeneratedSelection {
             try LinkedFile.place("\(source.folder)/\(image.path)", at: "\(folder)/\(image.path)")
         }
         try AtomicFile.write(JSONValue(encoding: result).text + "\n", to: "\(folder)/\(Self.report)")
+        try Ledger(path: "\(source.folder)/\(GeneratedImages.ledger)").write(to: "\(folder)/\(GeneratedImages.ledger)")
         try GeneratedImages.write(images, to: folder)
         return result
     }

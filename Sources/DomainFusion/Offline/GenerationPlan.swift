@@ -27,8 +27,9 @@ public protocol GenerationPlan<Order>: Sendable {
     func order(_ record: GeneratedImage, image: (String) throws -> RGBImage) throws -> Order
 
     /// Makes the images with a model.
-    /// - Throws: a one-line error when the model's files cannot be read for their hash, or it cannot meet the settings.
-    func maker(_ model: LatentDiffusionModel, store: ContentStore) throws -> ImageMaker<Order>
+    /// - Parameter hash: that of the model's files.
+    /// - Throws: a one-line error when the model cannot meet the settings.
+    func maker(_ model: LatentDiffusionModel, hash: String, store: ContentStore) throws -> ImageMaker<Order>
 
     /// What a picture of some images shows.
     func layout(rows: Int) -> GenerationLayout

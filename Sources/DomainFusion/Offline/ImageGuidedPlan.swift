@@ -79,10 +79,12 @@ public struct ImageGuidedPlan: GenerationPlan {
     }
 
     /// Makes the images by image to image of mixed latents.
-    public func maker(_ model: LatentDiffusionModel, store: ContentStore) throws -> ImageMaker<GuidedOrder> {
+    public func maker(_ model: LatentDiffusionModel, hash: String, store: ContentStore) throws -> ImageMaker<
+        GuidedOrder
+    > {
         ImageMaker(
             generator: try ImageGuidedGenerator(
-                model, modelHash: model.fingerprint(), settings: base.settings.generation, weight: weight),
+                model, modelHash: hash, settings: base.settings.generation, weight: weight),
             store: store, batchSize: base.settings.batchSize)
     }
 

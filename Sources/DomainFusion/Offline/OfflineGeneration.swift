@@ -24,7 +24,7 @@ public struct OfflineGeneration<Plan: GenerationPlan> {
     public let folder: String
     /// What is made.
     public let plan: Plan
-    private let maker: ImageMaker<Plan.Order>
+    private let makers: GenerationMakers<Plan.Order>
     private let pieceSize: Int
     private let pieces: SharedPieces<Piece>
 
@@ -37,15 +37,14 @@ public struct OfflineGeneration<Plan: GenerationPlan> {
 
     /// The generation of a plan into a folder; goes on with what is there.
     /// - Throws: `UserError` for a folder that another plan, model or data set was generated into, or that cannot be written.
-    public init(_ plan: Plan, maker: ImageMaker<Plan.Order>, folder: String) throws {
+    public init(_ plan: Plan, makers: GenerationMakers<Plan.Order>, folder: String) throws {
         self.plan = plan
-        self.maker = maker
+        self.makers = makers
         self.folder = folder
-        pieceSize = maker.batchSize * max(1, 64 / maker.batchSize)
+        pieceSize = makers.batchSize * max(1, 64 / makers.batchSize)
         pieces = try SharedPieces(folder, count: (plan.count + pieceSize - 1) / pieceSize)
         let recipe = JSONValue.object([
-            "plan": try plan.identity, "generator": .string(maker.generator.fingerprint),
-            "batch": .int(maker.batchSize),
+            "plan": try plan.identity, "generator": makers.fingerprint, "batch": .int(makers.batchSize),
             "images": .int(plan.count),
         ])
         try FolderRecipe.keep(recipe, in: folder, file: GeneratedImages.recipe, verb: "generated")
@@ -71,48 +70,54 @@ public struct OfflineGeneration<Plan: GenerationPlan> {
         return try finish()
     }
 
-    /// An image of the data set, of the generator's size.
-    private func source(_ name: String) throws -> RGBImage {
+    /// An image of the data set, of a generator's size.
+    private func source(_ name: String, for maker: ImageMaker<Plan.Order>) throws -> RGBImage {
         let size = maker.generator.imageSize
         return try ImageFile.decode("\(plan.root)/\(name)").resized(width: size, height: size)
     }
 
     private func make(_ piece: Int, poll: () throws -> Void) throws -> Piece {
         var records = (piece * pieceSize..<min((piece + 1) * pieceSize, plan.count)).map(plan.record)
-        var sources: [String: RGBImage] = [:]
-        let orders = try records.map { record in
-            try plan.order(record) { name in
-                let image = try sources[name] ?? source(name)
-                sources[name] = image
-                return image
-            }
-        }
         var ledger = Ledger()
-        let images = try ledger.time("generation") { try maker.images(orders, ledger: &$0, poll: poll) }
-        ledger.use(round: 1, generated: images.count, composed: 0)
         var bytes = 0
-        for (index, key) in maker.keys(orders).enumerated() {
-            let path = "\(folder)/\(records[index].path)"
-            if try !maker.store.place(key, at: path) {
-                try AtomicFile.makeFolder(FilePath.folder(of: path))
-                try PNG.write(images[index], to: path)
+        for (domain, numbers) in makers.groups(records) {
+            let maker = try makers.maker(of: domain)
+            var sources: [String: RGBImage] = [:]
+            let orders = try numbers.map { number in
+                try plan.order(records[number]) { name in
+                    let image = try sources[name] ?? source(name, for: maker)
+                    sources[name] = image
+                    return image
+                }
             }
-            bytes += SHA256Sum.sizeAndSum(file: path)?.size ?? 0
-            records[index].sha256 = SHA256Sum.of(images[index])
+            let images = try ledger.time("generation") { try maker.images(orders, ledger: &$0, poll: poll) }
+            for (place, key) in maker.keys(orders).enumerated() {
+                let path = "\(folder)/\(records[numbers[place]].path)"
+                if try !maker.store.place(key, at: path) {
+                    try AtomicFile.makeFolder(FilePath.folder(of: path))
+                    try PNG.write(images[place], to: path)
+                }
+                bytes += SHA256Sum.sizeAndSum(file: path)?.size ?? 0
+                records[numbers[place]].sha256 = SHA256Sum.of(images[place])
+            }
         }
+        ledger.use(round: 1, generated: records.count, composed: 0)
         return Piece(images: records, bytes: bytes, ledger: ledger)
     }
 
     /// Writes the manifest and the ledger of all pieces; every process writes the same.
     private func finish() throws -> Ledger {
         var ledger = Ledger()
-        var images: [GeneratedImage] = []
+        var (images, bytes): ([GeneratedImage], Int) = ([], 0)
         for piece in try pieces.all() {
             images += piece.images
             ledger.add(work: piece.ledger)
+            bytes += piece.bytes
         }
         ledger.use(round: 1, generated: plan.count, composed: 0)
-        try ledger.write(to: "\(folder)/ledger.json")
+        ledger.bytes = bytes
+        ledger.before = makers.prior == PriorWork() ? nil : makers.prior
+        try ledger.write(to: "\(folder)/\(GeneratedImages.ledger)")
         try GeneratedImages.write(images, to: folder)
         return ledger
     }
@@ -121,10 +126,12 @@ public struct OfflineGeneration<Plan: GenerationPlan> {
     /// - Throws: a one-line error for an image that cannot be read.
     public func sheet(rows: Int) throws -> ContactSheet {
         let layout = plan.layout(rows: rows)
+        let maker = try makers.maker()
         return ContactSheet(
             title: layout.title,
             rows: try layout.rows.map { row in
-                let own = try row.source.map { [ContactSheet.Cell(try source($0), caption: row.caption)] } ?? []
+                let own =
+                    try row.source.map { [ContactSheet.Cell(try source($0, for: maker), caption: row.caption)] } ?? []
                 return own
                     + (try row.numbers.map { number in
                         ContactSheet.Cell(

@@ -3,6 +3,11 @@ import DomainGeneralization
 extension Limit where Value == String {
     /// Prompts that name the class.
     static var prompt: Limit { Limit("a text with {class} or {a class} in it", namesClass) }
+
+    /// Prompts that name the class, or nothing.
+    static var promptOrEmpty: Limit {
+        Limit("a text with {class} or {a class} in it, or empty") { $0.isEmpty || namesClass($0) }
+    }
 }
 
 extension Limit where Value == [String] {

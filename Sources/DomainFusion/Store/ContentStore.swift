@@ -52,18 +52,23 @@ public struct ContentStore: Sendable {
     }
 
     /// Keeps tensors under their address.
-    /// Stores tensors.
+    /// - Parameter ledger: counts the bytes.
     /// - Returns: what the store now holds for the key: another process's, if that came first.
     /// - Throws: a one-line error when the store cannot be written.
     @discardableResult
-    public func put(_ tensors: StateDict, for key: StoreKey) throws -> StateDict {
-        try write(key, notes: .null) { try tensors.write(safetensors: $0) }
+    public func put(_ tensors: StateDict, for key: StoreKey, ledger: inout Ledger) throws -> StateDict {
+        try write(key, notes: .null, ledger: &ledger) { try tensors.write(safetensors: $0) }
         return self.tensors(for: key) ?? tensors
     }
 
     /// The tensors of a key, worked out and stored where there are none.
-    public func tensors(for key: StoreKey, compute: () throws -> StateDict) throws -> StateDict {
-        try tensors(for: key) ?? put(compute(), for: key)
+    /// - Parameter ledger: counts the work.
+    public func tensors(
+        for key: StoreKey, ledger: inout Ledger, compute: (inout Ledger) throws -> StateDict
+    ) throws -> StateDict {
+        if let found = tensors(for: key) { return found }
+        let made = try compute(&ledger)
+        return try put(made, for: key, ledger: &ledger)
     }
 
     // MARK: Images
@@ -85,11 +90,14 @@ public struct ContentStore: Sendable {
     }
 
     /// Stores an image with notes on it.
+    /// - Parameter ledger: counts the bytes.
     /// - Returns: what the store now holds for the key: another process's, if that came first.
     /// - Throws: a one-line error when the store cannot be written.
     @discardableResult
-    public func put(_ image: RGBImage, notes: JSONValue = .null, for key: StoreKey) throws -> StoredImage {
-        try write(key, notes: notes) { try PNG.write(image, to: $0) }
+    public func put(
+        _ image: RGBImage, notes: JSONValue = .null, for key: StoreKey, ledger: inout Ledger
+    ) throws -> StoredImage {
+        try write(key, notes: notes, ledger: &ledger) { try PNG.write(image, to: $0) }
         return self.image(for: key) ?? StoredImage(image: image, notes: notes)
     }
 
@@ -144,7 +152,9 @@ public struct ContentStore: Sendable {
     }
 
     /// Writes an entry, unless a whole one is there.
-    private func write(_ key: StoreKey, notes: JSONValue, content: (String) throws -> Void) throws {
+    private func write(
+        _ key: StoreKey, notes: JSONValue, ledger: inout Ledger, content: (String) throws -> Void
+    ) throws {
         let stem = stem(key.kind, key.hash)
         try StoreLock.hold(FilePath.folder(of: stem)) {
             if case .whole = Self.check(stem, kind: key.kind, hash: key.hash) { return }
@@ -157,7 +167,9 @@ public struct ContentStore: Sendable {
                     sha256: try Self.digest(path, notes: notes))
                 // Not synced to the disk, which takes longer than many a value: what a power failure damages is found
                 // when it is read.
-                try AtomicFile.write("\(JSONValue(encoding: sidecar).text)\n", to: stem + ".json", isSynced: false)
+                let text = "\(try JSONValue(encoding: sidecar).text)\n"
+                try AtomicFile.write(text, to: stem + ".json", isSynced: false)
+                ledger.bytes += text.utf8.count + (try MappedFile(path: path).bytes.count)
             } catch let error as FileFormatError {
                 throw UserError(
                     "\(error.path): the store cannot be written (\(error.problem)); free some disk space, or choose another "

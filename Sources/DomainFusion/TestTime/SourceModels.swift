@@ -1,7 +1,7 @@
 import Diffusion
 import Foundations
 
-/// The latent diffusion models that move images towards source domains: one for each domain, fine-tuned on it, or one for all.
+/// The latent diffusion models that move images towards domains: one for each domain, fine-tuned on it, or one for all.
 ///
 /// One at a time is in memory.
 public final class SourceModels {
@@ -11,8 +11,9 @@ public final class SourceModels {
     private let load: (String) throws -> LatentDiffusionModel
     private var loaded: (path: String, model: LatentDiffusionModel)?
     private var hashes: [String: String] = [:]
+    private var taught: [String: FineTuningRecord?] = [:]
 
-    /// The models of a run's source domains.
+    /// The models of domains.
     /// - Parameters:
     ///   - domains: the source domains.
     ///   - own: models by domain.
@@ -25,8 +26,8 @@ public final class SourceModels {
     ) throws {
         if let other = own.keys.sorted().first(where: { !domains.contains($0) }) {
             throw UserError(
-                "--source-ldm \(other)=…: '\(other)' is none of the run's source domains (\(domains.joined(separator: ", "))); "
-                    + "images are moved towards these alone")
+                "--source-ldm \(other)=…: '\(other)' is none of the source domains (\(domains.joined(separator: ", "))); images are "
+                    + "moved towards these alone")
         }
         paths = try Dictionary(
             uniqueKeysWithValues: domains.map { domain in
@@ -56,6 +57,16 @@ public final class SourceModels {
         }
         let hash = try hashes[path] ?? model.fingerprint()
         hashes[path] = hash
+        if taught[path] == nil { taught[path] = .some(try model.fineTuning) }
         return (model, hash)
+    }
+
+    /// What the models were taught that have been asked for.
+    public var prior: PriorWork {
+        let isShared = Set(paths.values).count == 1
+        return PriorWork(
+            models: (isShared ? Array(domains.prefix(1)) : domains).compactMap { domain in
+                (taught[paths[domain] ?? ""] ?? nil).map { .init($0, domain: isShared ? nil : domain) }
+            })
     }
 }

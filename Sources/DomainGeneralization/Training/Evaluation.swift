@@ -44,10 +44,13 @@ public struct Prediction: Sendable, Equatable, Codable {
     public let predicted: Int
     /// Cross-entropy of the label.
     public let loss: Double
+    /// The probability of the predicted class, 0…1.
+    public let confidence: Double
 
     /// A prediction of an item.
-    public init(item: Int, label: Int, predicted: Int, loss: Double) {
-        (self.item, self.label, self.predicted, self.loss) = (item, label, predicted, loss)
+    public init(item: Int, label: Int, predicted: Int, loss: Double, confidence: Double) {
+        (self.item, self.label, self.predicted) = (item, label, predicted)
+        (self.loss, self.confidence) = (loss, confidence)
     }
 
     /// Whether the class was found.
@@ -112,14 +115,17 @@ public struct Evaluator {
             try poll()
             let inputs = try prefetcher.next().to(device: device)
             let labels = batch.map { dataset.items[$0].label }
-            let (classes, losses) = inferenceMode {
+            let (classes, losses, confidences) = inferenceMode {
                 let logits = predict(ClassifierInput(inputs, frozenFeatures: frozenFeatures?.features(of: batch)))
                 let losses = crossEntropy(logits, Tensor(labels, device: device), reduction: .none)
-                return (logits.argmax(1).scalars(Int.self), losses.scalars(Double.self))
+                let largest = logits.softmax(1).max([1])
+                return (logits.argmax(1).scalars(Int.self), losses.scalars(Double.self), largest.scalars(Double.self))
             }
             for (place, item) in batch.enumerated() {
                 result.append(
-                    Prediction(item: item, label: labels[place], predicted: classes[place], loss: losses[place]))
+                    Prediction(
+                        item: item, label: labels[place], predicted: classes[place], loss: losses[place],
+                        confidence: confidences[place]))
             }
         }
         return result

@@ -14,14 +14,20 @@ public struct MethodCost: Codable, Sendable, Equatable {
     public let generatedImages: Double
     /// Of those, images that came from the store or a folder: made for another run, too.
     public let sharedImages: Double
-    /// Forward passes of the U-Net, one image each, that the run did itself; what it found in the store is not among them.
+    /// Forward passes of the U-Net, one image each, before the run and in it; what it found in the store is not among them.
     public let unetEvaluations: Double
-    /// Images that the run's autoencoder encoded or decoded.
+    /// Images that the autoencoder encoded or decoded, counted alike.
     public let vaePasses: Double
+    /// Updates of the weights of diffusion models that were fine-tuned for the run.
+    public let fineTuningSteps: Double
+    /// Bytes that were kept of the diffusion model's work, before the run and in it.
+    public let bytes: Double
     /// Seconds of the classifier's training.
     public let trainingSeconds: Double
-    /// Seconds of the diffusion model's work for training.
+    /// Seconds of the diffusion model's work, before the run and in it.
     public let diffusionSeconds: Double
+    /// Seconds of the diffusion models' fine-tuning.
+    public let fineTuningSeconds: Double
 
     /// The costs of the methods of the finished runs in a folder, those without a diffusion model among them, by name.
     /// - Throws: `UserError` for a folder without finished runs, or a file of a run that cannot be read.
@@ -36,13 +42,19 @@ public struct MethodCost: Codable, Sendable, Equatable {
         func mean(_ value: ((summary: RunSummary, ledger: Ledger)) -> Double) -> Double {
             runs.reduce(0) { $0 + value($1) } / Double(max(1, runs.count))
         }
+        func both(_ before: KeyPath<PriorWork, Int>, _ own: KeyPath<Ledger, Int>) -> Double {
+            mean { Double($0.ledger[keyPath: own] + ($0.ledger.before?[keyPath: before] ?? 0)) }
+        }
         self.method = method
         self.runs = runs.count
-        generatedImages = mean { Double($0.ledger.generatedUsed + ($0.ledger.generatedBefore ?? 0)) }
-        sharedImages = mean { Double($0.ledger.generatedFromStore + ($0.ledger.generatedBefore ?? 0)) }
-        unetEvaluations = mean { Double($0.ledger.unetEvaluations) }
-        vaePasses = mean { Double($0.ledger.vaePasses) }
+        generatedImages = both(\.images, \.generatedUsed)
+        sharedImages = both(\.images, \.generatedFromStore)
+        unetEvaluations = both(\.unetEvaluations, \.unetEvaluations)
+        vaePasses = both(\.vaePasses, \.vaePasses)
+        fineTuningSteps = mean { Double($0.ledger.before?.fineTuningSteps ?? 0) }
+        bytes = both(\.bytes, \.bytes)
         trainingSeconds = mean { $0.summary.secondsByWork["classifier"] ?? 0 }
-        diffusionSeconds = mean { $0.ledger.seconds.values.reduce(0, +) }
+        diffusionSeconds = mean { $0.ledger.seconds.values.reduce($0.ledger.before?.seconds ?? 0, +) }
+        fineTuningSeconds = mean { $0.ledger.before?.fineTuningSeconds ?? 0 }
     }
 }

@@ -56,11 +56,7 @@ public struct GenerativeModel {
     ) throws -> [[Double]] {
         try images.map { image in
             try poll()
-            let logits = try classifier.logits(of: image, ledger: &ledger)
-            let highest = logits.max() ?? 0
-            let exponentials = logits.map { exp($0 - highest) }
-            let sum = exponentials.reduce(0, +)
-            return exponentials.map { $0 / sum }
+            return softmax(try classifier.logits(of: image, ledger: &ledger))
         }
     }
 

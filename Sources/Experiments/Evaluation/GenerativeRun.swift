@@ -19,6 +19,7 @@ public struct GenerativeRun {
     private let restart: Bool
     private let data: ReadableImages
     private let domains: RunDomains
+    private let priorWork: PriorWork?
     private let classifier: GenerativeClassifier
     private let algorithm: AlgorithmDescription
 
@@ -52,6 +53,7 @@ public struct GenerativeRun {
             warn: { report(.warning($0)) })
         domains = try RunDomains(configuration, of: data.dataset)
         algorithm = try AlgorithmRegistry.all.algorithm(named: configuration.algorithm.name)
+        priorWork = try configuration.priorWork(on: data.dataset, held: domains.held)
         classifier = try configuration.generativeClassifier(
             classes: data.dataset.classes, device: configuration.device, store: configuration.store)
         (self.configuration, self.folder, self.threads, self.restart) = (configuration, folder, threads, restart)
@@ -84,6 +86,7 @@ public struct GenerativeRun {
             "oracle": .bool(configuration.oracle),
         ]
         let record = try EvaluationRecord(folder, inputs: inputs, option: "--run-dir", restart: restart)
+        record.ledger.before = priorWork
         let validation = domains.notHeld.flatMap { domains.split.validation[$0] }
         let isValidation = Set(validation)
         let others = domains.predictedParts.flatMap { $0 }.filter { !isValidation.contains($0) }

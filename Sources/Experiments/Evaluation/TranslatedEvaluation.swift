@@ -108,6 +108,8 @@ public struct TranslatedEvaluation {
                     + "threshold")
         }
         let record = try EvaluationRecord(folder, inputs: inputs(data), option: "--record")
+        if !configuration.oracle { try models.prior.check(held: domains.heldNames, of: data.dataset.datasetName) }
+        record.ledger.before = models.prior == PriorWork() ? nil : models.prior
         let adaptive = AdaptiveTranslation(translator, noise: settings.noise)
         var traced = Traced(dataset: data.dataset)
         do {
@@ -177,6 +179,25 @@ public struct TranslatedEvaluation {
         }
     }
 
+    /// The classes' names, in the order of ``probabilities(of:ledger:poll:)``.
+    public var classes: [String] { model.classes }
+
+    /// Class probabilities of images that are moved towards the source domains first.
+    /// - Parameters:
+    ///   - ledger: counts the work that is done.
+    ///   - poll: called between batches; what it throws ends the work, and what was done is kept in the store.
+    /// - Throws: `UserError` where there are several thresholds to choose from; a one-line error of a model or the store.
+    public func probabilities(
+        of images: [RGBImage], ledger: inout Ledger, poll: () throws -> Void = Interruption.poll
+    ) throws -> [[Double]] {
+        guard settings.thresholds.count == 1 else {
+            throw UserError("thresholds: images alone tell of none which is best; give one")
+        }
+        return try AdaptiveTranslation(translator, noise: settings.noise).traces(
+            of: images, until: settings.thresholds[0], classify: model.logits(of:), ledger: &ledger, poll: poll
+        ).map { softmax($0.prediction(threshold: settings.thresholds[0]).logits) }
+    }
+
     /// All that the result depends on.
     private func inputs(_ data: ReadableImages) throws -> JSONValue {
         var hashes: [String: JSONValue] = [:]
@@ -198,6 +219,6 @@ extension Prediction {
         let sum = logits.reduce(0) { $0 + exp($1 - highest) }
         self.init(
             item: item, label: label, predicted: logits.firstIndex(of: highest) ?? 0,
-            loss: log(sum) + highest - logits[label])
+            loss: log(sum) + highest - logits[label], confidence: 1 / sum)
     }
 }

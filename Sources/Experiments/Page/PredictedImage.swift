@@ -13,6 +13,10 @@ struct PredictedImage {
     let predicted: String
     /// Cross-entropy of the label.
     let loss: Double
+    /// The probability of the predicted class; nil in runs of version 0.2.0.
+    let confidence: Double?
+
+    var isRight: Bool { label == predicted }
 
     /// The lines of a run.
     /// - Throws: `UserError` for a file that is missing or damaged.
@@ -28,7 +32,7 @@ struct PredictedImage {
             else { throw failure }
             return PredictedImage(
                 image: image, domain: domain, isUnseen: isUnseen, label: label, predicted: predicted,
-                loss: value["loss"]?.double ?? 0)
+                loss: value["loss"]?.double ?? 0, confidence: value["confidence"]?.double)
         }
     }
 }

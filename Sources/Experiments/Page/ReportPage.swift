@@ -23,12 +23,16 @@ public struct ReportPage {
         let validation: Counts
     }
 
-    /// How often each class was taken for which.
+    /// How often each class was taken for which, and how surely.
     struct Counts {
         private(set) var pairs: [String: [String: Int]] = [:]
+        private(set) var calibration = Calibration()
 
-        mutating func add(_ label: String, _ predicted: String) {
-            pairs[label, default: [:]][predicted, default: 0] += 1
+        mutating func add(_ answer: PredictedImage) {
+            pairs[answer.label, default: [:]][answer.predicted, default: 0] += 1
+            if let confidence = answer.confidence {
+                calibration.add(confidence: confidence, isRight: answer.isRight)
+            }
         }
 
         var classes: [String] { Set(pairs.keys).union(pairs.values.flatMap(\.keys)).sorted() }
@@ -75,15 +79,15 @@ public struct ReportPage {
             for run in group {
                 for answer in try PredictedImage.all(run: run.path) where !answer.isUnseen {
                     guard run.summary.testDomains.contains(answer.domain) else {
-                        validation.add(answer.label, answer.predicted)
+                        validation.add(answer)
                         continue
                     }
-                    held.add(answer.label, answer.predicted)
+                    held.add(answer)
                     guard !run.summary.oracle else { continue }
                     var entry = losses[answer.domain]?[answer.image] ?? (0, [], answer.label, 0, run.data)
                     entry.sum += answer.loss
                     entry.count += 1
-                    if answer.label != answer.predicted { entry.wrong.append(answer.predicted) }
+                    if !answer.isRight { entry.wrong.append(answer.predicted) }
                     losses[answer.domain, default: [:]][answer.image] = entry
                 }
             }
@@ -100,7 +104,7 @@ public struct ReportPage {
             }
             return (domain, Array(found.sorted { ($1.loss, $0.image) < ($0.loss, $1.image) }.prefix(Self.hardImages)))
         }
-        plots = gainPlots + curvePlots + classPlots
+        plots = gainPlots + curvePlots + classPlots + calibrationPlots
     }
 
     private static let hardImages = 18
@@ -167,6 +171,38 @@ public struct ReportPage {
         }
     }
 
+    private var calibrationPlots: [(String, Plot)] {
+        Dictionary(grouping: answers, by: \.target).sorted { $0.key < $1.key }.compactMap { target, answers in
+            let series = answers.compactMap { answer in
+                let points = answer.held.calibration.points
+                return points.isEmpty ? nil : Plot.Series(label: answer.method, points: points)
+            }
+            guard !series.isEmpty else { return nil }
+            return (
+                "calibration-\(target)",
+                .lines(
+                    title: "How often predictions on \(target) are right, by how sure they are", x: "% sure",
+                    y: "% right",
+                    series + [Plot.Series(label: "as sure as right", points: [(0, 0), (100, 100)])])
+            )
+        }
+    }
+
+    private var calibrationParts: [Markup] {
+        let rows = answers.filter { $0.held.calibration.error != nil }.map { answer in
+            [rowHead(answer.method), cell(answer.target)]
+                + [answer.held, answer.validation].map {
+                    cell($0.calibration.error.map { String(format: "%.1f", 100 * $0) } ?? "–")
+                }
+        }
+        guard !rows.isEmpty else { return [] }
+        return figures("calibration-", "Ten bins of all runs of a method together.") + [
+            table(
+                "Expected calibration error in points: by how much confidence and accuracy differ, ten bins",
+                head: ["method", "held out", "on it", "on the source domains' validation images"], rows: rows)
+        ]
+    }
+
     /// Writes the page.
     /// - Throws: a one-line error when the file cannot be written.
     public func write(to path: String) throws { try AtomicFile.write(html, to: path) }
@@ -231,6 +267,7 @@ public struct ReportPage {
                 figures("classes-", "All runs of a method together.")
             ),
             ("confusion", "Confusion", confusionParts),
+            ("calibration", "Calibration", calibrationParts),
             ("cost", "Cost", costParts),
             ("hard", "Hardest images", hardParts),
         ].filter { !$0.2.isEmpty }
@@ -316,18 +353,22 @@ public struct ReportPage {
 
     private var costParts: [Markup] {
         let rows = costs.map { cost in
-            let counts = [cost.generatedImages, cost.sharedImages, cost.unetEvaluations, cost.vaePasses].map {
-                String(format: "%.0f", $0)
+            let counts = [
+                cost.generatedImages, cost.sharedImages, cost.unetEvaluations, cost.vaePasses, cost.fineTuningSteps,
+            ].map { String(format: "%.0f", $0) }
+            let minutes = [cost.trainingSeconds, cost.diffusionSeconds, cost.fineTuningSeconds].map {
+                String(format: "%.1f", $0 / 60)
             }
-            let minutes = [cost.trainingSeconds, cost.diffusionSeconds].map { String(format: "%.1f", $0 / 60) }
-            return [rowHead(cost.method)] + (["\(cost.runs)"] + counts + minutes).map(cell)
+            let megabytes = String(format: "%.1f", cost.bytes / 1_000_000)
+            return [rowHead(cost.method)] + (["\(cost.runs)"] + counts + [megabytes] + minutes).map(cell)
         }
         return [
             table(
-                "Means over the runs of a method; shared images were found in the store or made before training",
+                "Means over the runs of a method, with what was done before them; shared images were found in the store or made "
+                    + "before training",
                 head: [
-                    "method", "runs", "images", "shared", "U-Net passes", "VAE passes", "training, min",
-                    "diffusion, min",
+                    "method", "runs", "images", "shared", "U-Net passes", "VAE passes", "fine-tuning steps", "disk, MB",
+                    "training, min", "diffusion, min", "fine-tuning, min",
                 ], rows: rows)
         ]
     }

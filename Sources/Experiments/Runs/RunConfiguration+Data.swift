@@ -1,3 +1,4 @@
+import Diffusion
 import DomainFusion
 import DomainGeneralization
 import Foundations
@@ -14,11 +15,11 @@ extension RunConfiguration {
     /// The data set with the images that were generated of it before training, where the settings name a folder of them: in the domains
     /// that they count to, or in environments of their own.
     /// - Parameter held: indices of the held-out domains.
-    /// - Returns: also the number of images that were generated for those that are taken; nil without a folder.
+    /// - Returns: also what was done for the images that are taken; nil without a folder.
     /// - Throws: a one-line error for a folder without generated images, or an image that cannot be read.
     func joiningGenerated(
         to dataset: ImageFolder, _ images: ImageCache, held: [Int], threads: Int, report: (RunEvent) -> Void
-    ) throws -> (dataset: ImageFolder, images: ImageCache, generated: Int?) {
+    ) throws -> (dataset: ImageFolder, images: ImageCache, work: PriorWork?) {
         guard !generated.folder.isEmpty else { return (dataset, images, nil) }
         let folder = try GeneratedImages(generated.folder)
         let split = split(of: dataset, held: held)
@@ -48,8 +49,23 @@ extension RunConfiguration {
         }
         let place = added.isEmpty ? "" : ", in environments of their own: \(added.joined(separator: ", "))"
         report(.warning("\(folder.folder): trains on \(items.count) generated images beside its own\(place)"))
-        // A selection's price is what it chose from, in the share that the run takes.
-        let price = Double(items.count) * Double(folder.candidates) / Double(folder.images.count)
-        return (joined, images.joined(with: more), Int(price.rounded()))
+        return (joined, images.joined(with: more), folder.work(for: taken))
+    }
+
+    /// What was done before the run: for the generated images that it takes, and the fine-tuning of the model that it asks; nil for
+    /// nothing.
+    /// - Parameters:
+    ///   - generated: the part of the images.
+    ///   - held: indices of the held-out domains.
+    /// - Throws: `UserError` for a model that has learned from a held-out domain, or a damaged record of its fine-tuning.
+    func priorWork(_ generated: PriorWork? = nil, on dataset: ImageFolder, held: [Int]) throws -> PriorWork? {
+        var work = generated ?? PriorWork()
+        for settings in [algorithm.hyperparameters, .object(diffusion ?? [:])] {
+            guard let name = settings["ldm"]?.string, !name.isEmpty, let record = try FineTuningRecord(model: name)
+            else { continue }
+            work.add(PriorWork(models: [.init(record)]))
+        }
+        if !oracle { try work.check(held: held.map { dataset.environments[$0] }, of: dataset.datasetName) }
+        return work == PriorWork() ? nil : work
     }
 }

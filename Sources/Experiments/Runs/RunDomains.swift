@@ -33,6 +33,7 @@ struct RunDomains {
                 "domain": .string(dataset.environments[item.environment]), "unseen": .bool(item.isUnseen),
                 "class": .string(dataset.classes[prediction.label]),
                 "predicted": .string(dataset.classes[prediction.predicted]), "loss": .double(prediction.loss),
+                "confidence": .double(prediction.confidence),
             ])
             return line.text + "\n"
         }.joined()

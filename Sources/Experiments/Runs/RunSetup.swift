@@ -1,4 +1,5 @@
 import Backbones
+import DomainFusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -28,8 +29,8 @@ struct RunSetup {
     let algorithm: AlgorithmDescription
     let dataset: ImageFolder
     let images: ImageCache
-    /// Images that were generated before training for those that the run takes of a folder; nil where it takes none.
-    let generated: Int?
+    /// What was done before the run; nil where nothing was.
+    let priorWork: PriorWork?
     let backbone: BackboneDescription
     /// The file of pretrained weights, if any.
     let weights: String?
@@ -64,8 +65,10 @@ struct RunSetup {
             warn: { report(.warning($0)) })
         self.algorithm = algorithm
         self.configuration = configuration
+        let generated: PriorWork?
         (dataset, images, generated) = try configuration.joiningGenerated(
             to: readable.dataset, readable.images, held: held, threads: threads, report: report)
+        priorWork = try configuration.priorWork(generated, on: readable.dataset, held: held)
     }
 
     /// Makes sure that a run in a folder began with the images that are there now.

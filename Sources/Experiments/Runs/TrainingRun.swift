@@ -20,7 +20,7 @@ public final class TrainingRun {
     private let average: RunAverage?
     private let report: @Sendable (RunEvent) -> Void
     private let search: HyperparameterSearch
-    private let generated: Int?
+    private let priorWork: PriorWork?
     private var metrics = MetricSums()
     private var rows: [CheckpointRow] = []
     private var step = 0
@@ -42,7 +42,7 @@ public final class TrainingRun {
             folder, configuration: setup.configuration, restart: restart, registry: registry)
         self.directory = directory
         self.configuration = setup.configuration
-        generated = setup.generated
+        priorWork = setup.priorWork
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
         if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
@@ -280,10 +280,10 @@ public final class TrainingRun {
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, domains: domains, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
-        if let generated {
+        if let priorWork {
             let path = "\(directory.path)/ledger.json"
             var ledger = try Ledger(path: path)
-            ledger.generatedBefore = generated
+            ledger.before = priorWork
             try ledger.write(to: path)
         }
         try directory.seal()

@@ -42,6 +42,13 @@ import Testing
             #expect(result == 5 && (ledger.seconds["generation"] ?? -1) >= 0)
             try ledger.write(to: path)
             #expect(try Ledger(path: path) == ledger)
+            // One of version 0.2.0, which counts no bytes.
+            let old = try String(contentsOfFile: path, encoding: .utf8)
+            var members = try #require(JSONValue(json: Data(old.utf8))?.object)
+            members["bytes"] = nil
+            members["sha256"] = nil
+            try JSONValue.object(members).text.write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(try Ledger(path: path) == ledger)
             let text = try String(contentsOfFile: path, encoding: .utf8)
             #expect(text.contains("\"generatedFromStore\":0"))
             try "{}".write(toFile: path, atomically: true, encoding: .utf8)

@@ -78,7 +78,8 @@ struct DomainPairPlanTests {
         {
             try OfflineGeneration(
                 plan,
-                maker: ImageMaker(generator: painter, store: ContentStore(folder.path(store)), batchSize: 8),
+                makers: GenerationMakers(
+                    ImageMaker(generator: painter, store: ContentStore(folder.path(store)), batchSize: 8)),
                 folder: folder.path(name))
         }
         func content(_ name: String) throws -> [String: Data] {
@@ -115,7 +116,8 @@ struct DomainPairPlanTests {
         let plan = try DomainPairPlan(settings, dataset: dataset)
         _ = try OfflineGeneration(
             plan,
-            maker: ImageMaker(generator: Painter<TextOrder>(), store: ContentStore(folder.path("s")), batchSize: 8),
+            makers: GenerationMakers(
+                ImageMaker(generator: Painter<TextOrder>(), store: ContentStore(folder.path("s")), batchSize: 8)),
             folder: folder.path("out")
         ).run()
         let images = try GeneratedImages(folder.path("out"))

@@ -19,7 +19,8 @@ struct GeneratedSelectionTests {
         settings.copies = 24
         _ = try OfflineGeneration(
             DomainPairPlan(settings, dataset: dataset),
-            maker: ImageMaker(generator: Painter<TextOrder>(), store: ContentStore(folder.path("s")), batchSize: 16),
+            makers: GenerationMakers(
+                ImageMaker(generator: Painter<TextOrder>(), store: ContentStore(folder.path("s")), batchSize: 16)),
             folder: folder.path("fds")
         ).run()
         source = try GeneratedImages(folder.path("fds"))
@@ -133,7 +134,8 @@ struct GeneratedSelectionTests {
         let plan = try CrossDomainPlan(settings, dataset: dataset, domains: ["a", "b"])
         _ = try OfflineGeneration(
             plan,
-            maker: CandidateMaker(generator: Restyler(), store: ContentStore(folder.path("s")), batchSize: 16),
+            makers: GenerationMakers(
+                CandidateMaker(generator: Restyler(), store: ContentStore(folder.path("s")), batchSize: 16)),
             folder: folder.path("cdga")
         ).run()
         // One image is what another is, and one its source, but for a pixel.

@@ -80,8 +80,9 @@ struct ImageGuidedPlanTests {
         let plan = try ImageGuidedPlan(settings, dataset: dataset)
         let made = try OfflineGeneration(
             plan,
-            maker: ImageMaker(
-                generator: Painter<GuidedOrder>(), store: ContentStore(folder.path("s")), batchSize: 5),
+            makers: GenerationMakers(
+                ImageMaker(
+                    generator: Painter<GuidedOrder>(), store: ContentStore(folder.path("s")), batchSize: 5)),
             folder: folder.path("out"))
         let ledger = try made.run()
         #expect(ledger.generatedMade == plan.count && ledger.vaePasses == (plan.count + 4) / 5 * 5)

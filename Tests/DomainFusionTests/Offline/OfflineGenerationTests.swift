@@ -1,3 +1,4 @@
+import Diffusion
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -27,8 +28,9 @@ struct OfflineGenerationTests {
         let settings = settings ?? self.settings
         return try OfflineGeneration(
             CrossDomainPlan(settings, dataset: dataset),
-            maker: CandidateMaker(
-                generator: generator, store: ContentStore(folder.path(store)), batchSize: settings.batchSize),
+            makers: GenerationMakers(
+                CandidateMaker(
+                    generator: generator, store: ContentStore(folder.path(store)), batchSize: settings.batchSize)),
             folder: folder.path(name))
     }
 
@@ -109,6 +111,76 @@ struct OfflineGenerationTests {
         #expect(SHA256Sum.of(try ImageFile.decode(folder.path("out/\(record.path)"))) == record.sha256)
         Files.remove(folder.path("s"))
         #expect(SHA256Sum.of(try ImageFile.decode(folder.path("out/\(record.path)"))) == record.sha256)
+    }
+
+    /// A larger share has what a smaller one has; the rest of the plan is left out.
+    @Test func sharesAreNested() throws {
+        let plan = try CrossDomainPlan(settings, dataset: dataset)
+        func paths(_ share: Double, seed: Int = 0) throws -> [String] {
+            let part = try PlanShare(plan, share: share, seed: seed)
+            return (0..<part.count).map { part.record($0).path }
+        }
+        let (some, more) = (try paths(0.25), try paths(0.5))
+        #expect(some.count == 36 && more.count == 72 && Set(some).isSubset(of: more))
+        #expect(try paths(1) == (0..<plan.count).map { plan.record($0).path })
+        #expect(try Set(paths(0.25, seed: 1)) != Set(some) && paths(0.001).count == 1)
+        #expect(throws: UserError.self) { try paths(0) }
+        let part = try PlanShare(plan, share: 0.25, seed: 0)
+        let maker = CandidateMaker(generator: Restyler(), store: ContentStore(folder.path("s")), batchSize: 3)
+        let generation = try OfflineGeneration(
+            part, makers: GenerationMakers(maker), folder: folder.path("some"))
+        #expect(try generation.run().generatedMade == 36)
+        let shown = try generation.sheet(rows: 24).rows.flatMap { $0.dropFirst() }.count { $0.image != nil }
+        let first = some.count { $0.hasSuffix("-0.png") }
+        #expect(shown == first && first < 36)
+        let images = try GeneratedImages(folder.path("some")).images
+        #expect(images.map(\.path) == some)
+    }
+
+    /// Every image by the model of the domain that it is moved towards, one model after the other; the same images as in the order of
+    /// the sources.
+    @Test func eachDomainHasItsModel() throws {
+        var settings = settings
+        settings.prompt = ""
+        let plan = try ShiftInversionPlan(settings, dataset: dataset)
+        let base = try CrossDomainPlan(settings, dataset: dataset)
+        let records = (0..<plan.count).map(plan.record)
+        #expect(Set(records.map(\.path)) == Set((0..<base.count).map { base.record($0).path }))
+        #expect(records.map(\.target) == ["a", "b", "c"].flatMap { [String](repeating: $0, count: 48) })
+        #expect(records.allSatisfy { $0.prompt.isEmpty })
+
+        var asked: [String] = []
+        let restylers = Dictionary(uniqueKeysWithValues: ["a", "b", "c"].map { ($0, Restyler("of \($0)")) })
+        let taught = FineTuningRecord(model: "sd", data: "set", domains: ["c"], images: 8, steps: 50, seconds: 5)
+        func generation(_ name: String) throws -> OfflineGeneration<ShiftInversionPlan> {
+            try OfflineGeneration(
+                plan,
+                makers: GenerationMakers(
+                    domains: plan.domains, prior: PriorWork(models: [.init(taught, domain: "c")])
+                ) { domain in
+                    asked.append(domain)
+                    return CandidateMaker(
+                        generator: try #require(restylers[domain]), store: ContentStore(folder.path("s")), batchSize: 3)
+                }, folder: folder.path(name))
+        }
+        let ledger = try generation("out").run()
+        #expect(ledger.generatedMade == 144 && ledger.before?.fineTuningSteps == 50)
+        #expect(restylers.values.allSatisfy { $0.batches.reduce(0, +) == 48 })
+        // Each once before the work, then in pieces of 63 images: two have images of two domains.
+        #expect(asked == ["a", "b", "c", "a", "b", "b", "c", "c"], "\(asked)")
+        let made = try GeneratedImages(folder.path("out"))
+        #expect(
+            made.work.bytes
+                == made.images.reduce(0) { $0 + (Files.contents(folder.path("out/\($1.path)"))?.count ?? 0) })
+        let sheet = try generation("out").sheet(rows: 2)
+        #expect(sheet.rows.allSatisfy { $0.count == 4 && $0.allSatisfy { $0.image != nil } })
+        // The held-out domain's model has seen it, but nothing of its making is taken.
+        let training = dataset.items.indices.filter { dataset.items[$0].environment != 2 }
+        let taken = try made.images(of: dataset, training: training, held: ["c"], includesHeldStyles: false)
+        #expect(taken.count == training.count * 2 * 2 && made.work(for: taken).fineTuningSteps == 0)
+        let others = dataset.items.indices.filter { dataset.items[$0].environment != 0 }
+        let other = try made.images(of: dataset, training: others, held: ["a"], includesHeldStyles: false)
+        #expect(made.work(for: other).fineTuningSteps == 50 && made.work(for: other).images == other.count)
     }
 
     @Test func anotherPlanIsRefused() throws {

@@ -25,7 +25,7 @@ struct PlanMakerTests {
     private func made<Plan: GenerationPlan>(
         _ plan: Plan, _ model: LatentDiffusionModel, count: Int, store: String = "store"
     ) throws -> (orders: [Plan.Order], images: Tensor, keys: [StoreKey], ledger: Ledger) {
-        let maker = try plan.maker(model, store: ContentStore(folder.path(store)))
+        let maker = try plan.maker(model, hash: model.fingerprint(), store: ContentStore(folder.path(store)))
         let orders = try (0..<count).map { number in
             try plan.order(plan.record(number)) {
                 try ImageFile.decode("\(plan.root)/\($0)").resized(width: model.imageSize, height: model.imageSize)
@@ -58,6 +58,22 @@ struct PlanMakerTests {
         let other = try made(ImageGuidedPlan(settings, weight: 0.6, dataset: dataset), model, count: 3)
         #expect(other.ledger.generatedMade == 3 && levels(other.images, images) > 2)
         #expect(try made(plan, model, count: 3).ledger.unetEvaluations == 0)
+    }
+
+    @Test func imagesAreInvertedByTheModelOfADomain() throws {
+        var settings = CrossDomainSettings()
+        (settings.prompt, settings.guidanceScale) = ("", 1)
+        (settings.steps, settings.strength, settings.batchSize) = (5, 0.6, 4)
+        let model = try LatentDiffusionModel(path: path)
+        let (orders, images, keys, ledger) = try made(
+            ShiftInversionPlan(settings, dataset: dataset), model, count: 3)
+        #expect(ledger.generatedMade == 3 && ledger.vaePasses == 4 * 2 && ledger.unetEvaluations == 4 * 3)
+        let generator = try ShiftInversionGenerator(
+            model, modelHash: "tiny", settings: GenerationSettings(steps: 5, guidanceScale: 1, strength: 0.6).withDDIM)
+        let expected = try generator.generate(
+            .images(orders.map(\.image)), prompts: ["", "", ""], seeds: orders.map(\.seed))
+        #expect(levels(images, expected) <= 0.51)
+        #expect(Set(keys.map(\.hash)).count == 3)
     }
 
     @Test func promptsAreMixed() throws {

@@ -48,8 +48,9 @@ import Torch
     @Test func computesOnceAndKeepsTheDescription() throws {
         try withTemporaryFolder { folder in
             var computed = 0
+            var ledger = Ledger()
             for _ in 0..<3 {
-                let found = try ContentStore(folder).tensors(for: key()) {
+                let found = try ContentStore(folder).tensors(for: key(), ledger: &ledger) { _ in
                     computed += 1
                     return state([1, 2, 3])
                 }
@@ -64,6 +65,7 @@ import Torch
             let entry = try #require(ContentStore(folder).entries().first)
             #expect(entry.description == key().description)
             #expect(entry.kind == .curve && entry.bytes > 12)
+            #expect(ledger.bytes == entry.bytes)
         }
     }
 
@@ -153,7 +155,8 @@ import Torch
         try withTemporaryFolder { folder in
             let results = try parallelMap(64, threads: 8) { number in
                 let store = ContentStore(folder)
-                let found = try store.tensors(for: key(number % 4)) { state([Float(number)]) }
+                var ledger = Ledger()
+                let found = try store.tensors(for: key(number % 4), ledger: &ledger) { _ in state([Float(number)]) }
                 return (number % 4, found["values"]?.item() ?? -1)
             }
             for seed in 0..<4 {

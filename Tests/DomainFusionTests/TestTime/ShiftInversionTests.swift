@@ -112,7 +112,7 @@ import Torch
             }?.message
         }
         #expect(refusal(["a": path()])?.contains("no diffusion model of the source domain 'b'") == true)
-        #expect(refusal(["c": path()], shared: path())?.contains("'c' is none of the run's source domains") == true)
+        #expect(refusal(["c": path()], shared: path())?.contains("'c' is none of the source domains") == true)
     }
 
     @Test func impossibleSettingsAreRefused() throws {
