@@ -17,12 +17,13 @@ struct CompareCommand: AsyncParsableCommand {
             and seed, with a 95 % interval for other images and other trainings; and what a run of each method costs. \
             'domainfusion report' prints DomainBed's tables of the same runs.
 
-            Example:
+            Examples:
               domainfusion compare runs/sweep --against ERM
+              domainfusion compare runs/erm runs/fusion
             """)
 
-    @Argument(help: "The folder of a sweep, or of runs.")
-    var folder: String
+    @Argument(help: "Folders of runs, or of sweeps.")
+    var folders: [String]
 
     @Option(help: "The method, an algorithm or a variant, that gains are measured against.")
     var against = "ERM"
@@ -31,8 +32,8 @@ struct CompareCommand: AsyncParsableCommand {
     var format = Format.text
 
     func run() async throws {
-        let comparison = try RunComparison(folder: folder, baseline: against) { printError("warning: \($0)") }
-        let costs = try MethodCost.all(in: folder)
+        let comparison = try RunComparison(folders: folders, baseline: against) { printError("warning: \($0)") }
+        let costs = try MethodCost.all(in: folders)
         switch format {
         case .text: printText(comparison.text() + "\n" + MethodCost.text(costs))
         case .json:

@@ -26,7 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Seeds the split, the parameters and every draw.")
     var seed = 0
 
-    @Option(help: "Folder of both runs, summary.json and gallery.png.")
+    @Option(help: "Folder of both runs, summary.json, gallery.png and \(Demo.page).")
     var runDir = "runs/demo"
 
     @OptionGroup var model: LDMOption
@@ -77,6 +77,7 @@ struct DemoCommand: AsyncParsableCommand {
         training.clear()
         printText(Self.table(summary))
         print("\(runDir): both runs, summary.json, gallery.png")
+        print("open \(runDir)/\(Demo.page) in a browser: results, plots, images and features of both")
     }
 
     private static func table(_ summary: Demo.Summary) -> String {

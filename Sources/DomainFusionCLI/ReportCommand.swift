@@ -23,11 +23,12 @@ struct ReportCommand: AsyncParsableCommand {
               domainfusion report runs/sweep
               domainfusion report runs/sweep --format latex > table.tex
               domainfusion report runs/sweep --html report.html
+              domainfusion report runs/erm runs/fusion --html report.html --map runs/erm --map runs/fusion
               domainfusion report --domainbed domainbed/sweep_output
             """)
 
-    @Argument(help: "The folder of a sweep, or of runs.")
-    var folder: String?
+    @Argument(help: "Folders of runs, or of sweeps.")
+    var folders: [String] = []
 
     @Option(help: "The output folder of a DomainBed sweep, in place of one of ours.")
     var domainbed: String?
@@ -41,6 +42,15 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: "With --html: write every plot as SVG and PNG into this folder, too.")
     var plots: String?
 
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "With --html: draw how this finished run's classifier sees the domains and classes; may be repeated.",
+            valueName: "run"))
+    var map: [String] = []
+
+    @OptionGroup var threading: ThreadsOption
+
     @Option(help: "With --html: the method that gains are measured against.")
     var against = "ERM"
 
@@ -49,15 +59,16 @@ struct ReportCommand: AsyncParsableCommand {
             throw ValidationError("--html: pages are made of our own runs' files; leave --domainbed out")
         }
         guard plots == nil || html != nil else { throw ValidationError("--plots goes with --html") }
-        guard (folder == nil) != (domainbed == nil) else {
-            throw ValidationError("give one folder: that of a sweep, or a DomainBed sweep's with --domainbed")
+        guard map.isEmpty || html != nil else { throw ValidationError("--map goes with --html") }
+        guard folders.isEmpty != (domainbed == nil) else {
+            throw ValidationError("give folders of runs or sweeps, or a DomainBed sweep's with --domainbed")
         }
     }
 
     func run() async throws {
         if let html { return try writePage(html) }
         let isForeign = domainbed != nil
-        let records = try ResultRecord.read(folder: domainbed ?? folder ?? "", nested: !isForeign) {
+        let records = try ResultRecord.read(folders: domainbed.map { [$0] } ?? folders, nested: !isForeign) {
             printError("warning: \($0)")
         }
         let report = try ResultReport(records, knownOnly: isForeign)
@@ -65,30 +76,33 @@ struct ReportCommand: AsyncParsableCommand {
         switch format {
         case .text:
             printText(isForeign ? report.domainBedText() : report.text())
-            if let folder, let costs = try Self.costs(folder) { printText("\n" + MethodCost.text(costs)) }
+            if let costs = try costs() { printText("\n" + MethodCost.text(costs)) }
         case .latex: printText(isForeign ? report.domainBedLaTeX() : report.latex())
         case .csv: printText(report.csv())
         case .json:
             var members = report.json().object ?? [:]
-            members["costs"] = try folder.flatMap(Self.costs).map { try JSONValue(encoding: $0) }
+            members["costs"] = try costs().map { try JSONValue(encoding: $0) }
             print(JSONValue.object(members).text)
         }
     }
 
     private func writePage(_ path: String) throws {
         try OutputFile.check(path, ending: ".html")
-        let page = try ReportPage(folder: folder ?? "", baseline: against) { printError("warning: \($0)") }
+        let page = try ReportPage(folders: folders, baseline: against, maps: map, threads: threading.count) {
+            printError("warning: \($0)")
+        }
         if let plots { try page.writePlots(to: plots) }
         try page.write(to: path)
         print("\(plainText(path)): written")
     }
 
-    /// What the methods cost; nil where no run has ended, so that nothing can be said.
-    private static func costs(_ folder: String) throws -> [MethodCost]? {
-        guard let runs = Files.names(in: folder), runs.contains(where: { RunSeal.exists(in: "\(folder)/\($0)") }) else {
-            return nil
+    /// What the methods cost; nil where nothing of a folder has ended, so that nothing can be said.
+    private func costs() throws -> [MethodCost]? {
+        let ended = folders.filter { folder in
+            RunSeal.exists(in: folder)
+                || (Files.names(in: folder) ?? []).contains { RunSeal.exists(in: "\(folder)/\($0)") }
         }
-        return try MethodCost.all(in: folder)
+        return ended.isEmpty ? nil : try MethodCost.all(in: ended)
     }
 
     /// DomainBed's script passes over data sets that it does not know, without a word.

@@ -66,7 +66,7 @@ struct GeneratedRunTests {
     @Test func theLedgerCountsWhatWasGeneratedBefore() throws {
         func cost(_ name: String) throws -> MethodCost {
             _ = try run(name, configuration).run()
-            return try #require(MethodCost.all(in: folder.path("runs")).first)
+            return try #require(MethodCost.all(in: [folder.path("runs")]).first)
         }
         let whole = try cost("runs/whole")
         #expect(whole.generatedImages == 6 && whole.sharedImages == 6)

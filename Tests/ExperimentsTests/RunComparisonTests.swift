@@ -70,7 +70,7 @@ struct RunComparisonTests {
         try run("better", seed: 3, accuracy: 0, right: [], isDone: false)
         try run("oracle", seed: 0, accuracy: 0.9, right: [true, true, true, true, true, true], oracle: true)
 
-        let comparison = try RunComparison(folder: folder.path, baseline: "base")
+        let comparison = try RunComparison(folders: [folder.path], baseline: "base")
         #expect(comparison.targets.map(\.domains) == ["sketch"])
         let rows = comparison.targets[0].rows
         #expect(rows.map(\.method) == ["base", "better", "oracle"])
@@ -105,7 +105,7 @@ struct RunComparisonTests {
         // Not on every domain.
         try run("partial", seed: 0, accuracy: 1, right: [true, true, true, true], domain: "ink")
 
-        let comparison = try RunComparison(folder: folder.path, baseline: "base")
+        let comparison = try RunComparison(folders: [folder.path], baseline: "base")
         #expect(comparison.targets.map(\.domains) == ["ink", "sketch"])
         let average = try #require(comparison.average)
         #expect(average.domains == "mean of 2" && average.rows.map(\.method) == ["base", "better"])
@@ -132,21 +132,21 @@ struct RunComparisonTests {
                 validation: 0.4)
         }
         try run("base", seed: 0, accuracy: 0, right: [false, false, false, false], domain: "ink", and: "sketch")
-        var comparison = try RunComparison(folder: folder.path, baseline: "base")
+        var comparison = try RunComparison(folders: [folder.path], baseline: "base")
         #expect(comparison.targets.map(\.domains) == ["ink", "ink, sketch", "sketch"])
         #expect(comparison.targets[2].rows.map(\.seeds) == [[0]])
         #expect(comparison.targets[2].rows[0].unseenDomain?.value == 0.5)
         #expect(comparison.average?.domains == "mean of 2" && comparison.average?.rows[0].unseenDomain?.value == 0.5)
 
         try run("base", seed: 0, accuracy: 0.2, right: [true, false, false, false], data: "pacs")
-        comparison = try RunComparison(folder: folder.path, baseline: "base")
+        comparison = try RunComparison(folders: [folder.path], baseline: "base")
         #expect(comparison.targets.map(\.domains) == ["PACS: sketch", "x: ink", "x: ink, sketch", "x: sketch"])
         #expect(comparison.targets[0].rows[0].unseenDomain?.value == 0.2)
     }
 
     @Test func saysWhatIsMissing() throws {
         func message(_ path: String, _ baseline: String) -> String? {
-            #expect(throws: UserError.self) { try RunComparison(folder: path, baseline: baseline) }
+            #expect(throws: UserError.self) { try RunComparison(folders: [path], baseline: baseline) }
                 .map { "\($0)" }
         }
         #expect(message("\(folder.path)/none", "ERM")?.hasPrefix("\(folder.path)/none: no such folder") == true)
@@ -178,7 +178,7 @@ struct RunComparisonTests {
         try run(
             "ola", seed: 1, accuracy: 0.5, right: [true], totals: times,
             ledger: ledger(made: 2, evaluations: 20, seconds: 4))
-        let costs = try MethodCost.all(in: folder.path)
+        let costs = try MethodCost.all(in: [folder.path])
         #expect(costs.map(\.method) == ["base", "ola"] && costs.map(\.runs) == [1, 2])
         #expect(costs[0].trainingSeconds == 12 && costs[0].generatedImages == 0 && costs[0].diffusionSeconds == 0)
         // The classifier's time is that of the steps without the images' in them.

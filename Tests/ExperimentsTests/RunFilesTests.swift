@@ -37,7 +37,7 @@ struct RunFilesTests {
         [
             ("train", { _ = try train() }),
             ("predict", { _ = try TrainedModel(run: path, device: "cpu", threads: 1) }),
-            ("compare", { _ = try RunComparison(folder: "\(folder.path)/runs", baseline: "ERM") }),
+            ("compare", { _ = try RunComparison(folders: ["\(folder.path)/runs"], baseline: "ERM") }),
             ("report", { _ = try ResultRecord.read(folder: "\(folder.path)/runs", nested: true) { _ in } }),
         ]
     }

@@ -43,6 +43,8 @@ public struct Augmenter {
         public let request: Request
         /// The images that the generator made, one a prompt.
         public let candidates: [RGBImage]
+        /// The hashes of the candidates' addresses in the store.
+        public let addresses: [String]
         /// The candidates that the judge recognises: indices into ``candidates``.
         public let kept: [Int]
         /// Nil when no candidate was kept: the image then stays as it was.
@@ -83,9 +85,14 @@ public struct Augmenter {
     public func outcomes(
         _ requests: [Request], ledger: inout Ledger, poll: () throws -> Void = {}
     ) throws -> [Outcome] {
-        let candidates = try ledger.time("generation") {
-            try self.candidates(requests, ledger: &$0, poll: poll)
+        let orders = requests.flatMap { request in
+            zip(request.prompts, request.seeds).map {
+                CandidateOrder(image: request.start, prompt: $0, seed: $1)
+            }
         }
+        let made = try ledger.time("generation") { try maker.images(orders, ledger: &$0, poll: poll) }
+        let candidates = Self.divided(made, among: requests)
+        let addresses = Self.divided(maker.keys(orders).map(\.hash), among: requests)
         let kept = try recognised(requests, candidates)
         return try ledger.time("composition") { ledger in
             let compositions = try composer.compositions(
@@ -93,21 +100,15 @@ public struct Augmenter {
                 ledger: &ledger, poll: poll)
             return requests.indices.map {
                 Outcome(
-                    request: requests[$0], candidates: candidates[$0], kept: kept[$0], composition: compositions[$0])
+                    request: requests[$0], candidates: candidates[$0], addresses: addresses[$0], kept: kept[$0],
+                    composition: compositions[$0])
             }
         }
     }
 
-    /// The candidates of each request, made in batches across images.
-    private func candidates(
-        _ requests: [Request], ledger: inout Ledger, poll: () throws -> Void
-    ) throws -> [[RGBImage]] {
-        let orders = requests.flatMap { request in
-            zip(request.prompts, request.seeds).map {
-                CandidateOrder(image: request.start, prompt: $0, seed: $1)
-            }
-        }
-        var rest = try maker.images(orders, ledger: &ledger, poll: poll)[...]
+    /// What there is one of for each candidate, by request.
+    private static func divided<Part>(_ parts: [Part], among requests: [Request]) -> [[Part]] {
+        var rest = parts[...]
         return requests.map { request in
             defer { rest = rest.dropFirst(request.prompts.count) }
             return Array(rest.prefix(request.prompts.count))

@@ -9,18 +9,23 @@ extension SyntheticSet {
     /// SHA-256 of the manifest.
     private static let seal = "manifest.sha256"
 
-    /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged: it is then made again.
-    public init?(folder: String, recipe: String) {
-        guard let data = Files.contents("\(folder)/\(Self.manifest)"),
-            let seal = Files.contents("\(folder)/\(Self.seal)"),
+    /// Where the images of the set in a folder come from; nil where there is none, or its manifest is damaged.
+    public static func records(in folder: String) -> [Record]? {
+        guard let data = Files.contents("\(folder)/\(manifest)"), let seal = Files.contents("\(folder)/\(seal)"),
             SHA256Sum.of(String(decoding: data, as: UTF8.self)) + "\n" == String(decoding: seal, as: UTF8.self)
         else { return nil }
-        let records = data.split(separator: UInt8(ascii: "\n")).map { try? JSONDecoder().decode(Record.self, from: $0) }
-        guard let round = records.first??.round else { return nil }
+        let lines = data.split(separator: UInt8(ascii: "\n"))
+        let records = lines.compactMap { try? JSONDecoder().decode(Record.self, from: $0) }
+        return records.count == lines.count ? records : nil
+    }
+
+    /// The set in a folder; nil where there is none, it has another recipe, or a file of it is damaged: it is then made again.
+    public init?(folder: String, recipe: String) {
+        guard let records = Self.records(in: folder), let round = records.first?.round else { return nil }
         var whole: [Record] = []
         var images: [RGBImage] = []
         for record in records {
-            guard let record, record.recipe == recipe, record.round == round,
+            guard record.recipe == recipe, record.round == round,
                 let image = try? ImageFile.decode("\(folder)/\(record.path)"), SHA256Sum.of(image) == record.sha256
             else { return nil }
             whole.append(record)

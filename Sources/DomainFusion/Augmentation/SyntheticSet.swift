@@ -26,6 +26,8 @@ public struct SyntheticSet: Sendable {
         public let prompts: [String]
         /// The seed of each candidate.
         public let seeds: [UInt64]
+        /// The hash of each candidate's address in the store; nil in sets of version 0.2.0.
+        public let candidates: [String]?
         /// Share of the noise that the candidates started from.
         public let strength: Double
         /// The candidate whose style was taken; nil for no candidate's.
@@ -42,7 +44,8 @@ public struct SyntheticSet: Sendable {
         public let recipe: String
 
         private enum CodingKeys: String, CodingKey {
-            case path, sha256, source, label, environment, round, prompts, seeds, strength, style, content, recipe
+            case path, sha256, source, label, environment, round, prompts, seeds, candidates, strength, style, content,
+                recipe
             case className = "class"
             case styleSource = "style_source"
             case styleSimilarities = "style_similarities"
@@ -113,7 +116,8 @@ extension SyntheticSet.Record {
             path: "\(FilePath.withoutExtension(source.name))-r\(round)-\(number).png",
             sha256: SHA256Sum.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
-            prompts: outcome.request.prompts, seeds: outcome.request.seeds, strength: strength,
+            prompts: outcome.request.prompts, seeds: outcome.request.seeds, candidates: outcome.addresses,
+            strength: strength,
             style: outcome.composition?.style, styleSource: outcome.styleSource,
             content: outcome.composition.map { $0.content ?? -1 },
             styleSimilarities: outcome.composition?.styleSimilarities,

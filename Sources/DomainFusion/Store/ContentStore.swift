@@ -79,6 +79,15 @@ public struct ContentStore: Sendable {
         return StoredImage(image: image, notes: found.notes)
     }
 
+    /// The candidate image at an address; nil where there is none.
+    /// - Parameter hash: the address' hash, of a record (``SyntheticSet/Record/candidates``).
+    public func candidate(_ hash: String) -> RGBImage? {
+        guard hash.count == 64, hash.allSatisfy(\.isHexDigit) else { return nil }
+        let stem = stem(.candidate, hash)
+        guard case .whole = Self.check(stem, kind: .candidate, hash: hash) else { return nil }
+        return try? ImageFile.decode("\(stem).\(StoreKey.Kind.candidate.fileExtension)")
+    }
+
     /// Puts the file of a key's value at a path, in the place of what is there: the same file where both are on one disk, so that
     /// it takes no more room, otherwise a copy.
     /// - Returns: whether there is a whole value.

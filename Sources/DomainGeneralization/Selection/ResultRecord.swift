@@ -128,12 +128,18 @@ public struct ResultRecord: Sendable {
     }
 
     /// The records of all runs in a folder: of every `<folder>/<run>/results.jsonl`.
+    /// - Throws: as ``read(folders:nested:warn:)``.
+    public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
+        try read(folders: [folder], nested: nested, warn: warn)
+    }
+
+    /// The records of all runs in folders.
     /// - Parameters:
     ///   - nested: also of runs deeper in the folder, of a run in the folder itself, and of averaged models, as our own
     ///     runs have them.
     ///   - warn: told of what was passed over.
     /// - Throws: `UserError` for a folder without a record, and what ``read(_:warn:)`` throws.
-    public static func read(folder: String, nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
+    public static func read(folders: [String], nested: Bool, warn: (String) -> Void) throws -> [ResultRecord] {
         var files: [String] = []
         func look(_ path: String, depth: Int) throws {
             guard let names = Files.names(in: path) else { return }
@@ -148,15 +154,18 @@ public struct ResultRecord: Sendable {
                 }
             }
         }
-        guard Files.exists(folder) else {
-            throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+        for folder in folders {
+            guard Files.exists(folder) else {
+                throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+            }
+            try look(folder, depth: 0)
         }
-        try look(folder, depth: 0)
         var records = try files.flatMap { try read($0, warn: warn) }
         warnOfTwins(records, warn: warn)
         if nested { records += records.compactMap(\.averaged) }
         guard !records.isEmpty else {
-            throw UserError("\(folder): no record in it; a run's folder has a results.jsonl once it has been evaluated")
+            let place = folders.joined(separator: ", ")
+            throw UserError("\(place): no record in it; a run's folder has a results.jsonl once it has been evaluated")
         }
         return records
     }

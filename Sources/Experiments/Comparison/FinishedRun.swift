@@ -10,8 +10,8 @@ struct FinishedRun {
     let dataset: String
     let draw: Int
     let summary: RunSummary
-    /// The data set's folder.
-    let data: String
+    /// The data set's folder, and that of the store.
+    let data: String, store: String
     /// Whether the class was found, by image: all of the held-out domain's images (of an oracle, those that it was not
     /// trained on are not told apart, so that it has none).
     let isRight: [String: Bool]
@@ -31,7 +31,7 @@ struct FinishedRun {
         let name = FilePath.name(of: configuration.data)
         dataset = KnownDataset.named(name)?.name ?? name
         summary = try directory.summary()
-        data = configuration.data
+        (data, store) = (configuration.data, configuration.store)
         var isRight: [String: Bool] = [:]
         var unseenImages: Set<String> = []
         let held = summary.oracle ? [] : summary.testDomains
@@ -43,16 +43,19 @@ struct FinishedRun {
         self.unseenImages = unseenImages
     }
 
-    /// All runs that have ended in a folder: in `<folder>/<run>`.
+    /// All runs that have ended of folders: each is that of a run, or holds runs' folders.
     /// - Throws: `UserError` for a folder that is missing or holds none.
-    static func all(in folder: String) throws -> [FinishedRun] {
-        guard let names = Files.names(in: folder) else {
-            throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+    static func all(in folders: [String]) throws -> [FinishedRun] {
+        try folders.flatMap { folder in
+            if let run = try FinishedRun(folder: folder) { return [run] }
+            guard let names = Files.names(in: folder) else {
+                throw UserError("\(folder): no such folder; give the one that holds the runs' folders")
+            }
+            let runs = try names.compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
+            guard !runs.isEmpty else {
+                throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'")
+            }
+            return runs
         }
-        let runs = try names.compactMap { try FinishedRun(folder: "\(folder)/\($0)") }
-        guard !runs.isEmpty else {
-            throw UserError("\(folder): no run in it has ended; a finished one has a file 'done'")
-        }
-        return runs
     }
 }

@@ -29,10 +29,11 @@ public struct MethodCost: Codable, Sendable, Equatable {
     /// Seconds of the diffusion models' fine-tuning.
     public let fineTuningSeconds: Double
 
-    /// The costs of the methods of the finished runs in a folder, those without a diffusion model among them, by name.
+    /// The costs of the methods of finished runs, those without a diffusion model among them, by name.
+    /// - Parameter folders: those of runs, or of sweeps.
     /// - Throws: `UserError` for a folder without finished runs, or a file of a run that cannot be read.
-    public static func all(in folder: String) throws -> [MethodCost] {
-        let runs = try FinishedRun.all(in: folder)
+    public static func all(in folders: [String]) throws -> [MethodCost] {
+        let runs = try FinishedRun.all(in: folders)
         return try Dictionary(grouping: runs, by: \.method).sorted { $0.key < $1.key }.map { method, runs in
             try MethodCost(method, runs.map { ($0.summary, try Ledger(path: "\($0.path)/ledger.json")) })
         }

@@ -58,14 +58,14 @@ public struct RunComparison: Codable, Sendable, Equatable {
     /// The mean over the held-out domains, where there are several; without the methods that lack a run on one of them.
     public let average: Target?
 
-    /// Compares the finished runs in a folder.
+    /// Compares finished runs.
     /// - Parameters:
-    ///   - folder: that of a sweep.
+    ///   - folders: those of runs, or of sweeps.
     ///   - baseline: the method that gains are measured against.
     ///   - warn: told of runs that differ in nothing that the tables show.
     /// - Throws: `UserError` for a folder without finished runs, or without one of the baseline.
-    public init(folder: String, baseline: String, warn: (String) -> Void = { _ in }) throws {
-        let all = try FinishedRun.all(in: folder)
+    public init(folders: [String], baseline: String, warn: (String) -> Void = { _ in }) throws {
+        let all = try FinishedRun.all(in: folders)
         let twins = Dictionary(grouping: all, by: \.identity).values.filter { $0.count > 1 }
         for twins in twins.sorted(by: { $0[0].path < $1[0].path }) {
             warn(
@@ -75,7 +75,9 @@ public struct RunComparison: Codable, Sendable, Equatable {
         let runs = Self.chosen(all)
         let names = Set(runs.map(\.method)).sorted()
         guard names.contains(baseline) else {
-            throw UserError("\(folder): no finished run of \(baseline); there are \(names.joined(separator: ", "))")
+            throw UserError(
+                "\(folders.joined(separator: ", ")): no finished run of \(baseline); there are \(names.joined(separator: ", "))"
+            )
         }
         let methods = [baseline] + names.filter { $0 != baseline }
         self.baseline = baseline

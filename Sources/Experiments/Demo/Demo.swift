@@ -105,7 +105,10 @@ public struct Demo: Sendable {
         return [("erm", plain), ("domainfusion", fusion)]
     }
 
-    /// Prepares the data where it is missing, trains both, and writes the summary and the gallery.
+    /// The name of the page that tells of both runs.
+    public static let page = "report.html"
+
+    /// Prepares the data where it is missing, trains both, and writes the summary, the gallery and the page.
     /// - Parameter report: the name of the run and what happens in it.
     /// - Throws: a one-line error; a killed demo goes on with the same call.
     public func run(threads: Int, report: @escaping @Sendable (String, RunEvent) -> Void) async throws -> Summary {
@@ -125,7 +128,15 @@ public struct Demo: Sendable {
         let summary = Summary(target: target, seeds: [seed], steps: steps, runs: runs)
         let text = try JSONValue(encoding: summary).text + "\n"
         try AtomicFile.write(text, to: "\(folder)/summary.json")
+        try writePage(threads: threads)
         return summary
+    }
+
+    /// All about both runs: `report.html`.
+    private func writePage(threads: Int) throws {
+        let folders = try configurations().map { "\(folder)/\($0.name)" }
+        let page = try ReportPage(folders: folders, baseline: "ERM", maps: folders, threads: threads) { _ in }
+        try page.write(to: "\(folder)/\(Self.page)")
     }
 
     /// Source, candidates, chosen style and content, composed: `gallery.png`, from what the store holds.

@@ -20,6 +20,7 @@ enum PageStyle {
         """
         svg text{font:12px system-ui,sans-serif;fill:var(--text)}svg .soft{fill:var(--soft)}
         svg .axis{stroke:var(--soft);stroke-width:1}svg .grid{stroke:var(--line);stroke-width:1}
+        svg .hole{fill:var(--ground)}
         svg .zero{stroke:var(--text);stroke-width:1;stroke-dasharray:3 3}
         """
         + series.indices.map {
@@ -31,7 +32,6 @@ enum PageStyle {
         """
         :root{color-scheme:light dark;\(variables(dark: false))}
         @media (prefers-color-scheme:dark){:root{\(variables(dark: true))}}
-        @media print{:root{\(variables(dark: false))}nav,.skip{display:none}figure,table,section>h2{break-inside:avoid}}
         *{box-sizing:border-box}
         body{margin:0;background:var(--ground);color:var(--text);font:16px/1.5 system-ui,sans-serif}
         main,header,nav{max-width:68rem;margin:0 auto;padding:0 1rem}
@@ -46,15 +46,21 @@ enum PageStyle {
         th:first-child,td:first-child{text-align:left}th{font-weight:600}
         td.share{background:color-mix(in srgb,var(--accent) calc(var(--v)*45%),transparent)}
         figure{margin:1rem 0}figcaption{color:var(--soft);max-width:44rem}svg{width:100%;min-width:36rem;max-width:45rem;height:auto}
+        td.seen{text-align:left;vertical-align:top;white-space:normal;font-size:.85rem;max-width:9rem}
+        td.seen img{width:7rem;height:7rem;object-fit:contain;background:#fff;border:1px solid var(--line);display:block}
         .images{display:flex;flex-wrap:wrap;gap:1rem;padding:0;list-style:none}
         .images li{width:8.5rem;font-size:.85rem;overflow-wrap:anywhere}
         .images img{width:8rem;height:8rem;object-fit:contain;background:#fff;border:1px solid var(--line);image-rendering:auto;display:block}
+        @media print{:root{\(variables(dark: false))}nav,.skip{display:none}figure,tr,li{break-inside:avoid}
+        h2,h3,figcaption,p.soft{break-after:avoid}.wide{overflow:visible}svg{min-width:0}
+        table{font-size:8pt}th,td{padding:.1rem .3rem;white-space:normal}}
 
         """ + plot
 
     /// The rules of a plot in a file of its own: always light, without variables, which not every program knows.
     static let standalone = series.enumerated().reduce(
         plot.replacing("var(--text)", with: "#1a1d21").replacing("var(--soft)", with: "#565d66")
-            .replacing("var(--line)", with: "#d5d9de").replacing("system-ui", with: "DejaVu Sans")
+            .replacing("var(--line)", with: "#d5d9de").replacing("var(--ground)", with: "#ffffff").replacing(
+                "system-ui", with: "DejaVu Sans")
     ) { $0.replacing("var(--s\($1.offset))", with: $1.element.0) }
 }

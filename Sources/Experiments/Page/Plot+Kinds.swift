@@ -44,11 +44,14 @@ extension Plot {
     private static let dashes = ["none", "7 3", "2 3", "9 3 2 3", "none", "7 3", "2 3", "9 3 2 3"]
 
     /// Lines over an axis, with a legend.
-    static func lines(title: String, x xLabel: String, y yLabel: String, _ series: [Series]) -> Plot {
+    /// - Parameter reference: a line without points that the others are held against.
+    static func lines(
+        title: String, x xLabel: String, y yLabel: String, _ series: [Series], reference: Series? = nil
+    ) -> Plot {
         let (left, right, top, below) = (52.0, 220.0, 30.0, 44.0)
-        let height = max(280, 60 + 20 * Double(series.count))
+        let height = max(280, 80 + 20 * Double(series.count))
         var plot = Plot(title: title, width: 720, height: height)
-        let points = series.flatMap(\.points)
+        let points = (series + [reference].compactMap { $0 }).flatMap(\.points)
         let x = PlotScale(points.map(\.x), from: left, to: plot.width - right)
         let y = PlotScale(points.map(\.y), from: plot.height - below, to: top)
         for tick in y.ticks {
@@ -69,6 +72,14 @@ extension Plot {
             plot.polyline(
                 [(plot.width - right + 14, row), (plot.width - right + 42, row)], "s\(colour)", dashes: dash)
             plot.text(shortened(line.label, 24), at: (plot.width - right + 48, row + 4))
+        }
+        if let reference {
+            let row = top + 20 * Double(series.count)
+            for (from, to) in zip(reference.points, reference.points.dropFirst()) {
+                plot.line((x(from.x), y(from.y)), (x(to.x), y(to.y)), "zero")
+            }
+            plot.line((plot.width - right + 14, row), (plot.width - right + 42, row), "zero")
+            plot.text(shortened(reference.label, 24), at: (plot.width - right + 48, row + 4))
         }
         return plot
     }
@@ -99,6 +110,46 @@ extension Plot {
             let y = 8 + 20 * Double(number)
             plot.rectangle((plot.width - right + 20, y), width: 12, height: 12, "f\(number % PageStyle.series.count)")
             plot.text(shortened(line.label, 26), at: (plot.width - right + 38, y + 11))
+        }
+        return plot
+    }
+
+    /// A point that belongs to a group; a marked one is a square.
+    struct Mark {
+        let x: Double, y: Double
+        let group: String
+        let isMarked: Bool
+    }
+
+    /// Points in a plane without axes, with a legend of their groups.
+    static func scatter(title: String, _ points: [Mark]) -> Plot {
+        let (right, edge) = (200.0, 8.0)
+        let groups = Set(points.map(\.group)).sorted()
+        var plot = Plot(title: title, width: 720, height: 520)
+        func places(_ values: [Double], _ length: Double) -> [Double] {
+            let (low, high) = (values.min() ?? 0, values.max() ?? 1)
+            return values.map { edge + ($0 - low) / max(high - low, 1e-9) * (length - 2 * edge) }
+        }
+        let places = zip(places(points.map(\.x), plot.width - right), places(points.map(\.y), plot.height))
+        func colour(_ group: String) -> String { "f\((groups.firstIndex(of: group) ?? 0) % PageStyle.series.count)" }
+        func draw(_ at: (Double, Double), _ group: String, isMarked: Bool, isRepeated: Bool) {
+            // A second group of a colour has a hole.
+            if isMarked {
+                plot.rectangle((at.0 - 3.5, at.1 - 3.5), width: 7, height: 7, colour(group))
+            } else {
+                plot.circle(at, radius: 3.5, colour(group))
+            }
+            if isRepeated { plot.circle(at, radius: 1.5, "hole") }
+        }
+        for (point, place) in zip(points, places) {
+            let index = groups.firstIndex(of: point.group) ?? 0
+            draw(place, point.group, isMarked: point.isMarked, isRepeated: index >= PageStyle.series.count)
+        }
+        for (index, group) in groups.enumerated() {
+            let row = 16 + 20 * Double(index)
+            let isMarked = points.filter { $0.group == group }.allSatisfy(\.isMarked)
+            draw((plot.width - right + 24, row), group, isMarked: isMarked, isRepeated: index >= PageStyle.series.count)
+            plot.text(shortened(group, 22), at: (plot.width - right + 36, row + 4))
         }
         return plot
     }

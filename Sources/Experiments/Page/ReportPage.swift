@@ -12,6 +12,8 @@ public struct ReportPage {
     private let costs: [MethodCost]
     private let curves: [String: [Plot.Series]]
     private let answers: [Answers]
+    private let galleries: [SyntheticGallery]
+    private let maps: [FeatureMap]
     /// The plots by the names of their files, in the order of the page.
     private var plots: [(name: String, plot: Plot)] = []
 
@@ -57,19 +59,23 @@ public struct ReportPage {
 
     private let hard: [(domain: String, images: [HardImage])]
 
-    /// Reads the finished runs of a folder.
+    /// Reads finished runs.
     /// - Parameters:
-    ///   - folder: that of a sweep, or of runs.
+    ///   - folders: those of runs, or of sweeps.
     ///   - baseline: the method that gains are measured against; where no run of it has ended, there are no gains.
+    ///   - maps: folders of runs whose features are laid into a plane; their checkpoints and data sets must be there.
+    ///   - threads: how many threads work on a map.
     /// - Throws: `UserError` for a folder without finished runs, or a file of a run that cannot be read.
-    public init(folder: String, baseline: String, warn: (String) -> Void) throws {
-        title = FilePath.name(of: folder)
-        runs = try FinishedRun.all(in: folder)
-        tables = try ResultReport(ResultRecord.read(folder: folder, nested: true, warn: warn))
+    public init(
+        folders: [String], baseline: String, maps: [String] = [], threads: Int = 1, warn: (String) -> Void
+    ) throws {
+        title = folders.map(FilePath.name(of:)).joined(separator: ", ")
+        runs = try FinishedRun.all(in: folders)
+        tables = try ResultReport(ResultRecord.read(folders: folders, nested: true, warn: warn))
         comparison =
             runs.contains { $0.method == baseline }
-            ? try RunComparison(folder: folder, baseline: baseline, warn: warn) : nil
-        costs = try MethodCost.all(in: folder)
+            ? try RunComparison(folders: folders, baseline: baseline, warn: warn) : nil
+        costs = try MethodCost.all(in: folders)
         curves = try Self.curves(runs)
         var losses: [String: [String: (sum: Double, wrong: [String], label: String, count: Int, data: String)]] = [:]
         let groups = Dictionary(grouping: runs) { [$0.summary.testDomains.joined(separator: ", "), $0.method] }
@@ -104,10 +110,17 @@ public struct ReportPage {
             }
             return (domain, Array(found.sorted { ($1.loss, $0.image) < ($0.loss, $1.image) }.prefix(Self.hardImages)))
         }
-        plots = gainPlots + curvePlots + classPlots + calibrationPlots
+        var galleries: [SyntheticGallery] = []
+        for run in runs where !galleries.contains(where: { $0.method == run.method }) {
+            if let gallery = SyntheticGallery(run, rows: Self.galleryRows) { galleries.append(gallery) }
+        }
+        self.galleries = galleries
+        self.maps = try maps.map { try FeatureMap(run: $0, threads: threads) }
+        plots = gainPlots + curvePlots + classPlots + calibrationPlots + mapPlots
     }
 
     private static let hardImages = 18
+    private static let galleryRows = 5
 
     /// Mean accuracy on the held-out domains over the runs of a method, by step.
     private static func curves(_ runs: [FinishedRun]) throws -> [String: [Plot.Series]] {
@@ -183,8 +196,14 @@ public struct ReportPage {
                 .lines(
                     title: "How often predictions on \(target) are right, by how sure they are", x: "% sure",
                     y: "% right",
-                    series + [Plot.Series(label: "as sure as right", points: [(0, 0), (100, 100)])])
+                    series, reference: .init(label: "as sure as right", points: [(0, 0), (100, 100)]))
             )
+        }
+    }
+
+    private var mapPlots: [(String, Plot)] {
+        maps.enumerated().flatMap { number, map in
+            [("map-domains-\(number + 1)", map.byDomain), ("map-classes-\(number + 1)", map.byClass)]
         }
     }
 
@@ -269,6 +288,11 @@ public struct ReportPage {
             ("confusion", "Confusion", confusionParts),
             ("calibration", "Calibration", calibrationParts),
             ("cost", "Cost", costParts),
+            (
+                "map", "Features",
+                figures("map-", "Near points are alike to the classifier (t-SNE); directions mean nothing.")
+            ),
+            ("gallery", "Synthetic images", galleryParts),
             ("hard", "Hardest images", hardParts),
         ].filter { !$0.2.isEmpty }
     }
@@ -376,7 +400,9 @@ public struct ReportPage {
     private var hardParts: [Markup] {
         hard.flatMap { domain, images -> [Markup] in
             let items = images.compactMap { image -> Markup? in
-                guard let url = Self.picture("\(image.data)/\(image.image)") else { return nil }
+                guard let url = (try? ImageFile.decode("\(image.data)/\(image.image)")).flatMap(Self.picture) else {
+                    return nil
+                }
                 return .tag(
                     "li", [],
                     [
@@ -394,9 +420,36 @@ public struct ReportPage {
         }
     }
 
-    /// An image as a small PNG in an address; nil for one that is not there any more.
-    private static func picture(_ path: String) -> String? {
-        guard let image = try? ImageFile.decode(path) else { return nil }
+    private var galleryParts: [Markup] {
+        galleries.map { gallery in
+            let most = gallery.rows.map(\.candidates.count).max() ?? 0
+            return table(
+                "How \(gallery.method) made images, \(gallery.target) held out: of each source image's candidates one gives the style "
+                    + "and one, or the source, the content",
+                head: ["source"] + (0..<most).map { "candidate \($0 + 1)" } + ["composed"],
+                rows: gallery.rows.map { row in
+                    [Self.seen(row.source, "source image of a \(row.className)", row.content == -1 ? "content" : "")]
+                        + (0..<most).map { number in
+                            guard row.candidates.indices.contains(number) else { return cell("") }
+                            let (image, prompt) = row.candidates[number]
+                            let taken = [(row.style, "style"), (row.content, "content")].filter { $0.0 == number }
+                                .map(\.1)
+                            return Self.seen(
+                                image, prompt, (taken.isEmpty ? [prompt] : taken + [prompt]).joined(separator: ", "))
+                        } + [Self.seen(row.composed, "composed image of a \(row.className)", row.className)]
+                })
+        }
+    }
+
+    /// A cell with an image and words below it.
+    private static func seen(_ image: RGBImage?, _ description: String, _ words: String) -> Markup {
+        let picture = image.flatMap(picture).map { Markup.tag("img", [("src", $0), ("alt", description)], []) }
+        return .tag(
+            "td", [("class", "seen")], [picture ?? .tag("span", [("class", "soft")], "not kept"), .text(words)])
+    }
+
+    /// An image as a small PNG in an address.
+    private static func picture(_ image: RGBImage) -> String? {
         let scale = min(1, 128 / Double(max(image.width, image.height)))
         let small = image.resized(
             width: max(1, Int((Double(image.width) * scale).rounded())),

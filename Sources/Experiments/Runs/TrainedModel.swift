@@ -81,6 +81,24 @@ public struct TrainedModel {
         try rows(images) { $0.softmax(1) }
     }
 
+    /// What the classifier's head takes of images.
+    /// - Returns: float32 [N, features] on the CPU.
+    /// - Throws: a one-line error of frozen features that the classifier takes, or of libtorch.
+    func features(of images: [RGBImage]) throws -> Tensor {
+        let frozen = try frozenFeatures?.assignedFeatures(of: images).to(device: device)
+        return try withTorchErrors {
+            classifier.evaluating {
+                classifier.features(ClassifierInput(inputs(images), frozenFeatures: frozen)).to(device: .cpu)
+            }
+        }
+    }
+
+    private func inputs(_ images: [RGBImage]) -> Tensor {
+        pipeline.tensor(images, size: configuration.imageSize) {
+            SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
+        }.to(device: device)
+    }
+
     /// Logits of images, each in the order of ``classes``.
     ///
     /// They go through the network in batches that are filled up to one size, since libtorch rounds differently for others: an image's
@@ -99,11 +117,9 @@ public struct TrainedModel {
     private func rows(_ images: [RGBImage], _ transform: (Tensor) -> Tensor) throws -> [[Double]] {
         let features = try frozenFeatures?.assignedFeatures(of: images).to(device: device)
         return try withTorchErrors {
-            let inputs = pipeline.tensor(images, size: configuration.imageSize) {
-                SeededGenerator(seed: 0, domain: 0, step: 0, index: $0)
-            }
+            let inputs = inputs(images)
             return classifier.evaluating {
-                let input = ClassifierInput(inputs.to(device: device), frozenFeatures: features)
+                let input = ClassifierInput(inputs, frozenFeatures: features)
                 let rows = transform(logits(input)).to(device: .cpu)
                 return (0..<images.count).map { rows[$0].scalars(Double.self) }
             }

@@ -29,6 +29,7 @@ import Torch
             #expect(
                 Set(try #require(line.object).keys) == [
                     "path", "sha256", "source", "label", "class", "environment", "round", "prompts", "seeds",
+                    "candidates",
                     "strength",
                     "style", "content", "style_similarities", "content_similarities", "recipe",
                 ])

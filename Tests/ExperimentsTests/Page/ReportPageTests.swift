@@ -56,7 +56,7 @@ struct ReportPageTests {
                 right.enumerated().map { index, isRight in
                     """
                     {"image": "sketch/dog/\(index).png", "domain": "sketch", "unseen": false, "class": "dog", \
-                    "predicted": "\(isRight ? "dog" : "c<at")", "loss": \(isRight ? 0.1 : 3)}
+                    "predicted": "\(isRight ? "dog" : "c<at")", "loss": \(isRight ? 0.1 : 3), "confidence": 0.9}
                     """
                 }.joined(separator: "\n") + "\n"
                     + #"{"image": "p/1.png", "domain": "photo", "unseen": false, "class": "dog", "predicted": "dog", "loss": 0}"#
@@ -75,7 +75,7 @@ struct ReportPageTests {
             try run("ERM", seed: seed, right: [true, false, false, true])
             try run("<i>new</i>", seed: seed, right: [true, false, true, true])
         }
-        let page = try ReportPage(folder: folder.path("runs"), baseline: "ERM", warn: { _ in })
+        let page = try ReportPage(folders: [folder.path("runs")], baseline: "ERM", warn: { _ in })
         let html = page.html
         #expect(!html.contains("<i>") && html.contains("&lt;i&gt;new&lt;/i&gt;") && html.contains("c&lt;at"))
         // No script, and no address outside the page.
@@ -87,16 +87,19 @@ struct ReportPageTests {
         #expect(html.contains("dog, wrong in 4 of 4") && html.contains("mostly c&lt;at"))
         #expect(html.contains("data:image/png;base64,"))
         #expect(html.contains("<td>1.5</td>"))  // minutes of training
-        for id in ["results", "gains", "steps", "classes", "confusion", "cost", "hard"] {
+        for id in ["results", "gains", "steps", "classes", "confusion", "calibration", "cost", "hard"] {
             #expect(html.contains("<section id=\"\(id)\">"), "\(id)")
         }
         // The same runs, the same page; without the baseline, no gains.
-        #expect(try ReportPage(folder: folder.path("runs"), baseline: "ERM", warn: { _ in }).html == html)
+        #expect(try ReportPage(folders: [folder.path("runs")], baseline: "ERM", warn: { _ in }).html == html)
         #expect(
-            try !ReportPage(folder: folder.path("runs"), baseline: "none", warn: { _ in }).html.contains("id=\"gains\"")
+            try !ReportPage(folders: [folder.path("runs")], baseline: "none", warn: { _ in }).html.contains(
+                "id=\"gains\"")
         )
         try page.writePlots(to: folder.path("plots"))
-        #expect(Files.names(in: folder.path("plots"))?.filter { $0.hasSuffix(".png") }.count == 3)
-        #expect(throws: UserError.self) { try ReportPage(folder: folder.path("none"), baseline: "ERM", warn: { _ in }) }
+        #expect(Files.names(in: folder.path("plots"))?.filter { $0.hasSuffix(".png") }.count == 4)
+        #expect(throws: UserError.self) {
+            try ReportPage(folders: [folder.path("none")], baseline: "ERM", warn: { _ in })
+        }
     }
 }

@@ -49,7 +49,7 @@ class Bench:
         environment = self.harness.environment | {MARK: str(self.place), "HOME": str(self.place)}
         return Running(command, folder, environment, conditions or Conditions(), streams or {}, texts)
 
-    def run(self, *arguments, seconds=180, **more):
+    def run(self, *arguments, seconds=None, **more):
         """Runs the program to its end."""
         return self.start(*arguments, **more).result(seconds)
 

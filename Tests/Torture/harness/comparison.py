@@ -7,7 +7,7 @@ import re
 # Times, rates, memory, and names of the machine.
 VOLATILE = re.compile(r".*_seconds|seconds|step_time|mem_gb|images_per_second|started|host")
 # How much of the diffusion model's work came from the store, after a kill: work that was done is not done again.
-SHARED_WORK = re.compile(r".*(Made|FromStore)|unetEvaluations|vaePasses")
+SHARED_WORK = re.compile(r".*(Made|FromStore)|unetEvaluations|vaePasses|bytes")
 # Not the same twice, and not a result.
 IGNORED = re.compile(r"(.*/)?(events\.out\.tfevents\..*|\.lock|log\.txt|.*\.log|\.pieces/.*)")
 # Their content tells times and digests of files with times: that they are there is what counts.

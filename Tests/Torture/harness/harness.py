@@ -18,7 +18,7 @@ FIXTURES = REPOSITORY / "Tests/DiffusionTests/Fixtures"
 
 
 class Harness:
-    def __init__(self, binary, seed, keep):
+    def __init__(self, binary, seed, keep, model=None):
         self.binary = Path(binary).resolve()
         self.repository = REPOSITORY
         self.seed = seed
@@ -30,7 +30,7 @@ class Harness:
         (self.root / "texts").mkdir()
         self.once = Once()
         self.environment = self.plain_environment()
-        self.tiny_model = FIXTURES / "sd1"
+        self.tiny_model = model.resolve() if model else FIXTURES / "sd1"
         self.tokenizers = FIXTURES / "tokenizer"
         self.lora = FIXTURES / "lora/pytorch_lora_weights.safetensors"
         self.large_model = REPOSITORY / "Models/emoji-ldm"

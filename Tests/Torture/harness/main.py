@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import inputs, kills, signals, table
+from . import inputs, kills, process, signals, table
 from .faults import damage, data, limits, paths, sharing, storage, streams, training
 from .harness import REPOSITORY, Harness
 from .runner import Runner, interleaved
@@ -26,6 +26,9 @@ def options(arguments):
     time_limit.add_argument("--long", type=float, metavar="HOURS", help="go on for hours, with new seeds")
     parser.add_argument("--seed", type=int, help="repeats a run's instants and inputs (default: random, printed)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only trials whose name begins so; repeatable")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="the diffusion model (default: a tiny one)")
+    parser.add_argument("--patience", type=float, default=process.patience, metavar="SECONDS",
+                        help="a command may take so long (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trials at a time (default: the cores)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table as FILE.json and FILE.md")
     parser.add_argument("--keep", action="store_true", help="keep the folders of failures")
@@ -40,6 +43,7 @@ def main(arguments):
         return 64
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    process.patience = chosen.patience
     seed = random.randrange(1 << 32) if chosen.seed is None else chosen.seed
     deadline = time.monotonic() + (chosen.long * 3600 if chosen.long else chosen.seconds)
     print(f"torture: seed {seed}", flush=True)
@@ -54,7 +58,7 @@ def main(arguments):
 
 def one_pass(chosen, seed, deadline):
     """All trials once, or as many as the time allows."""
-    harness = Harness(chosen.binary, seed, chosen.keep)
+    harness = Harness(chosen.binary, seed, chosen.keep, chosen.model)
     runner = Runner(harness, deadline, lambda line: print(line, flush=True))
     try:
         trials = [trial for section in SECTIONS for trial in section.trials(harness)]

@@ -60,6 +60,10 @@ class Result:
         return f"{self.ended_as}; standard error ends with: {last[-400:]!r}"
 
 
+# Seconds that a command may take.
+patience = 180
+
+
 class Running:
     """A started process; its output goes to files."""
 
@@ -122,9 +126,9 @@ class Running:
                 return None
             time.sleep(0.002)
 
-    def result(self, seconds=180):
+    def result(self, seconds=None):
         """Waits for the end; a process that takes longer is killed, and its status is None."""
-        is_late = not self.wait(seconds)
+        is_late = not self.wait(seconds or patience)
         if is_late:
             self.send(signal.SIGKILL)
             self.wait(60)

@@ -144,9 +144,9 @@ def finetune(model, *more):
             "--log-every", "1", "--save-every", "2", "--threads", "1", *more]
 
 
-def evaluate(model):
+def evaluate(model, *how):
     """A run's test images moved towards its source domains by one diffusion model."""
-    return ["eval", "run", "--shift-inversion", "--ldm", str(model), "--steps", "2", "--noise", "0.5,1", "--batch-size",
+    return ["eval", "run", *how, "--ldm", str(model), "--steps", "2", "--noise", "0.5,1", "--batch-size",
             "4", "--store", "store", "--threads", "1"]
 
 
@@ -156,10 +156,14 @@ def generative(model):
             "--threads", "1", "--device", "cpu", "--run-dir", "run", *own]
 
 
-def generate(model, *more):
-    """Images between two domains: two pieces of work."""
-    return ["generate", "--data", "set", "--ldm", str(model), "--method", "fds", "--domains", "a,b", "--copies", "36",
-            "--steps", "2", "--batch-size", "4", "--store", "store", "--threads", "1", "--output", "generated", *more]
+STYLES = ["--style", "a=ink", "--style", "b=oil"]
+
+
+def generate(model, method="fds", *more):
+    """Images of two domains, or between them: two pieces of work."""
+    own = ["--copies", "36"] if method == "fds" else ["--copies", "4", "--strength", "0.5"]
+    return ["generate", "--data", "set", "--ldm", str(model), "--method", method, "--domains", "a,b", "--steps", "2",
+            "--batch-size", "4", "--store", "store", "--threads", "1", "--output", "generated", *own, *more]
 
 
 def stages(harness):
@@ -183,12 +187,22 @@ def stages(harness):
               "made"], idx, ["made"]),
         Stage("eval --output", combine, dataset, ["both.safetensors"],
               before=[train("one", steps=1), train("two", "--seed", "0", "--learning-rate", "0.01", steps=1)]),
-        Stage("eval --shift-inversion", evaluate(tiny), dataset, ["run-dsi", "store"], before=[train(steps=1)]),
+        Stage("eval --shift-inversion", evaluate(tiny, "--shift-inversion"), dataset, ["run-dsi", "store"],
+              before=[train(steps=1)]),
+        Stage("eval --edit", evaluate(tiny, "--edit", *STYLES), dataset, ["run-edit", "store"], before=[train(steps=1)]),
+        Stage("train with features", train("run", "--features", "ldm", "--ldm", str(tiny), "--store", "store", steps=4),
+              dataset, ["run", "store"]),
+        Stage("train on generated images", train("run", "--generated", "generated", steps=4), dataset, ["run"],
+              before=[generate(tiny)]),
         Stage("train GenerativeClassifier", generative(tiny), dataset, ["run", "store"]),
         Stage("augment into the store", ["augment", "set/a/cat/0.png", "--label", "cat", "--ldm", str(tiny),
               "--candidates", "4", "--steps", "4", "--store", "store", "--threads", "1", "--output", "x.png"],
               dataset, ["store", "x.png"]),
         Stage("generate", generate(tiny), dataset, ["generated", "store"]),
+        Stage("generate by prompt", generate(tiny, "cdga-pg", "--prompt", "{style} of {a class}", *STYLES), dataset,
+              ["generated", "store"]),
+        Stage("generate by image", generate(tiny, "cdga-ig"), dataset, ["generated", "store"]),
+        Stage("generate by shift", generate(tiny, "shift"), dataset, ["generated", "store"]),
         Stage("generate select", ["generate", "select", "generated", "--judge", "run", "--keep", "9", "--threads", "1",
               "--output", "kept"], dataset, ["kept"], before=[generate(tiny), train(steps=1)]),
         Stage("ldm merge", ["ldm", "merge", "--ldm", str(tiny), "--lora", str(harness.lora), "--output", "merged"],
