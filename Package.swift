@@ -86,8 +86,8 @@ let package = Package(
     ],
     // From the ground up: a target depends only on targets above it, and on all that its files import.
     targets: [
-        .target(name: "CSystem"),
-        .target(name: "Foundations", dependencies: ["CSystem", crypto]),
+        .target(name: "CProcess"),
+        .target(name: "Foundations", dependencies: ["CProcess", crypto]),
 
         .target(name: "CKernels", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
@@ -125,7 +125,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "CSystem", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
+                "CProcess", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
                 "EmojiDG", "DomainFusion", yams, logging,
             ]),
         // In executables alone: the linker refuses it in libraries.
