@@ -8,7 +8,7 @@ import Synchronization
 /// Answers requests for predictions by the classifiers of runs.
 ///
 /// Images are decoded on threads of their own while a network works, within limits of bytes, pixels and number. The
-/// probabilities are those of `domainfusion predict`: it is the same ``RunPredictor``.
+/// probabilities are those of `domainfusion predict`: it is the same `RunPredictor`.
 public final class PredictionService: Sendable {
     /// What a loaded run's requests need.
     private struct Model: Sendable {

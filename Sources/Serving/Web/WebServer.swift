@@ -17,9 +17,8 @@ import ServiceLifecycle
 /// try await server.run { address in print("listening at \(address)") }
 /// ```
 ///
-/// A signal that ``Interruption`` knows ends it: no connection is accepted any more, requests that have come are
-/// answered, and
-/// ``run(whenListening:)`` returns.
+/// A signal that `Interruption` knows ends it: no connection is accepted any more, requests that have come are
+/// answered, and ``run(whenListening:)`` returns. What answers without end, such as events, must look for the signal, too.
 public final class WebServer: Sendable {
     /// What a request's handler is.
     public typealias Handler = @Sendable (Request, WebContext) async throws -> Response
