@@ -51,6 +51,8 @@ func headers(_ library: String) -> [CSetting] {
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 
 /// A test target that mirrors Sources/<name>, with its fixtures.
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target] {
@@ -74,7 +76,7 @@ let package = Package(
             name: "DomainFusion",
             targets: [
                 "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments",
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -82,12 +84,18 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        // Without its traits: what they bring is not used, and takes longer to build.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     // From the ground up: a target depends only on targets above it, and on all that its files import.
     targets: [
-        .target(name: "CSystem"),
-        .target(name: "Foundations", dependencies: ["CSystem", crypto]),
+        .target(name: "CProcess"),
+        .target(name: "Foundations", dependencies: ["CProcess", crypto]),
 
         .target(name: "CKernels", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
         .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
@@ -125,8 +133,16 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "CSystem", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
+                "CProcess", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
                 "EmojiDG", "DomainFusion", yams, logging,
+            ]),
+        .target(
+            name: "Serving",
+            dependencies: [
+                "Foundations", "Pixels", "Experiments", hummingbird, metrics, logging,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         // In executables alone: the linker refuses it in libraries.
         .target(name: "CStartup"),
@@ -134,7 +150,7 @@ let package = Package(
             name: "DomainFusionCLI",
             dependencies: [
                 "CStartup", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", logging,
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -143,7 +159,10 @@ let package = Package(
                 "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion",
                 "Experiments", logging,
             ], path: "Benchmarks",
-            exclude: ["README.md", "compare", "parity", "random_model.py", "reference.py", "results"]),
+            exclude: [
+                "README.md", "compare", "parity", "random_model.py", "reference.py", "results", "serving",
+                "serving_reference.py",
+            ]),
         .target(name: "TestSupport", dependencies: ["Foundations", "Pixels"], path: "Tests/TestSupport"),
     ]
         + tests("Foundations")
@@ -162,6 +181,7 @@ let package = Package(
         + tests(
             "Experiments",
             ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion"])
+        + tests("Serving", ["Foundations", metrics])
         + tests(
             "DomainFusionCLI",
             [

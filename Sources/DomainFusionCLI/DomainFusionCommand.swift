@@ -23,7 +23,8 @@ struct DomainFusionCommand: AsyncParsableCommand {
         version: toolkitVersion,
         subcommands: [
             TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self, EvalCommand.self,
-            PredictCommand.self, ExportCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self,
+            PredictCommand.self, ServeCommand.self, ExportCommand.self, DataCommand.self, LDMCommand.self,
+            CurvesCommand.self,
             FeaturesCommand.self,
             AugmentCommand.self, GenerateCommand.self, StoreCommand.self, DemoCommand.self, InfoCommand.self,
         ])

@@ -58,15 +58,11 @@ struct PredictCommand: AsyncParsableCommand {
                 of: run, averaged: averaged, device: placement.name, threads: threading.count)
             classes = model.classes
             probabilities = { try model.probabilities(of: $0, ledger: &ledger) }
-        } else if GenerativeModel.isRun(run) {
-            var model = try GenerativeModel(run: run, device: placement.name, threads: threading.count)
-            classes = model.classes
-            probabilities = { try model.probabilities($0) }
         } else {
-            let model = try TrainedModel(
+            var model = try RunPredictor(
                 run: run, averaged: averaged, device: placement.name, threads: threading.count)
             classes = model.classes
-            probabilities = model.probabilities
+            probabilities = { try model.probabilities($0) }
         }
         var failures = 0
         for start in stride(from: 0, to: images.count, by: 64) {
@@ -82,14 +78,11 @@ struct PredictCommand: AsyncParsableCommand {
                 }
             }
             for ((path, _), row) in zip(batch, try probabilities(batch.map(\.image))) {
-                let best = row.indices.sorted { row[$0] > row[$1] }.prefix(top)
                 if json {
-                    let found = best.map { index -> JSONValue in
-                        .object(["class": .string(classes[index]), "probability": .double(row[index])])
-                    }
-                    print(JSONValue.object(["image": .string(path), "predictions": .array(found)]).text)
+                    let found = RunPredictor.json(row, of: classes, top: top)
+                    print(JSONValue.object(["image": .string(path), "predictions": found]).text)
                 } else {
-                    let text = best.map { "\(classes[$0]) \(ResultText.percent(row[$0]))" }
+                    let text = RunPredictor.best(row, top).map { "\(classes[$0]) \(ResultText.percent(row[$0]))" }
                     print("\(path): \(text.joined(separator: ", "))")
                 }
             }

@@ -1,7 +1,7 @@
 /// Reads uncompressed 24-bit and 32-bit BMP.
 enum BMP {
     /// Decodes rows of blue, green, red (and an unused fourth byte), stored upwards or downwards.
-    static func decode(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws -> RGBImage {
+    static func decode(_ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int) throws -> RGBImage {
         let truncated = ImageError.truncated(name, format: "BMP")
         guard bytes.count >= 26 else { throw truncated }
         func number(_ offset: Int, bytes length: Int) -> Int {
@@ -24,7 +24,8 @@ enum BMP {
         guard isPlain else { throw ImageError.unsupported(name, feature: "compressed BMP") }
 
         let height = abs(signedHeight)
-        try ImageFile.checkSize(width: width, height: height, name: name, format: .bmp, fileSize: bytes.count)
+        try ImageFile.checkSize(
+            width: width, height: height, name: name, format: .bmp, fileSize: bytes.count, limit: limit)
         let step = depth / 8
         let stride = (width * step + 3) / 4 * 4
         guard start >= 54 else { throw ImageError.corrupt(name, format: "BMP", reason: "pixels at \(start)") }

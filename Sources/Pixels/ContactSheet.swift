@@ -42,7 +42,7 @@ public struct ContactSheet: Sendable {
 
     /// Draws the sheet.
     ///
-    /// - Throws: ``ImageError/tooLarge(_:width:height:)`` for more pixels than an image may have.
+    /// - Throws: ``ImageError/tooLarge(_:width:height:limit:)`` for more pixels than an image may have.
     public func image() throws -> RGBImage {
         let layout = Layout(self)
         var drawing = SVGDrawing(width: layout.width, height: layout.height)

@@ -18,8 +18,8 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
     case truncated(String, format: String)
     /// The bytes contradict the format.
     case corrupt(String, format: String, reason: String)
-    /// More pixels than ``ImageFile/pixelLimit``, by the header.
-    case tooLarge(String, width: Int, height: Int)
+    /// More pixels than `limit`, by the header; ``ImageFile/pixelLimit`` where nothing else is asked for.
+    case tooLarge(String, width: Int, height: Int, limit: Int = ImageFile.pixelLimit)
     /// So many more pixels than bytes that an image of use is hardly behind it: ``ImageFile/pixelsPerByte``.
     case bomb(String, width: Int, height: Int, bytes: Int)
     /// An SVG drawing cannot be understood.
@@ -44,8 +44,8 @@ public enum ImageError: LocalizedError, CustomStringConvertible, Equatable {
             "\(name): truncated \(format) file; download or export it again"
         case .corrupt(let name, let format, let reason):
             "\(name): corrupt \(format) file (\(reason)); download or export it again"
-        case .tooLarge(let name, let width, let height):
-            "\(name): \(width)×\(height) pixels are over the limit of \(ImageFile.pixelLimit); shrink the image"
+        case .tooLarge(let name, let width, let height, let limit):
+            "\(name): \(width)×\(height) pixels are over the limit of \(limit); shrink the image"
         case .bomb(let name, let width, let height, let bytes):
             "\(name): \(width)×\(height) pixels in a file of \(bytes) bytes, which would take \(width * height * 3 / 1_000_000) MB "
                 + "(a decompression bomb?); shrink the image"

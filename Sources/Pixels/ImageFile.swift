@@ -51,17 +51,18 @@ public enum ImageFile {
 
     /// Decodes the bytes of a file; `name` stands for the file in errors.
     ///
+    /// - Parameter pixelLimit: the most pixels that are decoded, at most ``pixelLimit``.
     /// - Throws: ``ImageError``.
     public static func decode(
-        bytes: [UInt8], name: String, note: (String) -> Void = { _ in }
+        bytes: [UInt8], name: String, pixelLimit limit: Int = pixelLimit, note: (String) -> Void = { _ in }
     ) throws -> RGBImage {
         try bytes.withUnsafeBufferPointer { buffer in
             func tellOfAnimation() { note("\(name): an animation, of which the first frame is taken") }
             return switch try format(of: buffer, name: name) {
-            case .jpeg: try JPEG.decode(buffer, name: name)
-            case .png: try PNG.decode(buffer, name: name, ifAnimated: tellOfAnimation)
-            case .webP: try WebP.decode(buffer, name: name, ifAnimated: tellOfAnimation)
-            case .bmp: try BMP.decode(buffer, name: name)
+            case .jpeg: try JPEG.decode(buffer, name: name, limit: limit)
+            case .png: try PNG.decode(buffer, name: name, limit: limit, ifAnimated: tellOfAnimation)
+            case .webP: try WebP.decode(buffer, name: name, limit: limit, ifAnimated: tellOfAnimation)
+            case .bmp: try BMP.decode(buffer, name: name, limit: limit)
             }
         }
     }
@@ -91,14 +92,18 @@ public enum ImageFile {
     }
 
     /// Throws unless an image of these sizes may be decoded.
-    /// - Parameter fileSize: the bytes that it is in.
-    static func checkSize(width: Int, height: Int, name: String, format: Format, fileSize: Int) throws {
+    /// - Parameters:
+    ///   - fileSize: the bytes that it is in.
+    ///   - limit: the most pixels.
+    static func checkSize(
+        width: Int, height: Int, name: String, format: Format, fileSize: Int, limit: Int
+    ) throws {
         guard width > 0, height > 0 else {
             throw ImageError.corrupt(name, format: format.rawValue, reason: "\(width)×\(height) pixels")
         }
         let (count, overflow) = width.multipliedReportingOverflow(by: height)
-        guard !overflow, count <= pixelLimit else {
-            throw ImageError.tooLarge(name, width: width, height: height)
+        guard !overflow, count <= min(limit, pixelLimit) else {
+            throw ImageError.tooLarge(name, width: width, height: height, limit: min(limit, pixelLimit))
         }
         guard count <= max(smallPixelCount, fileSize * pixelsPerByte) else {
             throw ImageError.bomb(name, width: width, height: height, bytes: fileSize)

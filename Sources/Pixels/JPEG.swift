@@ -27,8 +27,8 @@ public enum JPEG {
     }
 
     /// Decodes a JPEG and turns it upright by its EXIF orientation.
-    static func decode(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws -> RGBImage {
-        let markers = try JPEGMarkers(bytes, name: name)
+    static func decode(_ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int) throws -> RGBImage {
+        let markers = try JPEGMarkers(bytes, name: name, limit: limit)
         guard let handle = tjInitDecompress() else {
             throw ImageError.inaccessible(name, reason: "out of memory")
         }
@@ -43,7 +43,8 @@ public enum JPEG {
                 handle, bytes.baseAddress, UInt(bytes.count), &width, &height, &sampling, &colours) == 0
         else { throw failure() }
         let (columns, rows) = (Int(width), Int(height))
-        try ImageFile.checkSize(width: columns, height: rows, name: name, format: .jpeg, fileSize: bytes.count)
+        try ImageFile.checkSize(
+            width: columns, height: rows, name: name, format: .jpeg, fileSize: bytes.count, limit: limit)
 
         let isCMYK = [TJCS_CMYK, TJCS_YCCK].contains(TJCS(rawValue: UInt32(colours)))
         let format = isCMYK ? TJPF_CMYK : TJPF_RGB

@@ -6,7 +6,7 @@ struct JPEGMarkers {
     /// Follows the markers from the start of the image to its end.
     ///
     /// - Throws: ``ImageError`` when the file ends before the end marker, or announces more pixels than the limit.
-    init(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int) throws {
         let truncated = ImageError.truncated(name, format: "JPEG")
         var offset = 2
         var inScan = false
@@ -33,7 +33,8 @@ struct JPEGMarkers {
             case 0xC0...0xCF where marker != 0xC4 && marker != 0xC8 && marker != 0xCC && segment.count >= 5:
                 let height = Int(segment[1]) << 8 | Int(segment[2])
                 let width = Int(segment[3]) << 8 | Int(segment[4])
-                try ImageFile.checkSize(width: width, height: height, name: name, format: .jpeg, fileSize: bytes.count)
+                try ImageFile.checkSize(
+                    width: width, height: height, name: name, format: .jpeg, fileSize: bytes.count, limit: limit)
             default: break
             }
             offset += length

@@ -43,9 +43,9 @@ public enum PNG {
     /// Decodes a PNG of any colour type and depth; transparency is composed over white, and the image turned upright by its
     /// EXIF orientation.
     static func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, name: String, ifAnimated: () -> Void
+        _ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int, ifAnimated: () -> Void
     ) throws -> RGBImage {
-        let chunks = try PNGChunks(bytes, name: name)
+        let chunks = try PNGChunks(bytes, name: name, limit: limit)
         if chunks.isAnimated { ifAnimated() }
         let image = try pixels(bytes, width: chunks.width, height: chunks.height, name: name)
         return image.upright(chunks.orientation)

@@ -14,7 +14,7 @@ struct PNGChunks {
     ///
     /// - Throws: ``ImageError`` when the file ends before the end marker, a checksum is wrong, or the header announces more
     ///   pixels than the limits.
-    init(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int) throws {
         func number(at offset: Int) -> Int {
             (0..<4).reduce(0) { $0 << 8 | Int(bytes[offset + $1]) }
         }
@@ -22,7 +22,8 @@ struct PNGChunks {
         guard bytes.count >= 33 else { throw truncated }
         width = number(at: 16)
         height = number(at: 20)
-        try ImageFile.checkSize(width: width, height: height, name: name, format: .png, fileSize: bytes.count)
+        try ImageFile.checkSize(
+            width: width, height: height, name: name, format: .png, fileSize: bytes.count, limit: limit)
         var offset = 8
         while offset + 12 <= bytes.count {
             let length = number(at: offset)

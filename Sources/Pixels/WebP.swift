@@ -5,7 +5,7 @@ enum WebP {
     /// Decodes a lossy or lossless image, or the first frame of an animation; transparency is composed over white, and the
     /// image turned upright by its EXIF orientation.
     static func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, name: String, ifAnimated: () -> Void
+        _ bytes: UnsafeBufferPointer<UInt8>, name: String, limit: Int, ifAnimated: () -> Void
     ) throws -> RGBImage {
         let truncated = ImageError.truncated(name, format: "WebP")
         guard bytes.count >= 12 else { throw truncated }
@@ -18,7 +18,8 @@ enum WebP {
                 ? truncated : ImageError.corrupt(name, format: "WebP", reason: "unreadable header")
         }
         let (width, height) = (Int(features.width), Int(features.height))
-        try ImageFile.checkSize(width: width, height: height, name: name, format: .webP, fileSize: bytes.count)
+        try ImageFile.checkSize(
+            width: width, height: height, name: name, format: .webP, fileSize: bytes.count, limit: limit)
         let corrupt = ImageError.corrupt(name, format: "WebP", reason: "unreadable picture data")
         if features.has_animation != 0 { ifAnimated() }
         guard

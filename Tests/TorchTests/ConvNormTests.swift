@@ -92,4 +92,46 @@ struct ConvNormTests {
         let separate = ConvNorm2d(small.convolution, small.norm)(small.images)
         #expect((separate - small.norm(small.convolution(small.images))).abs().max().item() == 0)
     }
+
+    /// With the activation and a residual, for several numbers of images, and again when a parameter has changed.
+    @Test(arguments: [
+        Case(), Case(kernel: 1, stride: 2), Case(inputs: 8, kernel: 5, groups: 8), Case(inputs: 3, kernel: 7),
+    ])
+    func packedEqualsTheTwoLayers(_ test: Case) {
+        let store = ParameterStore(seed: 1)
+        let convolution = Conv2d(
+            store.root / "conv", in: test.inputs, out: test.outputs, kernel: test.kernel, stride: test.stride,
+            padding: test.kernel / 2, groups: test.groups, bias: false)
+        let norm = BatchNorm2d(store.root / "bn", channels: test.outputs, epsilon: 1e-3)
+        let layers = ConvNorm2d(convolution, norm)
+        store.isTraining = false
+        let generator = Generator(seed: 2)
+        noGrad { for tensor in [norm.weight, norm.runningMean, norm.runningVariance] { tensor.uniform(generator) } }
+        func compare(_ images: Int, _ activation: Activation, adds: Bool) {
+            inferenceMode {
+                let x = Tensor.randn([images, test.inputs, test.side, test.side], generator: generator) * 4
+                store.packsWeights = false
+                let plain = norm(convolution(x))
+                let residual = adds ? Tensor.randn(plain.shape, generator: generator) : nil
+                let expected = norm(convolution(x), activation, adding: residual)
+                store.packsWeights = true
+                let found = layers(x, activation, adding: residual)
+                #expect(found.shape == expected.shape)
+                #expect(
+                    (found - expected).abs().max().item() < 1e-5 * expected.abs().max().item(),
+                    "\(images), \(activation)")
+            }
+        }
+        for images in [2, 1, 5, 2] {
+            for activation in [Activation.identity, .relu, .relu6] {
+                for adds in [false, true] { compare(images, activation, adds: adds) }
+            }
+        }
+        noGrad { norm.bias.add_(1) }
+        compare(2, .relu, adds: true)
+    }
+}
+
+extension Tensor {
+    fileprivate func uniform(_ generator: Generator) { copy_(Tensor.rand(shape, generator: generator) + 0.5) }
 }

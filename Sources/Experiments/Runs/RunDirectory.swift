@@ -137,7 +137,7 @@ public final class RunDirectory {
 
     /// The summary of a run that is complete.
     /// - Throws: `UserError` when it is missing or unreadable.
-    func summary() throws -> RunSummary {
+    public func summary() throws -> RunSummary {
         let file = "\(path)/summary.json"
         try RunSeal.check("summary.json", in: path)
         guard let data = Files.contents(file),

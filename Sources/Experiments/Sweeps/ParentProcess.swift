@@ -1,4 +1,4 @@
-import CSystem
+import CProcess
 import DomainGeneralization
 import Foundation
 import Foundations
@@ -18,7 +18,7 @@ public enum ParentProcess {
         guard let parent = ProcessInfo.processInfo.environment[variable].flatMap(pid_t.init) else { return }
         // What this process starts is not the sweep's.
         unsetenv(variable)
-        csystem_signal_with_parent(SIGTERM)
+        cprocess_signal_with_parent(SIGTERM)
         guard getppid() == parent else { throw Interruption(signal: SIGTERM) }
     }
 }

@@ -1,4 +1,4 @@
-import CSystem
+import CProcess
 import Foundation
 import Synchronization
 
@@ -54,12 +54,12 @@ public final class MappedFile: @unchecked Sendable {
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
         Self.mapped.withLock { $0[UInt(bitPattern: start)] = size }
-        plainText(path).withCString { csystem_add_mapping(start, size, $0) }
+        plainText(path).withCString { cprocess_add_mapping(start, size, $0) }
     }
 
     /// From now on, a mapped file that another process cuts short (or whose disk fails) ends this one with a line that names
     /// the file, where it would have crashed. For programs, not for libraries: it takes the signal SIGBUS.
-    public static func explainLoss() { csystem_watch_mappings() }
+    public static func explainLoss() { cprocess_watch_mappings() }
 
     /// Start and size of the mappings there are.
     private static let mapped = Mutex<[UInt: Int]>([:])
@@ -87,7 +87,7 @@ public final class MappedFile: @unchecked Sendable {
     deinit {
         if let start = bytes.baseAddress {
             Self.mapped.withLock { _ = $0.removeValue(forKey: UInt(bitPattern: start)) }
-            csystem_remove_mapping(start)
+            cprocess_remove_mapping(start)
             munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
         }
     }

@@ -1,4 +1,4 @@
-import CSystem
+import CProcess
 
 /// How many files this process may have open at a time.
 public enum OpenFiles {
@@ -7,5 +7,5 @@ public enum OpenFiles {
 
     /// Raises the limit as far as the process may.
     /// - Returns: the limit.
-    public static func raiseLimit() -> Int { csystem_raise_open_files() }
+    public static func raiseLimit() -> Int { cprocess_raise_open_files() }
 }

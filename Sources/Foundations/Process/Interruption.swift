@@ -1,4 +1,4 @@
-import CSystem
+import CProcess
 import Foundation
 import Synchronization
 
@@ -40,7 +40,7 @@ public struct Interruption: Error, CustomStringConvertible, Sendable {
     /// From now on the signals set the flag. A second SIGINT ends the process at once; the others may come in pairs, as from
     /// a terminal and from its shell.
     public static func watch() {
-        for number in [SIGTERM, SIGINT] + names.keys.sorted() where !csystem_is_ignored(number) {
+        for number in [SIGTERM, SIGINT] + names.keys.sorted() where !cprocess_is_ignored(number) {
             Foundation.signal(number) { number in
                 Interruption.received.store(number, ordering: .relaxed)
                 if number == SIGINT { Foundation.signal(number, SIG_DFL) }

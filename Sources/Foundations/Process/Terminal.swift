@@ -1,4 +1,4 @@
-import CSystem
+import CProcess
 import Foundation
 
 /// What a program says beside its result, and whether its result could be written.
@@ -47,12 +47,12 @@ public enum Terminal {
     /// Prints a line to standard output at once, into a pipe or a log file, too.
     public static func printLine(_ line: String) {
         print(plainText(line))
-        _ = csystem_flush_output()
+        _ = cprocess_flush_output()
     }
 
     /// Why what was printed to standard output did not all arrive; nil when it did.
     public static func finishOutput() -> OutputFailure? {
-        let code = csystem_flush_output()
+        let code = cprocess_flush_output()
         return code == 0 ? nil : OutputFailure(code: code)
     }
 

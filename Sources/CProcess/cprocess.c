@@ -1,4 +1,4 @@
-#include "csystem.h"
+#include "cprocess.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,14 +13,14 @@
 #include <sys/prctl.h>
 #endif
 
-int csystem_flush_output(void) {
+int cprocess_flush_output(void) {
     int failed = ferror(stdout);
     errno = 0;
     if (fflush(stdout) == 0 && !failed) return 0;
     return errno != 0 ? errno : -1;
 }
 
-long csystem_raise_open_files(void) {
+long cprocess_raise_open_files(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return LONG_MAX;
     limit.rlim_cur = limit.rlim_max;
@@ -29,12 +29,12 @@ long csystem_raise_open_files(void) {
     return (long)limit.rlim_cur;
 }
 
-bool csystem_is_ignored(int signal) {
+bool cprocess_is_ignored(int signal) {
     struct sigaction action;
     return sigaction(signal, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
 }
 
-void csystem_signal_with_parent(int signal) {
+void cprocess_signal_with_parent(int signal) {
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0, 0, 0);
 #else
@@ -58,7 +58,7 @@ static void lock(void) {
 
 static void unlock(void) { atomic_flag_clear_explicit(&changing, memory_order_release); }
 
-void csystem_add_mapping(const void *start, size_t size, const char *path) {
+void cprocess_add_mapping(const void *start, size_t size, const char *path) {
     lock();
     for (int i = 0; i < slots; i++) {
         if (atomic_load(&mappings[i].start) != 0) continue;
@@ -71,7 +71,7 @@ void csystem_add_mapping(const void *start, size_t size, const char *path) {
     unlock();
 }
 
-void csystem_remove_mapping(const void *start) {
+void cprocess_remove_mapping(const void *start) {
     lock();
     for (int i = 0; i < slots; i++) {
         if (atomic_load(&mappings[i].start) == (uintptr_t)start) atomic_store(&mappings[i].start, 0);
@@ -106,7 +106,7 @@ static void bus_error(int number, siginfo_t *info, void *context) {
     raise(number);
 }
 
-void csystem_watch_mappings(void) {
+void cprocess_watch_mappings(void) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = bus_error;

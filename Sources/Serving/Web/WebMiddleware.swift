@@ -1,0 +1,83 @@
+import Foundations
+import Hummingbird
+import Metrics
+
+/// Counts requests and times their answers.
+struct RequestMetrics: RouterMiddleware {
+    let metrics: any MetricsFactory
+
+    func handle(
+        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+    ) async throws -> Response {
+        let start = ContinuousClock.now
+        let response = try await next(request, context)
+        let path = context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "other"
+        Counter(
+            label: "http_requests_total", dimensions: [("path", path), ("status", "\(response.status.code)")],
+            factory: metrics
+        ).increment()
+        Timer(label: "http_request_seconds", dimensions: [("path", path)], factory: metrics)
+            .recordNanoseconds(start.duration(to: .now).nanoseconds)
+        return response
+    }
+}
+
+/// Makes JSON of whatever ends a request early.
+struct ErrorAnswers: RouterMiddleware {
+    func handle(
+        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+    ) async throws -> Response {
+        let refusal: WebError
+        do {
+            return try await next(request, context)
+        } catch let error as WebError {
+            refusal = error
+        } catch let error as any HTTPResponseError {
+            refusal =
+                error.status == .notFound
+                ? WebError(.notFound, "nothing is at this address")
+                : WebError(error.status, "\(error.status.reasonPhrase)")
+        } catch {
+            Terminal.printError("error: \(request.method) \(context.endpointPath ?? ""): \(error)")
+            refusal = WebError(.internalServerError, "the server could not do this; its log says why")
+        }
+        await context.reader.abandonUnread(request)
+        var response = refusal.response(from: request, context: context)
+        if context.reader.hasAbandoned { response.headers[.connection] = "close" }
+        return response
+    }
+}
+
+/// Lets in who shows the token.
+struct TokenGate: RouterMiddleware {
+    let token: AccessToken
+
+    func handle(
+        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+    ) async throws -> Response {
+        guard isOpen(request) else {
+            throw WebError(
+                .unauthorized, "the token is missing or wrong; send it as 'Authorization: Bearer TOKEN'",
+                headers: [.wwwAuthenticate: "Bearer"])
+        }
+        return try await next(request, context)
+    }
+
+    /// What a supervisor asks is open: it has no token.
+    private func isOpen(_ request: Request) -> Bool {
+        if WebServer.openPaths.contains(request.uri.path) { return true }
+        if let header = request.headers[.authorization] {
+            let words = header.split(separator: " ")
+            return words.count == 2 && words[0].lowercased() == "bearer" && token.matches(words[1])
+        }
+        return request.uri.queryParameters["token"].map { token.matches($0) } ?? false
+    }
+}
+
+extension Duration {
+    /// The duration in whole nanoseconds.
+    var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+
+    /// The duration in seconds.
+    var seconds: Double { Double(nanoseconds) / 1e9 }
+}
