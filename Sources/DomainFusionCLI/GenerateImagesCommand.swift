@@ -25,10 +25,10 @@ struct GenerateImagesCommand: AsyncParsableCommand {
                 --prompt "{style} of {a class}" --output generated/birds
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
-    @Option(name: .shortAndLong, help: "The folder of the generated images.")
+    @Option(name: .shortAndLong, help: "The folder of the generated images.", completion: .directory)
     var output: String
 
     @Option(help: "cdga-pg, cdga-ig or fds.")
@@ -40,7 +40,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
         name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
         help: ArgumentHelp(
             "Domains to make images of and in, with commas or by repeating the option; all by default, which serves runs with any "
-                + "held-out domain.", valueName: "domains"))
+                + "held-out domain.", valueName: "domains"), completion: .domains)
     var domains: [String] = []
 
     @Option(

@@ -18,10 +18,10 @@ struct PredictCommand: AsyncParsableCommand {
               domainfusion predict *.png --run runs/erm --json --top 1
             """)
 
-    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.")
+    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.", completion: .images)
     var images: [String]
 
-    @Option(help: "The run's folder.")
+    @Option(help: "The run's folder.", completion: .directory)
     var run: String
 
     @Option(help: "How many classes to show, the most probable first.")
