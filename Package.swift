@@ -125,8 +125,8 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "CSystem", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", yams, logging,
+                "CSystem", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "Hub",
+                "DomainGeneralization", "EmojiDG", "DomainFusion", yams, logging,
             ]),
         // In executables alone: the linker refuses it in libraries.
         .target(name: "CStartup"),
