@@ -18,6 +18,7 @@ struct DataPrepare: AsyncParsableCommand {
 
             Examples:
               domainfusion data prepare emoji --ldm-corpus
+              domainfusion data prepare emoji --limit 60 --output small
               domainfusion data prepare rotated-fashion-mnist --limit 1000
             """)
 
@@ -39,7 +40,7 @@ struct DataPrepare: AsyncParsableCommand {
     @Option(help: "The folder of the four idx files, for those made of MNIST's format.", completion: .directory)
     var source: String?
 
-    @Option(help: "The most images of a domain, for those made of MNIST's format; 0 for all.")
+    @Option(help: "The most images of a domain; 0 for all.")
     var limit = 0
 
     @Option(help: "Seeds the shuffle and the colours, as DomainBed's --seed does.")
@@ -47,6 +48,9 @@ struct DataPrepare: AsyncParsableCommand {
 
     func validate() throws {
         try check("--limit", limit, in: 0...largestCount)
+        guard limit == 0 || !ldmCorpus else {
+            throw ValidationError("--limit: the corpus is drawn as a whole; leave it out")
+        }
     }
 
     static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
@@ -71,7 +75,7 @@ struct DataPrepare: AsyncParsableCommand {
         let line = ProgressLine()
         let summary = try await EmojiDG.prepare(
             into: output, packages: .standard(packages: InstalledFiles.here.locate(packages)),
-            includeLDMCorpus: ldmCorpus
+            includeLDMCorpus: ldmCorpus, limit: limit > 0 ? limit : nil
         ) { done, total in line.show(done, of: total) }
         line.clear()
         for set in summary.dataSets {

@@ -22,7 +22,7 @@ struct DomainFusionCommand: AsyncParsableCommand {
             """,
         version: toolkitVersion,
         subcommands: [
-            TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self,
+            InitCommand.self, TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self,
             EvalCommand.self,
             PredictCommand.self, ExportCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self,
             FeaturesCommand.self, AugmentCommand.self, GenerateCommand.self, StoreCommand.self, TrackCommand.self,
