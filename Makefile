@@ -27,6 +27,7 @@ test: setup
 	scripts/check-imports
 	swift test
 	scripts/example
+	scripts/worked-example
 	scripts/check-export
 	Tests/Torture/torture --binary .build/debug/domainfusion --seconds 120 --seed 1
 

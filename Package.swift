@@ -133,8 +133,8 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "CProcess", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", yams, logging,
+                "CProcess", "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "Hub",
+                "DomainGeneralization", "EmojiDG", "DomainFusion", yams, logging,
             ]),
         .target(
             name: "Serving",

@@ -69,7 +69,7 @@ static ccurl_outcome classify(CURLcode code) {
     }
 }
 
-ccurl_outcome ccurl_get(ccurl_client *client, const ccurl_request *request) {
+ccurl_outcome ccurl_perform(ccurl_client *client, const ccurl_request *request) {
     CURL *handle = client->handle;
     struct curl_slist *headers = NULL;
     for (size_t i = 0; i < request->header_count; i++) {
@@ -92,6 +92,10 @@ ccurl_outcome ccurl_get(ccurl_client *client, const ccurl_request *request) {
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+    if (request->content_length > 0) {
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->content_length);
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, (const char *)request->content);
+    }
     curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);

@@ -22,7 +22,7 @@ struct AugmentCommand: AsyncParsableCommand {
               domainfusion augment dog.jpg --label dog --ldm stable-diffusion-v1-5 --strength 0.5 --output dog-candidates.png
             """)
 
-    @Argument(help: "Image files of one class: JPEG, PNG, WebP or BMP.")
+    @Argument(help: "Image files of one class: JPEG, PNG, WebP or BMP.", completion: .images)
     var images: [String]
 
     @Option(help: "The class that the images show.")
@@ -97,7 +97,7 @@ struct AugmentCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(name: .shortAndLong, help: "The PNG file to write.")
+    @Option(name: .shortAndLong, help: "The PNG file to write.", completion: .file(extensions: ["png"]))
     var output = "augment.png"
 
     func validate() throws {

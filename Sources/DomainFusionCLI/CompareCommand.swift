@@ -22,7 +22,7 @@ struct CompareCommand: AsyncParsableCommand {
               domainfusion compare runs/erm runs/fusion
             """)
 
-    @Argument(help: "Folders of runs, or of sweeps.")
+    @Argument(help: "Folders of runs, or of sweeps.", completion: .directory)
     var folders: [String]
 
     @Option(help: "The method, an algorithm or a variant, that gains are measured against.")

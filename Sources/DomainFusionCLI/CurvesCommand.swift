@@ -34,7 +34,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
         commandName: "draw", abstract: "Draw the curves of given images (what 'curves' does without a subcommand).",
         discussion: "Example: domainfusion curves lion.png --label animal --wrong vehicle --output curves.png")
 
-    @Argument(help: "Images.")
+    @Argument(help: "Images.", completion: .images)
     var images: [String]
 
     @Option(help: "The class that the prompt names.")
@@ -59,7 +59,7 @@ struct CurvesDrawCommand: AsyncParsableCommand {
 
     @OptionGroup var storing: StoreOption
 
-    @Option(help: "The plot, a PNG file; the numbers go beside it as JSON.")
+    @Option(help: "The plot, a PNG file; the numbers go beside it as JSON.", completion: .file(extensions: ["png"]))
     var output = "curves.png"
 
     func run() async throws {

@@ -26,13 +26,14 @@ struct CurvesReportCommand: AsyncParsableCommand {
               domainfusion curves report --data data/EmojiDG --domains noto,openmoji --images 32
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
     @Option(
         name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
         help: ArgumentHelp(
-            "Domains to take images of, with commas or by repeating the option; all by default.", valueName: "domains"))
+            "Domains to take images of, with commas or by repeating the option; all by default.", valueName: "domains"),
+        completion: .domains)
     var domains: [String] = []
 
     @Option(help: "Images, spread over domains and classes.")
@@ -62,7 +63,7 @@ struct CurvesReportCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "The JSON file to write.")
+    @Option(help: "The JSON file to write.", completion: .file(extensions: ["json"]))
     var output = "curves-report.json"
 
     func validate() throws {

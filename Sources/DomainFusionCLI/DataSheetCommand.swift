@@ -14,10 +14,10 @@ struct DataSheetCommand: AsyncParsableCommand {
             Example: domainfusion data sheet data/EmojiDG --output emoji.png --samples 3
             """)
 
-    @Argument(help: "The data set's folder.")
+    @Argument(help: "The data set's folder.", completion: .directory)
     var folder: String
 
-    @Option(name: .shortAndLong, help: "The PNG file to write.")
+    @Option(name: .shortAndLong, help: "The PNG file to write.", completion: .file(extensions: ["png"]))
     var output: String
 
     @Option(help: "Images of each class and domain.")

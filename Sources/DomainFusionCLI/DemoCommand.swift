@@ -17,7 +17,9 @@ struct DemoCommand: AsyncParsableCommand {
               domainfusion demo --test-domain symbola --run-dir runs/demo-symbola
             """)
 
-    @Option(help: "The domain to hold out: emojione, noto, openmoji, symbola or unifont.")
+    @Option(
+        help: "The domain to hold out: emojione, noto, openmoji, symbola or unifont.",
+        completion: .list(Vendor.benchmark.map(\.rawValue)))
     var testDomain = "unifont"
 
     @Option(help: "Optimisation steps of each method.")
@@ -26,14 +28,14 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Seeds the split, the parameters and every draw.")
     var seed = 0
 
-    @Option(help: "Folder of both runs, summary.json, gallery.png and \(Demo.page).")
+    @Option(help: "Folder of both runs, summary.json, gallery.png and \(Demo.page).", completion: .directory)
     var runDir = "runs/demo"
 
     @OptionGroup var model: LDMOption
 
     @OptionGroup var storing: StoreOption
 
-    @Option(help: "Folder that the data set EmojiDG lies in.")
+    @Option(help: "Folder that the data set EmojiDG lies in.", completion: .directory)
     var data = "data"
 
     @OptionGroup var threading: ThreadsOption

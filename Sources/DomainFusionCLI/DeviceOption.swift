@@ -3,7 +3,9 @@ import Torch
 
 /// Where a command computes.
 struct DeviceOption: ParsableArguments {
-    @Option(help: "auto, cpu, cuda, cuda:INDEX or mps; auto, the fastest, by default.")
+    @Option(
+        help: "auto, cpu, cuda, cuda:INDEX or mps; auto, the fastest, by default.",
+        completion: .list(["auto", "cpu", "cuda", "mps"]))
     var device: String?
 
     /// The device's name, `auto` where none is given.

@@ -22,11 +22,10 @@ struct DomainFusionCommand: AsyncParsableCommand {
             """,
         version: toolkitVersion,
         subcommands: [
-            TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self, EvalCommand.self,
-            PredictCommand.self, ServeCommand.self, ExportCommand.self, DataCommand.self, LDMCommand.self,
-            CurvesCommand.self,
-            FeaturesCommand.self,
-            AugmentCommand.self, GenerateCommand.self, StoreCommand.self, DemoCommand.self, InfoCommand.self,
+            InitCommand.self, TrainCommand.self, SweepCommand.self, ReportCommand.self, CompareCommand.self,
+            EvalCommand.self, PredictCommand.self, ServeCommand.self, ExportCommand.self, DataCommand.self,
+            LDMCommand.self, CurvesCommand.self, FeaturesCommand.self, AugmentCommand.self, GenerateCommand.self,
+            StoreCommand.self, TrackCommand.self, DemoCommand.self, InfoCommand.self,
         ])
 
     /// Runs the command; an error becomes one line on standard error and an exit status that is not 0.

@@ -30,7 +30,7 @@ struct EvalCommand: AsyncParsableCommand {
               domainfusion eval runs/erm --edit --ldm SD --style photo="a photograph" --style cartoon="a cartoon"
             """)
 
-    @Argument(help: "The run's folder; several are combined into one model.")
+    @Argument(help: "The run's folder; several are combined into one model.", completion: .directory)
     var runs: [String]
 
     @Option(
@@ -39,13 +39,13 @@ struct EvalCommand: AsyncParsableCommand {
                 + "parameters of those that help on the source domains' validation items)."))
     var combine = RunCombination.Method.ensemble
 
-    @Option(help: "Write the combined parameters here, as safetensors.")
+    @Option(help: "Write the combined parameters here, as safetensors.", completion: .file(extensions: ["safetensors"]))
     var output: String?
 
     @Option(
         help:
-            "Another data set with the same classes, or the folder that the run's own lies in now; by default where it was."
-    )
+            "Another data set with the same classes, or the folder that the run's own lies in now; by default where it was.",
+        completion: .directory)
     var data: String?
 
     @OptionGroup var translation: TranslationOptions

@@ -20,13 +20,13 @@ struct ExportCommand: AsyncParsableCommand {
               domainfusion export runs/erm --format safetensors --averaged --output exported
             """)
 
-    @Argument(help: "The folder of a finished run.")
+    @Argument(help: "The folder of a finished run.", completion: .directory)
     var run: String
 
     @Option(help: "onnx, safetensors or pth.")
     var format = ModelExport.Format.onnx
 
-    @Option(name: .shortAndLong, help: "The folder to write to.")
+    @Option(name: .shortAndLong, help: "The folder to write to.", completion: .directory)
     var output: String
 
     @Flag(help: "Take the averaged model of a run with --average.")

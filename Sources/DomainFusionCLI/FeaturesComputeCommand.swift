@@ -17,7 +17,7 @@ struct FeaturesComputeCommand: AsyncParsableCommand {
               domainfusion features compute --data data/EmojiDG --store /shared/store
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
     @OptionGroup var model: LDMOption

@@ -19,7 +19,7 @@ struct FeaturesFuseCommand: AsyncParsableCommand {
               domainfusion features fuse runs/sweep/* --control none --control backbone:tf_efficientnet_lite0
             """)
 
-    @Argument(help: "Folders of finished runs without features.")
+    @Argument(help: "Folders of finished runs without features.", completion: .directory)
     var runs: [String]
 
     @OptionGroup var model: LDMOption
@@ -38,7 +38,7 @@ struct FeaturesFuseCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "An ImageNet network whose frozen features have a say beside those of each control, at the same λ: several experts.",
-            valueName: "name"))
+            valueName: "name"), completion: .backbones)
     var backbone = ""
 
     @Option(name: .customLong("weights"), help: "Weights λ, separated by commas.")
@@ -51,7 +51,7 @@ struct FeaturesFuseCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "The JSON file to write.")
+    @Option(help: "The JSON file to write.", completion: .file(extensions: ["json"]))
     var output = "fusion.json"
 
     func run() async throws {

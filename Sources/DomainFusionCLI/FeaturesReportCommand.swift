@@ -21,13 +21,14 @@ struct FeaturesReportCommand: AsyncParsableCommand {
               domainfusion features report --data data/EmojiDG --test-domain unifont --output features.json
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
     @Option(
         name: [.customLong("test-domain"), .customLong("test-domains")], parsing: .singleValue,
         help: ArgumentHelp(
-            "Domains that are not looked at, with commas or by repeating the option.", valueName: "domains"))
+            "Domains that are not looked at, with commas or by repeating the option.", valueName: "domains"),
+        completion: .domains)
     var testDomains: [String] = []
 
     @OptionGroup var model: LDMOption
@@ -41,7 +42,7 @@ struct FeaturesReportCommand: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "The JSON file to write; the plot goes beside it, as PNG.")
+    @Option(help: "The JSON file to write; the plot goes beside it, as PNG.", completion: .file(extensions: ["json"]))
     var output = "features-report.json"
 
     func run() async throws {

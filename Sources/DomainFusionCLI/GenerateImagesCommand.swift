@@ -27,10 +27,10 @@ struct GenerateImagesCommand: AsyncParsableCommand {
                 --prompt "{style} of {a class}" --output generated/birds
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
-    @Option(name: .shortAndLong, help: "The folder of the generated images.")
+    @Option(name: .shortAndLong, help: "The folder of the generated images.", completion: .directory)
     var output: String
 
     @Option(help: "cdga-pg, cdga-ig, fds or shift.")
@@ -49,7 +49,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
         name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
         help: ArgumentHelp(
             "Domains to make images of and in, with commas or by repeating the option; all by default, which serves runs with any "
-                + "held-out domain.", valueName: "domains"))
+                + "held-out domain.", valueName: "domains"), completion: .domains)
     var domains: [String] = []
 
     @Option(

@@ -23,13 +23,13 @@ struct GenerateSelectCommand: AsyncParsableCommand {
               domainfusion generate select generated/cdga --min-change 0.02 --data data/PACS --output generated/changed
             """)
 
-    @Argument(help: "The folder of generated images.")
+    @Argument(help: "The folder of generated images.", completion: .directory)
     var folder: String
 
-    @Option(name: .shortAndLong, help: "The folder of those that are kept.")
+    @Option(name: .shortAndLong, help: "The folder of those that are kept.", completion: .directory)
     var output: String
 
-    @Option(help: "The folder of a finished run, whose classifier judges the images.")
+    @Option(help: "The folder of a finished run, whose classifier judges the images.", completion: .directory)
     var judge: String?
 
     @Flag(help: "Keep what the judge classifies rightly.")
@@ -54,7 +54,7 @@ struct GenerateSelectCommand: AsyncParsableCommand {
     @Option(help: "Seeds --order random.")
     var seed = SelectionSettings().seed
 
-    @Option(help: "The data set that the images were made of, for --min-change.")
+    @Option(help: "The data set that the images were made of, for --min-change.", completion: .directory)
     var data: String?
 
     @OptionGroup var placement: DeviceOption

@@ -20,7 +20,7 @@ struct InfoCommand: AsyncParsableCommand {
             Example: domainfusion info --data-dir ~/datasets
             """)
 
-    @Option(help: "The folder in which data sets are looked for.")
+    @Option(help: "The folder in which data sets are looked for.", completion: .directory)
     var dataDir = "data"
 
     func run() async throws {

@@ -7,7 +7,7 @@ import Torch
 
 /// What 'ldm invert' and 'ldm edit' share: the images, what they show, and where the results go.
 struct InversionOptions: ParsableArguments {
-    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.")
+    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.", completion: .images)
     var images: [String]
 
     @OptionGroup var model: LDMOption
@@ -20,7 +20,8 @@ struct InversionOptions: ParsableArguments {
     @Option(help: "Steps of DDIM from an image to noise, and back. More of them lose less.")
     var steps = 50
 
-    @Option(name: .shortAndLong, help: "The folder to write to; it is made where it is missing.")
+    @Option(
+        name: .shortAndLong, help: "The folder to write to; it is made where it is missing.", completion: .directory)
     var output: String
 
     @OptionGroup var placement: DeviceOption

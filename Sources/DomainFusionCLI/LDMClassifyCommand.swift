@@ -20,13 +20,14 @@ struct LDMClassify: AsyncParsableCommand {
               domainfusion ldm classify --data data/EmojiDG --test-domain unifont --images 500
             """)
 
-    @Option(help: "The data set's folder, or the name of one under data/.")
+    @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
     var data: String
 
     @Option(
         name: [.customLong("test-domain"), .customLong("test-domains")], parsing: .singleValue,
         help: ArgumentHelp(
-            "Domains on which nothing is fitted, with commas or by repeating the option.", valueName: "domains"))
+            "Domains on which nothing is fitted, with commas or by repeating the option.", valueName: "domains"),
+        completion: .domains)
     var testDomains: [String] = []
 
     @OptionGroup var model: LDMOption
@@ -52,7 +53,7 @@ struct LDMClassify: AsyncParsableCommand {
 
     @OptionGroup var threading: ThreadsOption
 
-    @Option(help: "The JSON file to write.")
+    @Option(help: "The JSON file to write.", completion: .file(extensions: ["json"]))
     var output = "classify-report.json"
 
     func validate() throws {

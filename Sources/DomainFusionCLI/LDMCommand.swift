@@ -41,14 +41,15 @@ struct LDMCorpusOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The images: what 'domainfusion data prepare emoji --ldm-corpus' makes, or a data set <domain>/<class>/<image>, whose "
-                + "captions are \"a {style} of a {class}\"."))
+                + "captions are \"a {style} of a {class}\"."), completion: .directory)
     var corpus = "data/EmojiLDM"
 
     @Option(
         name: .customLong("test-domain"), parsing: .singleValue,
         help: ArgumentHelp(
             "A domain that no image is taken of, since runs will hold it out; may be repeated. Of a data set the other domains' "
-                + "validation parts (of trial 0) are not learned from, either.", valueName: "domain"))
+                + "validation parts (of trial 0) are not learned from, either.", valueName: "domain"),
+        completion: .domains)
     var testDomains: [String] = []
 
     @Option(
@@ -75,13 +76,13 @@ struct LDMCorpusOptions: ParsableArguments {
 struct LDMTrainingOptions: ParsableArguments {
     @OptionGroup var images: LDMCorpusOptions
 
-    @Option(help: "Model folder, in diffusers layout, that the result is written to.")
+    @Option(help: "Model folder, in diffusers layout, that the result is written to.", completion: .directory)
     var output: String
 
     @Option(
         help: ArgumentHelp(
             "Folder of the training's log and checkpoint; by default runs/ldm-vae or runs/ldm-unet. The same command goes on "
-                + "from there."))
+                + "from there."), completion: .directory)
     var work: String?
 
     @Option(help: "Side of the images in pixels.")
@@ -201,7 +202,9 @@ struct LDMEvaluate: AsyncParsableCommand {
 
     @OptionGroup var images: LDMCorpusOptions
 
-    @Option(help: "Weights of the judges' backbone, EfficientNet-Lite0; those installed by default.")
+    @Option(
+        help: "Weights of the judges' backbone, EfficientNet-Lite0; those installed by default.",
+        completion: .weights)
     var weights: String?
 
     @Option(name: .customLong("images"), help: "Images generated of each class in each style.")
@@ -210,7 +213,7 @@ struct LDMEvaluate: AsyncParsableCommand {
     @Option(help: "Classifier-free guidance of the generated images; 1 is none.")
     var guidance = LDMEvaluation.Options().settings.guidanceScale
 
-    @Option(help: "The result, a JSON file.")
+    @Option(help: "The result, a JSON file.", completion: .file(extensions: ["json"]))
     var output = "evaluation.json"
 
     func validate() throws {
@@ -262,7 +265,7 @@ struct LDMSheet: AsyncParsableCommand {
     @Option(help: "Denoising steps.")
     var steps = SampleSheet.defaultSettings.steps
 
-    @Option(help: "The picture, a PNG file.")
+    @Option(help: "The picture, a PNG file.", completion: .file(extensions: ["png"]))
     var output = "samples.png"
 
     func validate() throws {
@@ -289,13 +292,13 @@ struct LDMPlot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plot", abstract: "Draw the losses of a training from its log.")
 
-    @Argument(help: "The log.jsonl in the training's --work folder.")
+    @Argument(help: "The log.jsonl in the training's --work folder.", completion: .file(extensions: ["jsonl"]))
     var log: String
 
     @Option(help: "Title of the picture.")
     var title = "Training"
 
-    @Option(help: "The picture, a PNG file.")
+    @Option(help: "The picture, a PNG file.", completion: .file(extensions: ["png"]))
     var output = "loss.png"
 
     func run() async throws {

@@ -43,13 +43,13 @@ struct LDMFinetune: AsyncParsableCommand {
                 --learning-rate 1e-4 --ema-decay 0.9999 --output ldm/photo      (for eval --shift-inversion)
             """)
 
-    @Option(help: ArgumentHelp("The model to begin with: \(LDMOption.forms)."))
+    @Option(help: ArgumentHelp("The model to begin with: \(LDMOption.forms)."), completion: .file())
     var ldm: String
 
-    @Option(help: "The folder of images with captions, or a data set.")
+    @Option(help: "The folder of images with captions, or a data set.", completion: .directory)
     var data: String
 
-    @Option(help: "The folder to write to; the same command goes on from what it holds.")
+    @Option(help: "The folder to write to; the same command goes on from what it holds.", completion: .directory)
     var output: String
 
     @Option(help: "Rank r of low-rank adapters; without it, the U-Net's own weights are trained.")
@@ -70,7 +70,7 @@ struct LDMFinetune: AsyncParsableCommand {
         name: [.customLong("domains"), .customLong("domain")], parsing: .singleValue,
         help: ArgumentHelp(
             "Domains of a data set to take images of, with commas or by repeating the option; all by default.",
-            valueName: "domains"))
+            valueName: "domains"), completion: .domains)
     var domains: [String] = []
 
     @Option(help: "Updates of the weights.")

@@ -9,7 +9,7 @@ struct LoRAOptions: ParsableArguments {
         help: """
             Low-rank adapters (LoRA) to add to the model: a file of 'ldm finetune', diffusers or kohya's scripts, or a \
             folder with pytorch_lora_weights.safetensors; may be given several times.
-            """)
+            """, completion: .file())
     var lora: [String] = []
 
     @Option(
@@ -48,12 +48,12 @@ struct LDMMerge: AsyncParsableCommand {
               domainfusion ldm merge --ldm stable-diffusion-v1-5 --lora fox-lora --output sd-fox
             """)
 
-    @Option(help: ArgumentHelp("The model: \(LDMOption.forms)."))
+    @Option(help: ArgumentHelp("The model: \(LDMOption.forms)."), completion: .file())
     var ldm: String
 
     @OptionGroup var lora: LoRAOptions
 
-    @Option(help: "The folder to write.")
+    @Option(help: "The folder to write.", completion: .directory)
     var output: String
 
     @Option(help: "float32, float16 or bfloat16 for the weights of U-Net and text encoder that are written.")

@@ -11,11 +11,13 @@ struct LDMOption: ParsableArguments {
         "a folder in diffusers layout, a file of Stable Diffusion, or ORG/NAME[@REVISION] of the Hugging Face hub"
 
     @Option(
-        help: ArgumentHelp("The latent diffusion model: \(LDMOption.forms); by default the embedded one, of emoji."))
+        help: ArgumentHelp("The latent diffusion model: \(LDMOption.forms); by default the embedded one, of emoji."),
+        completion: .file())
     var ldm: String?
 
     @Option(
-        help: "A folder with another autoencoder of the same latents, such as TAESD: config.json and weights.")
+        help: "A folder with another autoencoder of the same latents, such as TAESD: config.json and weights.",
+        completion: .directory)
     var ldmVae: String?
 
     @Option(help: "The model's precision: float32, bfloat16 or float16.")

@@ -40,7 +40,7 @@ struct LDMSample: AsyncParsableCommand {
     @Option(help: "What guidance leads away from.")
     var negativePrompt = ""
 
-    @Option(help: "An image to vary: JPEG, PNG, WebP or BMP.")
+    @Option(help: "An image to vary: JPEG, PNG, WebP or BMP.", completion: .images)
     var image: String?
 
     @Option(
@@ -54,10 +54,12 @@ struct LDMSample: AsyncParsableCommand {
             A .safetensors file with the noise [IMAGES, channels, height, width] to use in place of the seed's: its \
             tensor 'noise', or the only one in it. With --image it is what is added to the image's latents. A scheduler \
             that draws noise in its steps takes that from the seed.
-            """)
+            """, completion: .file())
     var latents: String?
 
-    @Option(help: "Write the noise and the finished latents to this .safetensors file ('noise', 'latents').")
+    @Option(
+        help: "Write the noise and the finished latents to this .safetensors file ('noise', 'latents').",
+        completion: .file())
     var saveLatents: String?
 
     @Option(help: "Denoising steps.")
@@ -73,7 +75,9 @@ struct LDMSample: AsyncParsableCommand {
             """)
     var guidanceRescale = 0.0
 
-    @Option(help: "The sampler: \(SchedulerChoice.names); by default the one that the model's files name.")
+    @Option(
+        help: "The sampler: \(SchedulerChoice.names); by default the one that the model's files name.",
+        completion: .list(SchedulerChoice.allCases.map(\.rawValue)))
     var scheduler: String?
 
     @Option(help: "With DDIM, how much of the noise is drawn anew in each step: 0 none, 1 as much as DDPM.")
@@ -92,7 +96,7 @@ struct LDMSample: AsyncParsableCommand {
             """)
     var previewEvery: Int?
 
-    @Option(name: .shortAndLong, help: "The PNG file to write.")
+    @Option(name: .shortAndLong, help: "The PNG file to write.", completion: .file(extensions: ["png"]))
     var output: String
 
     @OptionGroup var placement: DeviceOption

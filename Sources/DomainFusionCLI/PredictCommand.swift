@@ -23,10 +23,10 @@ struct PredictCommand: AsyncParsableCommand {
               domainfusion predict cat.jpg --run runs/erm --edit --ldm SD --style photo="a photograph" --style art="a painting"
             """)
 
-    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.")
+    @Argument(help: "Image files: JPEG, PNG, WebP or BMP.", completion: .images)
     var images: [String]
 
-    @Option(help: "The run's folder.")
+    @Option(help: "The run's folder.", completion: .directory)
     var run: String
 
     @Option(help: "How many classes to show, the most probable first.")

@@ -27,26 +27,28 @@ struct ReportCommand: AsyncParsableCommand {
               domainfusion report --domainbed domainbed/sweep_output
             """)
 
-    @Argument(help: "Folders of runs, or of sweeps.")
+    @Argument(help: "Folders of runs, or of sweeps.", completion: .directory)
     var folders: [String] = []
 
-    @Option(help: "The output folder of a DomainBed sweep, in place of one of ours.")
+    @Option(help: "The output folder of a DomainBed sweep, in place of one of ours.", completion: .directory)
     var domainbed: String?
 
     @Option(help: "text, latex, csv (one line a cell) or json.")
     var format = Format.text
 
-    @Option(help: "Write a page with tables, plots and images here, in place of printing; a file .html.")
+    @Option(
+        help: "Write a page with tables, plots and images here, in place of printing; a file .html.",
+        completion: .file(extensions: ["html"]))
     var html: String?
 
-    @Option(help: "With --html: write every plot as SVG and PNG into this folder, too.")
+    @Option(help: "With --html: write every plot as SVG and PNG into this folder, too.", completion: .directory)
     var plots: String?
 
     @Option(
         parsing: .singleValue,
         help: ArgumentHelp(
             "With --html: draw how this finished run's classifier sees the domains and classes; may be repeated.",
-            valueName: "run"))
+            valueName: "run"), completion: .directory)
     var map: [String] = []
 
     @OptionGroup var threading: ThreadsOption

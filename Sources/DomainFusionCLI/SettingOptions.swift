@@ -12,16 +12,20 @@ struct SettingOptions: ParsableArguments {
         help: ArgumentHelp(
             "Starting values: "
                 + RunConfiguration.Preset.allCases.map { "\($0.rawValue) (\($0.summary))" }.joined(separator: "; ")
-                + "."))
+                + "."), completion: .list(RunConfiguration.Preset.allCases.map(\.rawValue)))
     var preset: String?
 
-    @Option(name: .customLong("config"), help: "A YAML file with settings, as the config.yaml of a run.")
+    @Option(
+        name: .customLong("config"), help: "A YAML file with settings, as the config.yaml of a run.",
+        completion: .file(extensions: ["yaml", "yml"]))
     var configurationFile: String?
 
-    @Option(help: "The network, by timm's name; 'domainfusion info' lists them.")
+    @Option(help: "The network, by timm's name; 'domainfusion info' lists them.", completion: .backbones)
     var backbone: String?
 
-    @Option(help: "Pretrained weights: a file of PyTorch or safetensors, auto (those installed) or none.")
+    @Option(
+        help: "Pretrained weights: a file of PyTorch or safetensors, auto (those installed) or none.",
+        completion: .weights)
     var weights: String?
 
     @Option(help: "Optimisation steps.")
@@ -63,10 +67,12 @@ struct SettingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The latent diffusion model of an algorithm that takes one: \(LDMOption.forms). Only the small preset has one for "
-                + "EmojiDG, the embedded one."))
+                + "EmojiDG, the embedded one."), completion: .file())
     var ldm: String?
 
-    @Option(help: "A folder with another autoencoder of the model's latents, such as TAESD: config.json and weights.")
+    @Option(
+        help: "A folder with another autoencoder of the model's latents, such as TAESD: config.json and weights.",
+        completion: .directory)
     var ldmVae: String?
 
     @Option(help: "The model's precision: float32, bfloat16 or float16; float32 by default.")
@@ -76,28 +82,30 @@ struct SettingOptions: ParsableArguments {
         name: .customLong("term"), parsing: .singleValue,
         help: ArgumentHelp(
             "Add a term to the algorithm's loss: ld (latent distillation), posterior, lfd, consistency or teacher; its settings are "
-                + "terms.NAME.…, the model's diffusion.… . May be repeated.", valueName: "name"))
+                + "terms.NAME.…, the model's diffusion.… . May be repeated.", valueName: "name"),
+        completion: .list(Additions.terms.map(\.name)))
     var terms: [String] = []
 
     @Option(
         name: .customLong("images"), parsing: .singleValue,
         help: ArgumentHelp(
             "Add images to the minibatches: ola (online lightweight augmentation); its settings are images.NAME.… .",
-            valueName: "name"))
+            valueName: "name"), completion: .list(Additions.images.map(\.name)))
     var images: [String] = []
 
     @Option(
         name: .customLong("features"), parsing: .singleValue,
         help: ArgumentHelp(
             "Give the classifier features of a frozen network beside its own: ldm (the diffusion model's U-Net); their "
-                + "settings are features.NAME.… .", valueName: "name"))
+                + "settings are features.NAME.… .", valueName: "name"),
+        completion: .list(Additions.features.map(\.name)))
     var features: [String] = []
 
     @Option(
         help: ArgumentHelp(
             "Train on the images of this folder, too, which 'domainfusion generate' made of the data set or selected; "
                 + "--set generated.environments=pairs trains on those of two domains as an environment of their own (FDS).",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var generated: String?
 
     @OptionGroup var placement: DeviceOption

@@ -4,7 +4,8 @@ import Foundations
 
 /// Which store of diffusion models' results.
 struct StoreOption: ParsableArguments {
-    @Option(help: "The folder of results of diffusion models that runs share; store by default.")
+    @Option(
+        help: "The folder of results of diffusion models that runs share; store by default.", completion: .directory)
     var store: String?
 
     /// The store's folder, where a command has no other default.

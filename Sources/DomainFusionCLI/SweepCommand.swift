@@ -31,16 +31,19 @@ struct SweepCommand: AsyncParsableCommand {
     @Option(
         name: [.customLong("dataset"), .customLong("datasets")], parsing: .singleValue,
         help: ArgumentHelp(
-            "Data sets' names or folders, with commas or by repeating the option.", valueName: "datasets"))
+            "Data sets' names or folders, with commas or by repeating the option.", valueName: "datasets"),
+        completion: .directory)
     var datasets: [String]
 
-    @Option(name: [.customLong("algorithms"), .customLong("algorithm")], help: "Algorithms, with commas.")
+    @Option(
+        name: [.customLong("algorithms"), .customLong("algorithm")], help: "Algorithms, with commas.",
+        completion: .algorithms)
     var algorithms: String?
 
     @Option(
         help: ArgumentHelp(
             "A YAML file of variants to compare: names, and settings as in a run's config.yaml, the algorithm's name among "
-                + "them.", valueName: "file"))
+                + "them.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
     var variants: String?
 
     @Option(
@@ -49,7 +52,7 @@ struct SweepCommand: AsyncParsableCommand {
             "each: every domain in turn; pairs: also every pair, which leave-one-domain-out validation needs; or domains' "
                 + "names with commas, or, where a domain has a comma in its name, by repeating the option; all but one (a,b,c) "
                 + "is single-source domain generalization.",
-            valueName: "domains"))
+            valueName: "domains"), completion: .domains)
     var testDomains = ["each"]
 
     @Option(help: "Seeds, from 0 on: of the splits, the parameters and the draws.")
@@ -58,10 +61,10 @@ struct SweepCommand: AsyncParsableCommand {
     @Option(help: "Draws of hyperparameters: the first is the default, the others are random as DomainBed's.")
     var draws = 1
 
-    @Option(help: "The folder in which data sets are looked for.")
+    @Option(help: "The folder in which data sets are looked for.", completion: .directory)
     var dataDir = "data"
 
-    @Option(name: .shortAndLong, help: "The sweep's folder.")
+    @Option(name: .shortAndLong, help: "The sweep's folder.", completion: .directory)
     var output = "runs/sweep"
 
     @Option(help: "local, slurm or dry-run.")
@@ -69,6 +72,8 @@ struct SweepCommand: AsyncParsableCommand {
 
     @Option(help: "Runs at a time; by default one on each GPU, or else one for every two processors.")
     var jobs: Int?
+
+    @OptionGroup var tracking: TrackingOption
 
     @OptionGroup var threading: ThreadsOption
 
@@ -101,6 +106,7 @@ struct SweepCommand: AsyncParsableCommand {
             throw UserError(
                 "\(output): a name that is not UTF-8, which the sweep's runs cannot be told; choose another")
         }
+        let tracker = try tracking.address()
         let plan = try SweepPlan(
             datasets: datasetNames, directory: dataDir, methods: methods(),
             heldOut: SweepPlan.HeldOut(testDomains), trials: trials, draws: 0..<draws, registry: .all
@@ -127,13 +133,16 @@ struct SweepCommand: AsyncParsableCommand {
             for member in plan.members { print("\(member.name): \(Self.describe(member.state(in: output)))") }
         case .slurm:
             guard !open.isEmpty else { return print("nothing is left to run") }
-            let script = SlurmScript(open, folder: output, program: Self.program, jobs: jobs, threads: threads)
+            let script = SlurmScript(
+                open, folder: output, program: Self.program, jobs: jobs, threads: threads, tracker: tracker)
             print("\(open.count) tasks; submit them with: sbatch \(try script.write())")
         case .local:
             let devices = gpus > 0 ? (0..<gpus).map { "cuda:\($0)" } : []
             try runLocally(
                 open,
-                LocalLauncher(program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices))
+                LocalLauncher(
+                    program: Self.program, folder: output, jobs: jobs, threads: threads, devices: devices,
+                    tracker: tracker))
         }
     }
 

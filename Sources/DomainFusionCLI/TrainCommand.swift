@@ -27,8 +27,10 @@ struct TrainCommand: AsyncParsableCommand {
 
     @OptionGroup var options: TrainOptions
 
-    @Option(help: "The run's folder; by default runs/<algorithm>-<domain>-seed<seed>.")
+    @Option(help: "The run's folder; by default runs/<algorithm>-<domain>-seed<seed>.", completion: .directory)
     var runDir: String?
+
+    @OptionGroup var tracking: TrackingOption
 
     @OptionGroup var threading: ThreadsOption
 
@@ -38,6 +40,7 @@ struct TrainCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try options.configuration()
         let folder = runDir ?? Self.defaultFolder(configuration)
+        let tracker = try tracking.address()
         Interruption.watch()
         try ParentProcess.follow()
         // What is wrong with the data is told before a model is looked for or fetched.
@@ -63,6 +66,11 @@ struct TrainCommand: AsyncParsableCommand {
         }
         let summary: RunSummary
         var ledger: Ledger?
+        var sender: RunTracking?
+        defer { sender?.finish() }
+        func track() {
+            sender = tracker.map { RunTracking(folder: folder, address: $0) { training.print("warning: \($0)") } }
+        }
         do {
             if isGenerative {
                 let run = try GenerativeRun(
@@ -70,12 +78,14 @@ struct TrainCommand: AsyncParsableCommand {
                 loading.clear()
                 printError("\(run.configuration.algorithm.name), run in \(folder)")
                 (summary, ledger) = try run.run(report: report)
+                track()
             } else {
                 let run = try TrainingRun(
                     configuration, folder: folder, registry: .all, threads: threading.count, restart: restart,
                     report: report)
                 loading.clear()
                 printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
+                track()
                 summary = try run.run()
             }
         } catch let interruption as Interruption {

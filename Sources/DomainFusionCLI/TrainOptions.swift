@@ -8,7 +8,9 @@ import Foundations
 struct TrainOptions: ParsableArguments {
     @OptionGroup var settings: SettingOptions
 
-    @Option(help: "The data set's folder: DIR/<domain>/<class>/<image>, or the name of one under data/.")
+    @Option(
+        help: "The data set's folder: DIR/<domain>/<class>/<image>, or the name of one under data/.",
+        completion: .directory)
     var data: String?
 
     @Option(
@@ -16,10 +18,12 @@ struct TrainOptions: ParsableArguments {
         help: ArgumentHelp(
             "The domain to hold out. Several are named with commas, or, where a domain has a comma in its name, by repeating "
                 + "the option. All but one (--test-domain a,b,c of a, b, c, d) is single-source domain generalization.",
-            valueName: "domain"))
+            valueName: "domain"), completion: .domains)
     var testDomains: [String] = []
 
-    @Option(help: "How to train; 'domainfusion info' lists the algorithms and their hyperparameters.")
+    @Option(
+        help: "How to train; 'domainfusion info' lists the algorithms and their hyperparameters.",
+        completion: .algorithms)
     var algorithm: String?
 
     @Option(help: "Seeds the split, the parameters and every draw.")
@@ -33,7 +37,7 @@ struct TrainOptions: ParsableArguments {
             "A finished run that holds out the same domains, such as an ERM run: its classifier judges the images that "
                 + "the diffusion model makes, and those whose class it gives less than "
                 + "algorithm.hyperparameters.augmentation.judgeThreshold (0.5) are dropped.",
-            valueName: "run"))
+            valueName: "run"), completion: .directory)
     var olaJudge: String?
 
     @Flag(help: "Train on the held-out domain, too: an upper bound for comparison.")

@@ -10,7 +10,7 @@ public enum EmojiDG {
     /// The LDM corpus' folder name.
     public static let corpusName = "EmojiLDM"
 
-    /// What ``prepare(into:packages:includeLDMCorpus:progress:)`` made or found.
+    /// What ``prepare(into:packages:includeLDMCorpus:limit:progress:)`` made or found.
     public struct Summary: Sendable {
         /// One data set and its images.
         public struct DataSet: Sendable {
@@ -37,13 +37,16 @@ public enum EmojiDG {
     /// the benchmark's goes). Items that a vendor has not drawn are left out.
     ///
     /// - Parameters:
+    ///   - limit: the most images of a domain, spread over the classes, for a first look without the corpus: images that the corpus
+    ///     has, too, then stay; nil for all.
     ///   - progress: called after each item with the numbers of items drawn and of all items, from several tasks.
     /// - Throws: ``EmojiError`` for a missing package or a folder that cannot be written.
     public static func prepare(
         into directory: String, packages: PackageLocations = .standard(), includeLDMCorpus: Bool = false,
-        progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+        limit: Int? = nil, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) async throws -> Summary {
-        let items = try EmojiItem.read(emojiTest: packages.emojiTest)
+        let all = try EmojiItem.read(emojiTest: packages.emojiTest)
+        let items = limit.map { Self.spread(all.filter { $0.split == .benchmark }, count: $0) } ?? all
         for vendor in Vendor.benchmark { _ = try packages.paths(of: vendor) }
         let widening = Vendor.allCases.filter { !Vendor.benchmark.contains($0) }
         let absent = widening.filter { (try? packages.paths(of: $0)) == nil }
@@ -51,7 +54,7 @@ public enum EmojiDG {
         let versions = packages.versions(of: vendors.map(\.package) + [.debian("unicode-data")])
         let folders = [benchmarkName] + (includeLDMCorpus ? [corpusName] : [])
 
-        let source = Source(packages: versions)
+        let source = Source(packages: versions, limit: limit)
         let present = folders.compactMap { name in
             PreparedFolder("\(directory)/\(name)").records(ifMadeFrom: source)
                 .map { Summary.DataSet(name: name, records: $0) }
@@ -76,6 +79,12 @@ public enum EmojiDG {
             return Summary.DataSet(name: name, records: chosen.map(\.record))
         }
         return Summary(dataSets: dataSets, wasUpToDate: false, absent: includeLDMCorpus ? absent : [])
+    }
+
+    /// Some items at even distances, which Unicode's order puts into all classes.
+    private static func spread(_ items: [EmojiItem], count: Int) -> [EmojiItem] {
+        let count = min(count, items.count)
+        return (0..<count).map { items[(2 * $0 + 1) * items.count / (2 * count)] }
     }
 
     /// A vendor's items, without duplicates, as PNG bytes.

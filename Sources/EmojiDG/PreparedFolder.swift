@@ -7,6 +7,8 @@ struct Source: Codable, Equatable {
     var recipe = 1
     /// Versions by package name.
     let packages: [String: String]
+    /// The most images of a domain; nil for all.
+    var limit: Int?
 }
 
 /// The folder of one data set, which is either as it was made or replaced as a whole.

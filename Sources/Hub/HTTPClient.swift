@@ -1,7 +1,7 @@
 import CCurl
 import Foundation
 
-/// GET requests by libcurl, one after the other on the calling thread; the connection is kept between them.
+/// Requests by libcurl, one after the other on the calling thread; the connection is kept between them.
 final class HTTPClient {
     /// Why a request brought no answer.
     enum Failure: Error, Equatable {
@@ -34,15 +34,16 @@ final class HTTPClient {
 
     /// Follows no redirect.
     /// - Parameters:
+    ///   - content: what is posted; empty for a GET request.
     ///   - accept: called once, before the body: whether it is wanted.
     ///   - receive: called with the body, piece by piece.
     /// - Throws: ``Failure``, or what a closure throws.
-    func get(
-        _ url: String, headers: [String], accept: @escaping (HTTPHead) throws -> Bool,
+    func request(
+        _ url: String, headers: [String], content: [UInt8] = [], accept: @escaping (HTTPHead) throws -> Bool,
         receive: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws -> HTTPHead {
         let transfer = Transfer(stallSeconds: stallSeconds, accept: accept, receive: receive, poll: poll)
-        let outcome = withExtendedLifetime(transfer) { perform(url, headers, transfer) }
+        let outcome = withExtendedLifetime(transfer) { perform(url, headers, content, transfer) }
         if let error = transfer.error { throw error }
         let reason = String(cString: ccurl_reason(client))
         switch outcome {
@@ -57,26 +58,32 @@ final class HTTPClient {
         return head
     }
 
-    private func perform(_ url: String, _ headers: [String], _ transfer: Transfer) -> ccurl_outcome {
+    private func perform(
+        _ url: String, _ headers: [String], _ content: [UInt8], _ transfer: Transfer
+    ) -> ccurl_outcome {
         let lines = headers.map { strdup($0) }
         defer { lines.forEach { free($0) } }
         let pointers = lines.map { UnsafePointer($0) }
         return url.withCString { url in
             pointers.withUnsafeBufferPointer { headers in
-                var request = ccurl_request()
-                request.url = url
-                request.headers = headers.baseAddress
-                request.header_count = headers.count
-                request.connect_seconds = 15
-                request.context = Unmanaged.passUnretained(transfer).toOpaque()
-                request.header = { context, line, length in
-                    Transfer.of(context)?.header(UnsafeRawBufferPointer(start: line, count: length)) ?? false
+                content.withUnsafeBufferPointer { bytes in
+                    var request = ccurl_request()
+                    request.url = url
+                    request.content = bytes.baseAddress
+                    request.content_length = bytes.count
+                    request.headers = headers.baseAddress
+                    request.header_count = headers.count
+                    request.connect_seconds = 15
+                    request.context = Unmanaged.passUnretained(transfer).toOpaque()
+                    request.header = { context, line, length in
+                        Transfer.of(context)?.header(UnsafeRawBufferPointer(start: line, count: length)) ?? false
+                    }
+                    request.body = { context, bytes, length in
+                        Transfer.of(context)?.body(UnsafeRawBufferPointer(start: bytes, count: length)) ?? false
+                    }
+                    request.poll = { context in Transfer.of(context)?.poll() ?? false }
+                    return ccurl_perform(client, &request)
                 }
-                request.body = { context, bytes, length in
-                    Transfer.of(context)?.body(UnsafeRawBufferPointer(start: bytes, count: length)) ?? false
-                }
-                request.poll = { context in Transfer.of(context)?.poll() ?? false }
-                return ccurl_get(client, &request)
             }
         }
     }

@@ -172,7 +172,7 @@ final class HubClient {
             let isHub = target == origin
             var lines = ["User-Agent: domainfusion", "Accept-Encoding: identity"] + headers
             if isHub, let token = settings.token { lines.append("Authorization: Bearer \(token)") }
-            let head = try http.get(url, headers: lines) { head in
+            let head = try http.request(url, headers: lines) { head in
                 guard [200, 206].contains(head.status) else { return false }
                 try look(head, isHub)
                 try accept(head)

@@ -1,3 +1,4 @@
+import Foundations
 import Torch
 
 /// A model in the Open Neural Network Exchange format (https://onnx.ai, opset 17): one input, one output, and nodes between them.

@@ -21,9 +21,12 @@ typedef enum {
     CCURL_STOPPED,
 } ccurl_outcome;
 
-/// A GET request that follows no redirect. The callbacks end it by returning false.
+/// A request that follows no redirect: GET, or POST where it has content. The callbacks end it by returning false.
 typedef struct {
     const char *url;
+    /// Without any, the request is a GET.
+    const uint8_t *content;
+    size_t content_length;
     /// Lines such as "Range: bytes=5-".
     const char *const *headers;
     size_t header_count;
@@ -40,7 +43,7 @@ typedef struct {
 ccurl_client *ccurl_open(void);
 void ccurl_close(ccurl_client *client);
 
-ccurl_outcome ccurl_get(ccurl_client *client, const ccurl_request *request);
+ccurl_outcome ccurl_perform(ccurl_client *client, const ccurl_request *request);
 
 /// Why the last request failed, in libcurl's words.
 const char *ccurl_reason(const ccurl_client *client);

@@ -19,6 +19,9 @@ public final class SyntheticMinibatches: MinibatchSource {
         public let metrics: [Metric]
     }
 
+    /// The metric that the first step of a round has, and no other: how many images were generated for it.
+    public static let roundMetric = "images_generated"
+
     /// What makes the rounds' sets.
     public let augmentation: OnlineAugmentation
     private let context: AlgorithmContext
@@ -108,7 +111,7 @@ public final class SyntheticMinibatches: MinibatchSource {
         metrics += [
             Metric("ola_source_content", set.sourceContentShare), Metric("ola_unchanged", set.unchangedShare),
         ]
-        if isFirst { metrics.append(Metric("images_generated", Double(set.count * settings.candidates), .total)) }
+        if isFirst { metrics.append(Metric(Self.roundMetric, Double(set.count * settings.candidates), .total)) }
         let size = max(1, Int((Double(raw) * settings.share / (1 - settings.share)).rounded()))
         let batch = set.minibatch(
             step: step, size: size, seed: context.seed, pipeline: context.trainingPipeline, imageSize: context.imageSize

@@ -34,6 +34,13 @@ extension SyntheticSet {
         self.init(round: round, records: whole, images: images)
     }
 
+    /// The paths of the images of the set in a folder, in the order of its manifest; none where there is no set.
+    public static func imagePaths(in folder: String) -> [String] {
+        (Files.contents("\(folder)/\(manifest)") ?? Data()).split(separator: UInt8(ascii: "\n")).compactMap { line in
+            (try? JSONDecoder().decode(Record.self, from: line)).map { "\(folder)/\($0.path)" }
+        }
+    }
+
     /// Makes this the set in a folder, `<domain>/<class>/<image>.png` and `manifest.jsonl`: a data set that can be
     /// looked at like any other. The images come first, then the manifest and its hash; then the set before it goes.
     /// - Throws: a one-line error when the folder cannot be written; the images of the set before are then as they were.

@@ -28,7 +28,10 @@ final class EvaluationRecord {
         self.inputs = inputs
         let path = "\(folder)/\(Self.file)"
         if restart, Files.exists(path) {
-            for name in ["done", "results.jsonl", "summary.json", "predictions.jsonl", "config.yaml", "ledger.json"] {
+            for name in [
+                "done", "results.jsonl", "summary.json", "predictions.jsonl", "config.yaml", "ledger.json",
+                TrackingRecord.file,
+            ] {
                 Files.remove("\(folder)/\(name)")
             }
             Files.remove(path)

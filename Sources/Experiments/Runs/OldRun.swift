@@ -25,7 +25,7 @@ struct OldRun {
     private static let parts: Set = [
         "checkpoint", "config.yaml", "environment.json", "classes.json", "results.jsonl", "summary.json",
         "predictions.jsonl", "ledger.json", "synthetic", "done", "failed", RunDirectory.failedBatch, RunAverage.file,
-        EvaluationRecord.file,
+        EvaluationRecord.file, TrackingRecord.file,
     ]
 
     /// The run's files in their places.

@@ -83,6 +83,16 @@ public struct RunSummary: Codable, Sendable, Equatable {
 }
 
 extension RunSummary {
+    /// The result as scalars that trackers show: accuracies of the selected checkpoint, at its step.
+    var scalars: [(name: String, value: Double, step: Int)] {
+        var values = ["result/source_validation": selected.sourceValidation]
+        for (domain, target) in selected.targets {
+            values["result/\(domain)/accuracy"] = target.accuracy
+            values["result/\(domain)/unseen_items"] = target.unseenItems
+        }
+        return values.sorted { $0.key < $1.key }.compactMap { name, value in value.map { (name, $0, selected.step) } }
+    }
+
     /// The seconds of a run by kind of work. The classifier's are what is left of the training steps' after what the algorithm
     /// counts on its own. Empty of a run without training.
     public var secondsByWork: [String: Double] {

@@ -3,6 +3,7 @@ import DomainGeneralization
 import Foundation
 import Foundations
 import Logging
+import Pixels
 import Torch
 
 /// A training run in its folder: started, resumed after whatever ended it, and brought to its end.
@@ -25,7 +26,8 @@ public final class TrainingRun {
     private var rows: [CheckpointRow] = []
     private var step = 0
     private var savedStep = -1
-    private let events: EventWriter
+    /// Nil of a run that is done.
+    private let events: EventWriter?
 
     /// Prepares a run: reads the data, makes the model, and takes up the newest whole checkpoint in the folder.
     /// - Parameters:
@@ -68,11 +70,13 @@ public final class TrainingRun {
         {
             report(.warning(warning))
         }
-        events = try EventWriter(folder: folder)
         guard !directory.isDone else {
+            events = nil
             try RunSeal.check(in: folder)
             return
         }
+        events = try EventWriter(folder: folder)
+        try events?.add(settings: self.configuration.tracked)
         rows = try directory.rows()
         if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
             try restore(checkpoint)
@@ -171,7 +175,8 @@ public final class TrainingRun {
         step = try trainer.train(step..<end, shouldStop: { Interruption.current != nil }) { done, new in
             metrics.add(new)
             average?.update(step: done)
-            for metric in new { try events.add("train/\(metric.name)", metric.value, step: done + 1) }
+            for metric in new { try events?.add("train/\(metric.name)", metric.value, step: done + 1) }
+            if new.contains(where: { $0.name == SyntheticMinibatches.roundMetric }) { try showRound(step: done + 1) }
             report(.step(done + 1, configuration.steps, new))
         }
         try Interruption.poll()
@@ -179,12 +184,22 @@ public final class TrainingRun {
         if step % configuration.saveEvery == 0, !isEvaluationDue { try save() }
     }
 
+    /// Puts some images of a round of online augmentation among the events.
+    private func showRound(step: Int) throws {
+        let paths = SyntheticSet.imagePaths(in: "\(directory.path)/synthetic")
+        let shown = min(8, paths.count)
+        for number in 0..<shown {
+            let path = paths[(2 * number + 1) * paths.count / (2 * shown)]
+            try events?.add("synthetic/\(number)", ImageFile.decode(path), step: step)
+        }
+    }
+
     /// Tells the average of the sources' validation loss.
     private func validate(_ average: RunAverage) throws {
         let start = Date()
         guard let loss = try trainer.validationLoss(poll: Interruption.poll) else { return }
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
-        try events.add("evaluation/validation_loss", loss, step: step)
+        try events?.add("evaluation/validation_loss", loss, step: step)
         average.validated(loss: loss, step: step)
     }
 
@@ -201,7 +216,7 @@ public final class TrainingRun {
         }
         let row = CheckpointRow(values(of: scores))
         for (key, value) in scores.sorted(by: { $0.key < $1.key }) {
-            try events.add("evaluation/\(key)", value, step: step)
+            try events?.add("evaluation/\(key)", value, step: step)
         }
         rows.append(row)
         metrics.startOver()
@@ -217,26 +232,13 @@ public final class TrainingRun {
         values.merge(metrics.totals.mapValues(JSONValue.double)) { $1 }
         values["step"] = .int(step)
         values["epoch"] = .double(Double(step) / context.stepsPerEpoch)
-        values["mem_gb"] = .double(peakMemory)
+        values["mem_gb"] = .double(PeakMemory.bytes(of: context.device) / 0x1p30)
         values["hparams"] = .object(configuration.domainBedHyperparameters(search))
         values["args"] =
             configuration.arguments(
                 of: search.algorithm, dataset: context.dataset, held: context.testEnvironments, output: directory.path
             ).json
         return values
-    }
-
-    /// Gigabytes at the peak: of the accelerator, or of the process.
-    private var peakMemory: Double {
-        if context.device.kind != .cpu { return Double(Machine.memory(of: context.device).peak) / 0x1p30 }
-        var usage = rusage()
-        #if os(Linux)
-            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-            return Double(usage.ru_maxrss) / 0x1p20
-        #else
-            getrusage(RUSAGE_SELF, &usage)
-            return Double(usage.ru_maxrss) / 0x1p30
-        #endif
     }
 
     private func save() throws {
@@ -280,6 +282,8 @@ public final class TrainingRun {
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, domains: domains, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
+        for scalar in summary.scalars { try events?.add(scalar.name, scalar.value, step: scalar.step) }
+        try events?.addEnd()
         if let priorWork {
             let path = "\(directory.path)/ledger.json"
             var ledger = try Ledger(path: path)

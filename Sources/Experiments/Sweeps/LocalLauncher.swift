@@ -31,6 +31,7 @@ public struct LocalLauncher: Sendable {
     private let jobs: Int
     private let threads: Int
     private let devices: [String]
+    private let tracker: TrackerAddress?
 
     /// A launcher of a sweep's members on this machine.
     /// - Parameters:
@@ -39,12 +40,16 @@ public struct LocalLauncher: Sendable {
     ///   - jobs: how many members run at a time.
     ///   - threads: threads of each.
     ///   - devices: a member goes to the one with the fewest; empty for the device of the settings.
-    public init(program: String, folder: String, jobs: Int, threads: Int, devices: [String]) {
+    ///   - tracker: what the members send their figures to, beside their folders.
+    public init(
+        program: String, folder: String, jobs: Int, threads: Int, devices: [String], tracker: TrackerAddress? = nil
+    ) {
         self.program = program
         self.folder = folder
         self.jobs = max(1, jobs)
         self.threads = max(1, threads)
         self.devices = devices
+        self.tracker = tracker
     }
 
     /// Runs the members to their ends; one that fails does not stop the others.
@@ -106,7 +111,8 @@ public struct LocalLauncher: Sendable {
             defer { try? output.close() }
             let process = Process()
             process.executableURL = URL(fileURLWithPath: program)
-            process.arguments = member.arguments(in: folder, threads: threads, device: device)
+            process.arguments = member.arguments(
+                in: folder, threads: threads, device: device, tracker: tracker)
             process.environment = ParentProcess.environment
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = output

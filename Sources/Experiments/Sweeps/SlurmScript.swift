@@ -10,6 +10,7 @@ public struct SlurmScript {
     private let program: String
     private let jobs: Int
     private let threads: Int
+    private let tracker: TrackerAddress?
 
     /// The job array of a sweep's members.
     /// - Parameters:
@@ -17,12 +18,17 @@ public struct SlurmScript {
     ///   - program: the path of `domainfusion` on the nodes.
     ///   - jobs: how many tasks run at a time.
     ///   - threads: processors of a task.
-    public init(_ members: [SweepMember], folder: String, program: String, jobs: Int, threads: Int) {
+    ///   - tracker: what the tasks send their figures to, beside their folders.
+    public init(
+        _ members: [SweepMember], folder: String, program: String, jobs: Int, threads: Int,
+        tracker: TrackerAddress? = nil
+    ) {
         self.members = members
         self.folder = URL(fileURLWithPath: folder).path
         self.program = program
         self.jobs = jobs
         self.threads = threads
+        self.tracker = tracker
     }
 
     private var names: String { members.map { "\($0.name)\n" }.joined() }
@@ -46,7 +52,7 @@ public struct SlurmScript {
         cd \(shellQuoted(FileManager.default.currentDirectoryPath))
         member=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" \(shellQuoted(list)))
         exec \(shellQuoted(program)) train --config \(shellQuoted("\(folder)/members"))/"$member.yaml" \\
-            --run-dir \(shellQuoted(folder))/"$member" --threads \(threads)
+            --run-dir \(shellQuoted(folder))/"$member" --threads \(threads)\(tracker.map { " --track \(shellQuoted("\($0)"))" } ?? "")
 
         """
     }

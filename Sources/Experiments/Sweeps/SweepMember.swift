@@ -93,8 +93,8 @@ public struct SweepMember: Sendable {
     }
 
     /// The command line that runs the member, after the program's name.
-    func arguments(in sweep: String, threads: Int, device: String?) -> [String] {
+    func arguments(in sweep: String, threads: Int, device: String?, tracker: TrackerAddress?) -> [String] {
         ["train", "--config", settingsFile(in: sweep), "--run-dir", "\(sweep)/\(name)", "--threads", "\(threads)"]
-            + (device.map { ["--device", $0] } ?? [])
+            + (device.map { ["--device", $0] } ?? []) + (tracker.map { ["--track", "\($0)"] } ?? [])
     }
 }

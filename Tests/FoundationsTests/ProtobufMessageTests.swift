@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ONNX
+@testable import Foundations
 
 /// The examples of the format's documentation (https://protobuf.dev/programming-guides/encoding).
 struct ProtobufMessageTests {

@@ -1,6 +1,10 @@
 /// A message in protocol buffers' wire format (https://protobuf.dev/programming-guides/encoding), field by field.
-struct ProtobufMessage {
-    private(set) var bytes: [UInt8] = []
+package struct ProtobufMessage {
+    /// The message as it is written.
+    package private(set) var bytes: [UInt8] = []
+
+    /// An empty message.
+    package init() {}
 
     private mutating func varint(_ value: UInt64) {
         var rest = value
@@ -14,32 +18,38 @@ struct ProtobufMessage {
     private mutating func key(_ field: Int, wire: UInt64) { varint(UInt64(field) << 3 | wire) }
 
     /// A whole number or an enumeration's case.
-    mutating func add(_ field: Int, _ value: Int) {
+    package mutating func add(_ field: Int, _ value: Int) {
         key(field, wire: 0)
         varint(UInt64(bitPattern: Int64(value)))
     }
 
     /// A number of single precision.
-    mutating func add(_ field: Int, _ value: Float) {
+    package mutating func add(_ field: Int, _ value: Float) {
         key(field, wire: 5)
         withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
+    /// A number of double precision.
+    package mutating func add(_ field: Int, _ value: Double) {
+        key(field, wire: 1)
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
     /// A text.
-    mutating func add(_ field: Int, _ text: String) { add(field, raw: Array(text.utf8)) }
+    package mutating func add(_ field: Int, _ text: String) { add(field, raw: Array(text.utf8)) }
 
     /// Bytes.
-    mutating func add(_ field: Int, raw: some Collection<UInt8>) {
+    package mutating func add(_ field: Int, raw: some Collection<UInt8>) {
         key(field, wire: 2)
         varint(UInt64(raw.count))
         bytes.append(contentsOf: raw)
     }
 
     /// A message.
-    mutating func add(_ field: Int, _ message: ProtobufMessage) { add(field, raw: message.bytes) }
+    package mutating func add(_ field: Int, _ message: ProtobufMessage) { add(field, raw: message.bytes) }
 
     /// Whole numbers, packed.
-    mutating func add(_ field: Int, packed values: [Int]) {
+    package mutating func add(_ field: Int, packed values: [Int]) {
         var list = ProtobufMessage()
         for value in values { list.varint(UInt64(bitPattern: Int64(value))) }
         add(field, raw: list.bytes)
