@@ -30,7 +30,9 @@ class Harness:
         (self.root / "texts").mkdir()
         self.once = Once()
         self.environment = self.plain_environment()
-        self.tiny_model = model.resolve() if model else FIXTURES / "sd1"
+        self.tiny_model = FIXTURES / "sd1"
+        # The one that stages ask.
+        self.model = model.resolve() if model else self.tiny_model
         self.tokenizers = FIXTURES / "tokenizer"
         self.lora = FIXTURES / "lora/pytorch_lora_weights.safetensors"
         self.large_model = REPOSITORY / "Models/emoji-ldm"
