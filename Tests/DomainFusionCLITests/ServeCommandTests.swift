@@ -299,7 +299,7 @@ struct ServeCommandTests {
         "who comes when all places are taken is sent away, who sends too slowly, too, and SIGTERM lets the rest finish"
     )
     func endsInOrder() throws {
-        let server = try ServerProcess(program, ["erm", "--max-waiting", "2", "--timeout", "2"])
+        let server = try ServerProcess(program, ["erm", "--max-waiting", "2", "--timeout", "3"])
         let client = server.client
         let image = try file("set/a/cat/0.png")
         let head = client.head("POST", "/v1/predict", ["Content-Type: image/png", "Content-Length: \(image.count)"])
@@ -309,8 +309,10 @@ struct ServeCommandTests {
             return descriptor
         }
         let slow = [begin(), begin()]
-        var refused: HTTPClient.Answer?
-        for _ in 0..<20 where refused?.status != 503 { refused = client.post("/v1/predict", "image/png", image) }
+        for _ in 0..<200 where client.get("/metrics")?.body.contains("images_in_progress 2.0\n") == false {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        let refused = client.post("/v1/predict", "image/png", image)
         #expect(refused?.status == 503 && refused?.headers["retry-after"] == "1", "\(refused?.body ?? "")")
         for descriptor in slow {
             let late = client.read(descriptor)

@@ -1,5 +1,6 @@
 import Foundations
 import Pixels
+import Torch
 
 /// A run's classifier for images as they come, whichever kind of run it is: a network that was trained, or a diffusion
 /// model that is asked about every image.
@@ -33,6 +34,12 @@ public struct RunPredictor {
         }
     }
 
+    /// Whether the processor computes the probabilities, and no GPU.
+    public var isOnCPU: Bool {
+        guard case .network(let model) = kind else { return false }
+        return model.device == .cpu
+    }
+
     /// What any thread may do to an image before ``probabilities(_:)``, which are the same with it and without: scaling
     /// it to the network's size. Nil where the image is looked at as it is.
     public var preparation: ImagePipeline? {
@@ -41,8 +48,10 @@ public struct RunPredictor {
     }
 
     /// Class probabilities of images, each in the order of ``classes``.
+    /// - Parameter threads: how many compute, where not as many as the model was loaded with.
     /// - Throws: a one-line error of the network, the diffusion model or the store.
-    public mutating func probabilities(_ images: [RGBImage]) throws -> [[Double]] {
+    public mutating func probabilities(_ images: [RGBImage], threads: Int? = nil) throws -> [[Double]] {
+        if let threads, Machine.threads != threads { Machine.threads = threads }
         switch kind {
         case .network(let model): return try model.probabilities(images)
         case .generative(var model):

@@ -3,11 +3,14 @@ import Foundation
 import Foundations
 import Pixels
 
-/// One thread that owns the networks and runs each over the images that have come for it.
+/// Threads that own the networks and run each over the images that have come for it.
 ///
-/// A pass takes all images of one run that wait, up to a limit. It begins when they are so many, or the first has
-/// waited long enough. Who is alone waits for nobody: the pass before had one image, and no other is on its way. All
-/// state is guarded by `condition`.
+/// A pass takes images of one run that wait, up to a limit, and shares them with a thread that is free. It begins when they
+/// are so many, or the first has waited long enough. Who is alone waits for nobody: the pass before had one image, and no
+/// other is on its way. All state is guarded by `condition`.
+///
+/// Two passes at a time, each with half of the processors, do more than one with all of them: the threads of a network wait
+/// for one another behind every layer. An image that is alone has all processors.
 final class Batcher: @unchecked Sendable {
     /// An image that waits, and who waits for its probabilities.
     private struct Job {
@@ -17,8 +20,16 @@ final class Batcher: @unchecked Sendable {
         let answer: CheckedContinuation<[Double], any Error>
     }
 
+    /// The images of a pass, and how many processors it has.
+    private struct Pass {
+        let run: Int
+        let jobs: [Job]
+        let threads: Int
+    }
+
     private let limit: Int
     private let patience: Duration
+    private let threads: Int
     private let metrics: PredictionMetrics
     private let condition = NSCondition()
     /// By run.
@@ -27,19 +38,23 @@ final class Batcher: @unchecked Sendable {
     private var coming = 0
     /// Images in the pass before.
     private var before = 0
+    /// Threads that have networks, and those of them that wait for images.
+    private var workers = 0
+    private var free = 0
     private var isStopped = false
 
     /// - Parameters:
     ///   - runs: how many networks there are.
     ///   - limit: the most images in a pass.
     ///   - patience: the longest that an image waits for others.
-    init(runs: Int, limit: Int, patience: Duration, metrics: PredictionMetrics) {
-        (self.limit, self.patience, self.metrics) = (limit, patience, metrics)
+    ///   - threads: the processors that all passes together have.
+    init(runs: Int, limit: Int, patience: Duration, threads: Int, metrics: PredictionMetrics) {
+        (self.limit, self.patience, self.threads, self.metrics) = (limit, patience, threads, metrics)
         waiting = Array(repeating: [], count: runs)
     }
 
-    /// Starts the thread.
-    /// - Parameter load: makes the networks, on the thread.
+    /// Starts a thread.
+    /// - Parameter load: makes the thread's own networks, on it.
     /// - Returns: what `describe` says of them, once they are there.
     /// - Throws: what `load` throws.
     func start<Description: Sendable>(
@@ -60,7 +75,7 @@ final class Batcher: @unchecked Sendable {
         }
     }
 
-    /// Ends the thread once nobody waits.
+    /// Ends the threads once nobody waits.
     func stop() {
         change { isStopped = true }
     }
@@ -87,22 +102,29 @@ final class Batcher: @unchecked Sendable {
     private func change(_ body: () -> Void) {
         condition.withLock {
             body()
-            condition.signal()
+            condition.broadcast()
         }
     }
 
     private func work(_ models: [RunPredictor]) {
         var models = models
-        while let (run, jobs) = next() {
+        change {
+            workers += 1
+            free += 1
+        }
+        while let pass = next() {
             let start = ContinuousClock.now
-            let rows = Result { try models[run].probabilities(jobs.map(\.image)) }
-            metrics.passed(run: run, images: jobs.count, duration: start.duration(to: .now))
-            for (place, job) in jobs.enumerated() { job.answer.resume(with: rows.map { $0[place] }) }
+            let rows = Result {
+                try models[pass.run].probabilities(pass.jobs.map(\.image), threads: pass.threads)
+            }
+            metrics.passed(run: pass.run, images: pass.jobs.count, duration: start.duration(to: .now))
+            change { free += 1 }
+            for (place, job) in pass.jobs.enumerated() { job.answer.resume(with: rows.map { $0[place] }) }
         }
     }
 
-    /// The images of the next pass; nil at the end.
-    private func next() -> (run: Int, jobs: [Job])? {
+    /// The next pass; nil at the end.
+    private func next() -> Pass? {
         condition.lock()
         defer { condition.unlock() }
         while true {
@@ -120,14 +142,21 @@ final class Batcher: @unchecked Sendable {
             let patient = waiting[run][0].arrival + patience - now
             let isAlone = coming == 0 && before <= 1 && waiting[run].count == 1
             if isAlone || waiting[run].count >= limit || patient <= .zero || isStopped {
-                let jobs = Array(waiting[run].prefix(limit))
-                waiting[run].removeFirst(jobs.count)
-                before = jobs.count
-                for job in jobs { metrics.waited(run: run, duration: job.arrival.duration(to: now)) }
-                return (run, jobs)
+                return pass(of: run, now)
             }
             _ = condition.wait(until: Date(timeIntervalSinceNow: patient.seconds))
         }
+    }
+
+    /// Takes images of a run that wait, and leaves others their share.
+    private func pass(of run: Int, _ now: ContinuousClock.Instant) -> Pass {
+        let jobs = Array(waiting[run].prefix(min(limit, (waiting[run].count + free - 1) / free)))
+        waiting[run].removeFirst(jobs.count)
+        free -= 1
+        before = jobs.count
+        for job in jobs { metrics.waited(run: run, duration: job.arrival.duration(to: now)) }
+        let hasAll = free == workers - 1 && waiting.allSatisfy(\.isEmpty)
+        return Pass(run: run, jobs: jobs, threads: hasAll ? threads : max(1, threads / workers))
     }
 
     private func refuseLate(_ now: ContinuousClock.Instant) {

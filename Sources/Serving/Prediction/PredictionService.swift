@@ -14,6 +14,7 @@ public final class PredictionService: Sendable {
     private struct Model: Sendable {
         let classes: [String]
         let preparation: ImagePipeline?
+        let isOnCPU: Bool
     }
 
     /// How many classes are told where nobody says it, as `domainfusion predict` has it.
@@ -40,26 +41,38 @@ public final class PredictionService: Sendable {
         self.timeout = .seconds(timeout)
         places = Places(options.places) { counts.inProgress($0) }
         batcher = Batcher(
-            runs: runs.count, limit: options.batch, patience: .milliseconds(options.patience), metrics: counts)
+            runs: runs.count, limit: options.batch, patience: .milliseconds(options.patience), threads: options.threads,
+            metrics: counts)
         decoders = NIOThreadPool(numberOfThreads: options.threads)
         decoders.start()
     }
 
-    /// Loads the models, and has each classify one image, so that the first request is as fast as the others.
+    /// Loads the models, and has each classify a full pass, so that the first request is as fast as the others.
     /// - Throws: a one-line error for a run whose model cannot be loaded.
     public func load() async throws {
-        let loaded = try await batcher.start { [runs, options] in
+        let loaded = try await startWorker()
+        // Where a diffusion model or a GPU does the work, two passes at a time gain nothing.
+        let isOnProcessors = loaded.allSatisfy { $0.preparation != nil && $0.isOnCPU }
+        if isOnProcessors, options.threads > 1 { _ = try await startWorker() }
+        models.withLock { $0 = loaded }
+        metrics.isReady()
+    }
+
+    /// Starts a thread with models of its own.
+    private func startWorker() async throws -> [Model] {
+        try await batcher.start { [runs, options] in
             try runs.map { run in
                 var model = try RunPredictor(
                     run: run.path, averaged: options.averaged, device: options.device, threads: options.threads)
-                if model.preparation != nil { _ = try model.probabilities([RGBImage(width: 8, height: 8)]) }
+                if model.preparation != nil {
+                    let images = Array(repeating: RGBImage(width: 8, height: 8), count: min(options.batch, 16))
+                    _ = try model.probabilities(images)
+                }
                 return model
             }
         } describe: { models in
-            models.map { Model(classes: $0.classes, preparation: $0.preparation) }
+            models.map { Model(classes: $0.classes, preparation: $0.preparation, isOnCPU: $0.isOnCPU) }
         }
-        models.withLock { $0 = loaded }
-        metrics.isReady()
     }
 
     /// Ends the threads, once no request is answered any more.
