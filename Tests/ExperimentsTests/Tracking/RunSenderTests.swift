@@ -146,7 +146,9 @@ struct RunSenderTests {
 
     @Test(
         "A damaged record is one line, before the server is asked",
-        arguments: ["", "{", "[]", #"{"id": 1, "destinations": {}}"#, #"{"id": "a", "destinations": {"b": {"sent": {}}}}"#])
+        arguments: [
+            "", "{", "[]", #"{"id": 1, "destinations": {}}"#, #"{"id": "a", "destinations": {"b": {"sent": {}}}}"#,
+        ])
     func refusesADamagedRecord(_ text: String) throws {
         try folder.write(text, to: "run/tracking.json")
         #expect { try sender().send() } throws: { "\($0)".hasPrefix("\(run)/tracking.json: damaged; restore it") }
