@@ -2,7 +2,7 @@
 
 PREFIX ?= /usr/local
 
-.PHONY: setup build install check-install demo test torture bench docs example format lint
+.PHONY: setup build install check-install dist demo test torture bench docs example format lint
 
 setup:
 	@scripts/bootstrap
@@ -18,6 +18,10 @@ install: build
 check-install: setup
 	swift build --product domainfusion
 	scripts/check-install
+
+# One archive with all libraries, which runs wherever it is unpacked; scripts/check-dist tries it in a bare Debian.
+dist: build
+	scripts/dist
 
 demo: build
 	.build/release/domainfusion demo

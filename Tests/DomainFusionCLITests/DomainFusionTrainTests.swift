@@ -128,6 +128,11 @@ struct DomainFusionTrainTests {
         ]
         let own = try train("run", settings)
         #expect(own.status == 0, "\(own.errors)")
+        // TensorBoard gets the images of its round.
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(program.folder)/run")
+        let events = try #require(names.first { $0.hasPrefix("events.") }.flatMap { program.contents("run/\($0)") })
+        #expect(["synthetic/0", "synthetic/1"].allSatisfy { events.ranges(of: Data($0.utf8)).count == 1 })
+        #expect(!events.contains(Data("synthetic/2".utf8)))
         let count = stored("curve", "run")
         let larger = try train("run", settings + ["ldmImageSize=32"], "--restart")
         #expect(larger.status == 0, "\(larger.errors)")

@@ -191,6 +191,7 @@ struct GeneratedRunTests {
         let manifest = try #require(Files.contents(folder.path("run/synthetic/manifest.jsonl")))
         let made = try manifest.split(separator: 10).map { try #require(JSONValue(json: $0)) }
         #expect(made.count == items && made.count { $0["environment"]?.int == 3 } == 6)
+        #expect(SyntheticSet.imagePaths(in: folder.path("run/synthetic")).allSatisfy { Files.exists($0) })
 
         // They have no style of their own.
         pairs.terms = ["ld": ["nodes": 2, "draws": 1, "prompt": "{a style} of {a class}"]]

@@ -112,8 +112,10 @@ extension SyntheticSet.Record {
         _ outcome: Augmenter.Outcome, source: AugmentationSource, number: Int, round: Int, strength: Double,
         recipe: String
     ) {
+        // An image that was generated before training has a whole path for its name.
+        let name = FilePath.withoutExtension(source.name).drop { $0 == "/" }
         self.init(
-            path: "\(FilePath.withoutExtension(source.name))-r\(round)-\(number).png",
+            path: "\(name)-r\(round)-\(number).png",
             sha256: SHA256Sum.of(outcome.image), source: source.name, label: source.label,
             className: source.className, environment: source.environment, round: round,
             prompts: outcome.request.prompts, seeds: outcome.request.seeds, candidates: outcome.addresses,

@@ -190,7 +190,8 @@ public final class TrainingRun {
         let shown = min(8, paths.count)
         for number in 0..<shown {
             let path = paths[(2 * number + 1) * paths.count / (2 * shown)]
-            try events?.add("synthetic/\(number)", ImageFile.decode(path), step: step)
+            guard let image = try? ImageFile.decode(path) else { continue }
+            try events?.add("synthetic/\(number)", image, step: step)
         }
     }
 

@@ -7,7 +7,7 @@ import Pixels
 /// First settings for a data set that nobody has trained on yet: what to hold out, the images' size, the steps, with what they take
 /// on this machine. Its text is a file for `train --config` that says why.
 public struct StarterConfiguration: Sendable {
-    /// The settings.
+    /// The settings that were chosen, among the preset's.
     public let configuration: RunConfiguration
     /// What they were measured to take.
     public let cost: TrainingCost

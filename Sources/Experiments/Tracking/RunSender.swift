@@ -13,6 +13,7 @@ public final class RunSender {
     /// the server may have taken all the same.
     private var isInStep = false
 
+    /// Sends one run to one tracker.
     /// - Parameters:
     ///   - folder: a run's.
     ///   - seconds: a request that takes longer is given up.

@@ -144,6 +144,17 @@ struct RunSenderTests {
         } throws: { "\($0)".contains("run run-0 is no longer there; remove \(run)/tracking.json") }
     }
 
+    @Test(
+        "A damaged record is one line, before the server is asked",
+        arguments: [
+            "", "{", "[]", #"{"id": 1, "destinations": {}}"#, #"{"id": "a", "destinations": {"b": {"sent": {}}}}"#,
+        ])
+    func refusesADamagedRecord(_ text: String) throws {
+        try folder.write(text, to: "run/tracking.json")
+        #expect { try sender().send() } throws: { "\($0)".hasPrefix("\(run)/tracking.json: damaged; restore it") }
+        #expect(server.requests.isEmpty)
+    }
+
     @Test("Credentials come from the environment, as MLflow's own client takes them, and are in no error")
     func sendsCredentials() throws {
         _ = try sender(["MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "pw"]).send()

@@ -9,7 +9,7 @@ VOLATILE = re.compile(r".*_seconds|seconds|step_time|mem_gb|images_per_second|st
 # How much of the diffusion model's work came from the store, after a kill: work that was done is not done again.
 SHARED_WORK = re.compile(r".*(Made|FromStore)|unetEvaluations|vaePasses|bytes")
 # Not the same twice, and not a result.
-IGNORED = re.compile(r"(.*/)?(events\.out\.tfevents\..*|\.lock|log\.txt|.*\.log|\.pieces/.*)")
+IGNORED = re.compile(r"(.*/)?(events\.out\.tfevents\..*|tracking\.json|\.tracking|\.lock|log\.txt|.*\.log|\.pieces/.*)")
 # Their content tells times and digests of files with times: that they are there is what counts.
 TIMED = re.compile(r"(.*/)?(done|checkpoints?/step-\d+/state\.json)")
 # A checkpoint of any step but the last, which depends on where the run was interrupted.

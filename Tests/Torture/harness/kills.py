@@ -11,8 +11,8 @@ from .trial import FAULTS, Trial, slug
 
 # Kills of each stage in the bounded run.
 COUNTS = {
-    "train": 14, "train, 2 threads": 6, "train with SWAD": 8, "train with the diffusion model": 12, "sweep": 8,
-    "ldm train vae": 8, "ldm train unet": 6, "ldm finetune, LoRA": 6, "ldm finetune, whole U-Net": 4,
+    "train": 14, "train, 2 threads": 6, "train, tracker down": 4, "train with SWAD": 8, "train with the diffusion model": 12,
+    "sweep": 8, "ldm train vae": 8, "ldm train unet": 6, "ldm finetune, LoRA": 6, "ldm finetune, whole U-Net": 4,
     "data prepare emoji": 4, "data prepare fashion": 6, "eval --output": 4, "augment into the store": 6, "generate": 6,
     "generate by prompt": 2, "generate by image": 2, "generate by shift": 2, "eval --edit": 2, "train with features": 3,
     "train on generated images": 3,

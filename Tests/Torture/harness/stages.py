@@ -176,6 +176,8 @@ def stages(harness):
         Stage("train, 2 threads", train(threads=2), dataset, ["run"]),
         Stage("train with SWAD", train("run", *SWAD), dataset, ["run"]),
         Stage("train with the diffusion model", fusion(model), dataset, ["run", "store"]),
+        # Nobody listens there.
+        Stage("train, tracker down", train("run", "--track", "mlflow=http://127.0.0.1:9"), dataset, ["run"]),
         Stage("train, seed 1", train("run", "--seed", "1"), dataset, ["run"]),
         Stage("sweep", sweep(), dataset, ["sweep"], is_sweep=True),
         Stage("ldm train vae", ldm("vae"), corpus, ["work", "model"]),
