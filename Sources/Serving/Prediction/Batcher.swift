@@ -155,8 +155,7 @@ final class Batcher: @unchecked Sendable {
         free -= 1
         before = jobs.count
         for job in jobs { metrics.waited(run: run, duration: job.arrival.duration(to: now)) }
-        let hasAll = free == workers - 1 && waiting.allSatisfy(\.isEmpty)
-        return Pass(run: run, jobs: jobs, threads: hasAll ? threads : max(1, threads / workers))
+        return Pass(run: run, jobs: jobs, threads: jobs.count == 1 ? threads : max(1, threads / workers))
     }
 
     private func refuseLate(_ now: ContinuousClock.Instant) {

@@ -47,7 +47,7 @@ public final class PredictionService: Sendable {
         decoders.start()
     }
 
-    /// Loads the models, and has each classify a full pass, so that the first request is as fast as the others.
+    /// Loads the models, and has each classify an image and a full pass, so that the first request is as fast as the others.
     /// - Throws: a one-line error for a run whose model cannot be loaded.
     public func load() async throws {
         let loaded = try await startWorker()
@@ -65,8 +65,10 @@ public final class PredictionService: Sendable {
                 var model = try RunPredictor(
                     run: run.path, averaged: options.averaged, device: options.device, threads: options.threads)
                 if model.preparation != nil {
+                    // As the passes will be, whose threads the weights are packed for.
                     let images = Array(repeating: RGBImage(width: 8, height: 8), count: min(options.batch, 16))
-                    _ = try model.probabilities(images)
+                    _ = try model.probabilities(Array(images.prefix(1)), threads: options.threads)
+                    _ = try model.probabilities(images, threads: max(1, options.threads / 2))
                 }
                 return model
             }

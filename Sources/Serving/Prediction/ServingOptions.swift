@@ -6,7 +6,7 @@ public struct ServingOptions: Sendable {
     public var averaged = false
     /// Where the networks compute: `auto`, `cpu`, `cuda:0`.
     public var device = "auto"
-    /// Threads of a network, and as many that decode images; at least 1.
+    /// Threads of all passes together, and as many that decode images; at least 1.
     public var threads = 1
     /// The most images in one pass of a network.
     public var batch = 16

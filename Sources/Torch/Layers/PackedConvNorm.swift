@@ -33,8 +33,9 @@ final class PackedConvNorm {
     }
 
     private let lock = Mutex(())
+    /// For one image, and for several: of one the kernels share out other places, and may read the weight in another order.
     /// Guarded by `lock`: a network can be at work on several threads.
-    private var kept: Kept?
+    private var kept: (one: Kept?, several: Kept?)
 
     /// `activation(norm(convolution(x)) + residual)` with the norm's running statistics, without gradients.
     func callAsFunction(
@@ -47,7 +48,8 @@ final class PackedConvNorm {
         let parameters = [convolution.weight, norm.weight, norm.bias, norm.runningMean, norm.runningVariance]
         let sources = parameters.map(Source.init)
         let current = lock.withLock { _ in
-            if let kept, kept.sources == sources { return kept }
+            let isOne = x.size(0) == 1
+            if let kept = isOne ? kept.one : kept.several, kept.sources == sources { return kept }
             let made = ordinaryMode {
                 let scale = norm.weight / (norm.runningVariance + norm.epsilon).sqrt()
                 let weight = convolution.weight * scale.reshaped(-1, 1, 1, 1)
@@ -56,7 +58,7 @@ final class PackedConvNorm {
                     weight: Op.pack(.tensor(weight), paddings, strides, dilations, groups, .ints(x.shape)),
                     bias: norm.bias - norm.runningMean * scale)
             }
-            kept = made
+            if isOne { kept.one = made } else { kept.several = made }
             return made
         }
         let (weight, bias) = (Value.tensor(current.weight), Value.tensor(current.bias))
