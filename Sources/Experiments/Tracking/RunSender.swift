@@ -63,6 +63,7 @@ public final class RunSender {
             // First, so that a run that is begun is found again whatever happens then.
             try record.write(folder: folder)
             destination = .init(run: try server.run(id: record.id, of: run))
+            isInStep = false
         }
         if !isInStep {
             guard let state = try server.state(of: destination.run) else {

@@ -72,6 +72,20 @@ struct RunSenderTests {
         #expect(steps == Array(0..<90))
     }
 
+    @Test("A run whose record was removed, and one sent to a second server, are sent as a whole")
+    func sendsToASecondServer() throws {
+        try train(0..<20)
+        let sender = try sender()
+        _ = try sender.send()
+        let second = try TrackingServer()
+        #expect(
+            try RunSender(folder: run, address: TrackerAddress(second.address), environment: [:]).send().values == 20)
+        #expect(try sender.send().values == 0)
+        Files.remove("\(run)/tracking.json")
+        #expect(try sender.send() == .init(values: 20, run: "run-1", status: "KILLED"))
+        #expect(server.all.map(\.values.count) == [20, 20] && second.all.map(\.values.count) == [20])
+    }
+
     @Test(
         "A server that fails is named with the reason, and gets all later, once",
         arguments: [
