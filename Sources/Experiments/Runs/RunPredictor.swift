@@ -40,7 +40,7 @@ public struct RunPredictor {
         return model.device == .cpu
     }
 
-    /// What any thread may do to an image before ``probabilities(_:)``, which are the same with it and without: scaling
+    /// What any thread may do to an image before ``probabilities(_:threads:)``, which are the same with it and without: scaling
     /// it to the network's size. Nil where the image is looked at as it is.
     public var preparation: ImagePipeline? {
         guard case .network(let model) = kind, model.frozenFeatures == nil else { return nil }
