@@ -70,6 +70,8 @@ public final class DomainFusionAlgorithm: Algorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// The diffusion model's part is done in one process.
+    public let whyOneProcess: String? = "its diffusion model works in one process"
     private let settings: Settings
     /// Latent and posterior distillation, as far as they are on.
     private let terms: [any LossTerm]

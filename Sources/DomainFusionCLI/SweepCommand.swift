@@ -210,7 +210,7 @@ struct SweepCommand: AsyncParsableCommand {
     }
 
     /// This program's own path.
-    private static var program: String {
+    static var program: String {
         Bundle.main.executablePath ?? URL(fileURLWithPath: CommandLine.arguments[0]).path
     }
 

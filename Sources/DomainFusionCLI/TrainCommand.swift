@@ -5,6 +5,7 @@ import Experiments
 import Foundation
 import Foundations
 import Logging
+import Torch
 
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,7 +39,9 @@ struct TrainCommand: AsyncParsableCommand {
     var restart = false
 
     func run() async throws {
-        let configuration = try options.configuration()
+        let processes = try TrainingProcesses()
+        var configuration = try options.configuration()
+        configuration.device = processes.device(configuration.device)
         let folder = runDir ?? Self.defaultFolder(configuration)
         let tracker = try tracking.address()
         Interruption.watch()
@@ -51,7 +54,9 @@ struct TrainCommand: AsyncParsableCommand {
         let isGenerative = GenerativeRun.isAsked(by: configuration)
         let training = isGenerative ? Progress("classifying", unit: "images") : Progress("step", unit: "steps")
         LoggingSystem.bootstrap { _ in LineLog(progress: training) }
+        let speaks = processes.speaks
         let report: @Sendable (RunEvent) -> Void = { event in
+            guard speaks else { return }
             switch event {
             case .loading(let done, let total): loading.show(done, of: total)
             case .warning(let text): loading.print("warning: \(text)")
@@ -65,36 +70,53 @@ struct TrainCommand: AsyncParsableCommand {
             }
         }
         let summary: RunSummary
+        var joined: (group: ProcessGroup, heartbeat: Heartbeat)?
         var ledger: Ledger?
         var sender: RunTracking?
+        let threads = processes.threads(threading)
         defer { sender?.finish() }
         func track() {
+            guard speaks else { return }
             sender = tracker.map { RunTracking(folder: folder, address: $0) { training.print("warning: \($0)") } }
         }
         do {
+            joined = try processes.join()
             if isGenerative {
+                if let place = processes.place {
+                    throw UserError(
+                        "\(configuration.algorithm.name) is not trained by gradients, and \(place.size) processes cannot share "
+                            + "it; start one")
+                }
                 let run = try GenerativeRun(
-                    configuration, folder: folder, threads: threading.count, restart: restart, report: report)
+                    configuration, folder: folder, threads: threads, restart: restart, report: report)
                 loading.clear()
                 printError("\(run.configuration.algorithm.name), run in \(folder)")
                 (summary, ledger) = try run.run(report: report)
                 track()
             } else {
                 let run = try TrainingRun(
-                    configuration, folder: folder, registry: .all, threads: threading.count, restart: restart,
-                    report: report)
+                    configuration, folder: folder, registry: .all, threads: threads, restart: restart,
+                    group: joined?.group, report: report)
                 loading.clear()
-                printError("\(run.configuration.algorithm.name), \(Self.describe(run.context)), run in \(folder)")
+                if speaks {
+                    let others = processes.place.map { ", \($0.size) processes" } ?? ""
+                    printError(
+                        "\(run.configuration.algorithm.name), \(Self.describe(run.context))\(others), run in \(folder)")
+                }
                 track()
                 summary = try run.run()
             }
+            joined?.heartbeat.stop()
         } catch let interruption as Interruption {
             loading.clear()
             training.clear()
+            joined?.heartbeat.stop()
+            guard speaks else { throw ExitCode(interruption.exitStatus) }
             printError("\(interruption): state saved in \(folder); the same command goes on from there")
             throw ExitCode(interruption.exitStatus)
         }
         training.clear()
+        guard speaks else { return }
         printText(ResultText.table(summary))
         if let ledger { print(EvalCommand.ledgerLine(ledger)) }
         print("\(folder): done")

@@ -33,6 +33,10 @@ public protocol Algorithm: AnyObject {
     ///   changed.
     func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric]
 
+    /// Why several processes cannot train it together, each on its share of a step's images (`ProcessGroup`); nil where they can:
+    /// where the loss is a mean over images. By default it is taken for another.
+    var whyOneProcess: String? { get }
+
     /// Logits [N, classes] for N normalised images. By default the classifier's.
     func predict(_ input: ClassifierInput) -> Tensor
 
@@ -45,6 +49,8 @@ public protocol Algorithm: AnyObject {
 }
 
 extension Algorithm {
+    /// The images of a step are asked for all together.
+    public var whyOneProcess: String? { "its loss compares the images of a step with each other" }
     /// The classifier's logits [N, classes] for N normalised images.
     public func predict(_ input: ClassifierInput) -> Tensor { classifier(input) }
     /// The optimiser's state alone.

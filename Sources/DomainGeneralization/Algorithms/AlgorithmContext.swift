@@ -39,6 +39,8 @@ public struct AlgorithmContext {
     public let logger: Logger
     /// The features of a frozen network that the classifier takes beside its own; nil for none.
     public var frozenFeatures: FrozenFeatureTable?
+    /// The processes that train together, each on its share of a step's images; nil for one alone.
+    public var group: ProcessGroup?
     private let classifier: @Sendable (FrozenFeatureOptions?) throws -> Classifier
 
     /// What a run gives its algorithm; the properties have the parameters' names.
@@ -73,6 +75,9 @@ public struct AlgorithmContext {
     public var classes: [String] { dataset.classes }
     /// How the pixels that the classifier sees are normalised.
     public var normalization: Normalization { evaluationPipeline.normalization }
+
+    /// The seed of draws for a step's images: of several processes each draws for its own.
+    func ownSeed(_ seed: UInt64) -> UInt64 { seed &+ UInt64(group?.rank ?? 0) &* 0x9E37_79B9_7F4A_7C15 }
 
     /// The environments that are trained on: the source domains, then those of generated images. One minibatch each comes to every
     /// update.

@@ -22,6 +22,8 @@ public final class ERM: Algorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
 
     /// Builds the classifier and its optimiser for a run.
     /// - Throws: a one-line error for pretrained weights that are missing or do not fit.

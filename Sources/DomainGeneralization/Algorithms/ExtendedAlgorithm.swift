@@ -24,6 +24,8 @@ public final class ExtendedAlgorithm: Algorithm {
     public var classifier: Classifier { base.classifier }
     /// The optimiser of the algorithm, which adds the terms to the loss.
     public var training: TrainingStep { base.training }
+    /// What is added is made or learned in one process.
+    public var whyOneProcess: String? { "what terms and images add to it is made in one process" }
     /// The state of the algorithm, and what terms have learned with their optimisers; images keep none.
     public var state: AlgorithmState {
         learned.reduce(base.state) { $0.adding($1.name, $1.learned) }

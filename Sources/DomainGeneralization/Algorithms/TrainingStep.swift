@@ -31,6 +31,9 @@ public final class TrainingStep {
     /// forward pass changes.
     public var isHeld = false
 
+    /// Averages the gradients over processes that train together; nil for one alone.
+    private var reducer: GradientReducer?
+
     /// What is added to the next loss; ``ExtendedAlgorithm`` sets it for the time of an update.
     var addedLoss: AddedLoss?
 
@@ -59,6 +62,13 @@ public final class TrainingStep {
         self.init(groups: classifier.parameterGroups, settings: settings, rule: rule)
     }
 
+    /// From now on the gradient and the loss are their means over the processes of a group, and so the step the same in all.
+    /// The parameters become those of the first process.
+    public func join(_ group: ProcessGroup) {
+        noGrad { for parameter in optimizer.parameters { group.takeFirst(parameter.detached()) } }
+        reducer = GradientReducer(optimizer.parameters, over: group)
+    }
+
     /// One optimiser step along the gradient of `loss`, a scalar tensor.
     /// - Parameters:
     ///   - logits: the classifier's of all images of the step, as they are and in their order [N, classes], where the algorithm
@@ -73,10 +83,11 @@ public final class TrainingStep {
         let added = isHeld ? nil : try addedLoss?.loss(logits: logits)
         let loss = added.map { loss + $0.loss } ?? loss
         let others = others + (added?.others ?? [])
-        let value = loss.item()
+        let value = reducer?.group.mean(loss.item()) ?? loss.item()
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
         for one in [self] + others { one.optimizer.zeroGrad() }
+        reducer?.prepare()
         loss.backward()
         try apply(with: others, step: step)
         return value

@@ -14,6 +14,8 @@ public struct MinibatchLoader: Sendable {
     private let pipeline: ImagePipeline
     private let imageSize: Int
     private let batchSize: Int
+    /// This process's rows of a minibatch.
+    private let rows: Range<Int>
     private let seed: UInt64
 
     /// A loader of a run's data, transforms, batch size and seed.
@@ -31,6 +33,7 @@ public struct MinibatchLoader: Sendable {
         pipeline = context.trainingPipeline
         imageSize = context.imageSize
         batchSize = context.batchSize
+        rows = context.group?.share(of: batchSize) ?? 0..<batchSize
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "minibatch")))
     }
 
@@ -48,17 +51,17 @@ public struct MinibatchLoader: Sendable {
         }
     }
 
-    /// One minibatch of each environment that is trained on, on the CPU.
+    /// One minibatch of each environment that is trained on, on the CPU; of several processes this one's share of it.
     /// - Throws: a one-line error for an image that can no longer be read.
     public func minibatches(step: Int) throws -> [Minibatch] {
         try withTorchErrors { try environments.map { try minibatch(step: step, environment: $0) } }
     }
 
     private func minibatch(step: Int, environment: Int) throws -> Minibatch {
-        let items = items(step: step, environment: environment)
+        let items = Array(items(step: step, environment: environment)[rows])
         let decoded = try items.map { try images.image(dataset.items[$0]) }
         let tensor = pipeline.tensor(decoded, size: imageSize) {
-            SeededGenerator(seed: seed, domain: environment, step: step, index: $0 + 1)
+            SeededGenerator(seed: seed, domain: environment, step: step, index: rows.lowerBound + $0 + 1)
         }
         let labels = Tensor(items.map { dataset.items[$0].label })
         return Minibatch(images: tensor, labels: labels, items: items, environment: environment)

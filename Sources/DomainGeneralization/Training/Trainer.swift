@@ -70,7 +70,7 @@ public final class Trainer {
 
     /// Dropout and stochastic depth draw numbers that depend on the seed and the step alone.
     private func seedClassifier(_ step: Int) {
-        let seed = UInt64(seedHash(.int(context.seed), "classifier", .int(step)))
+        let seed = context.ownSeed(UInt64(seedHash(.int(context.seed), "classifier", .int(step))))
         algorithm.classifier.generator.state = Generator(seed: seed, device: context.device).state
     }
 
@@ -142,8 +142,16 @@ public final class Trainer {
         return losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
     }
 
-    /// The predictions for items in evaluation.
+    /// The predictions for items in evaluation; of several processes each makes its share.
     public func predictions(_ items: [Int], poll: () throws -> Void = {}) throws -> [Prediction] {
+        guard let group = context.group else { return try ownPredictions(items, poll: poll) }
+        let own = try ownPredictions(Array(items[group.share(of: items.count)]), poll: poll)
+        return try withTorchErrors {
+            group.gathered(own.map(\.numbers), width: Prediction.numberCount).map(Prediction.init(numbers:))
+        }
+    }
+
+    private func ownPredictions(_ items: [Int], poll: () throws -> Void) throws -> [Prediction] {
         let algorithm = algorithm
         algorithm.classifier.isTraining = false
         return try withTorchErrors {

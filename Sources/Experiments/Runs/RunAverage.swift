@@ -52,14 +52,14 @@ final class RunAverage {
     /// Puts the average into the trainer's classifier, evaluates and saves it. The classifier keeps it.
     /// - Returns: the scores, under their keys, and what the user should know.
     func finish(
-        _ trainer: Trainer, directory: RunDirectory, steps: Int
+        _ trainer: Trainer, directory: RunDirectory, steps: Int, poll: () throws -> Void
     ) throws -> (scores: [String: Double], warning: String?) {
         let result = average.result()
         let store = trainer.algorithm.classifier.store
         noGrad { for (parameter, value) in zip(store.parameters, result.weights) { parameter.detached().copy_(value) } }
-        try trainer.refreshBatchNorm(max(0, steps - settings.batchNormBatches)..<steps, poll: Interruption.poll)
-        var scores = try trainer.evaluate(includeSources: false, poll: Interruption.poll)
-        try store.state.write(safetensors: "\(directory.path)/\(Self.file)")
+        try trainer.refreshBatchNorm(max(0, steps - settings.batchNormBatches)..<steps, poll: poll)
+        var scores = try trainer.evaluate(includeSources: false, poll: poll)
+        if !directory.isFollowed { try store.state.write(safetensors: "\(directory.path)/\(Self.file)") }
         if let range = result.steps {
             scores["start_step"] = Double(range.lowerBound)
             scores["end_step"] = Double(range.upperBound)

@@ -13,6 +13,8 @@ public final class RunDirectory {
     private let old: OldRun
     /// Held by the process that trains.
     private let lock: FolderLock?
+    /// Whether this process trains with the one whose folder it is, and writes nothing.
+    let isFollowed: Bool
 
     /// An existing run, for reading.
     /// - Throws: `UserError` for a folder that holds no run.
@@ -25,6 +27,16 @@ public final class RunDirectory {
         checkpoints = CheckpointFolder("\(path)/checkpoint")
         old = OldRun(folder: path)
         lock = nil
+        isFollowed = false
+    }
+
+    /// The folder of the first of several processes that train together, for another one of them: it need not be there.
+    init(following path: String) {
+        self.path = path
+        checkpoints = CheckpointFolder("\(path)/checkpoint")
+        old = OldRun(folder: path)
+        lock = nil
+        isFollowed = true
     }
 
     /// The folder of a run that is to be started or resumed, held by this process until it ends.
@@ -36,6 +48,7 @@ public final class RunDirectory {
         _ path: String, configuration: RunConfiguration, restart: Bool, registry: AlgorithmRegistry = .all
     ) throws {
         self.path = path
+        isFollowed = false
         checkpoints = CheckpointFolder("\(path)/checkpoint")
         old = OldRun(folder: path)
         try AtomicFile.makeFolder(path)
@@ -54,11 +67,14 @@ public final class RunDirectory {
     }
 
     /// The earlier run that was set aside is back: the new one could not begin.
-    func bringBackOldRun() { old.bringBack() }
+    func bringBackOldRun() {
+        if !isFollowed { old.bringBack() }
+    }
 
     /// Writes a checkpoint. With its first one a new run has begun, and one that was set aside is forgotten.
     /// - Throws: also `UserError` when the folder is no longer there.
     func save(_ checkpoint: Checkpoint) throws {
+        guard !isFollowed else { return }
         try lock?.check()
         try checkpoints.save(checkpoint)
         old.forget()
@@ -67,6 +83,7 @@ public final class RunDirectory {
     /// Marks the run as finished.
     /// - Throws: also `UserError` when the folder is no longer there.
     func seal() throws {
+        guard !isFollowed else { return }
         try lock?.check()
         try RunSeal.write(path)
     }
@@ -149,6 +166,7 @@ public final class RunDirectory {
     /// Writes a small file atomically.
     /// - Throws: a one-line error naming it.
     public func write(_ text: String, to name: String) throws {
+        guard !isFollowed else { return }
         try AtomicFile.write(text, to: "\(path)/\(name)")
     }
 

@@ -28,29 +28,39 @@ public final class TrainingRun {
     private var savedStep = -1
     /// Nil of a run that is done.
     private let events: EventWriter?
+    /// The processes that train it together, this one among them; nil for one alone.
+    private let group: ProcessGroup?
+    private var isDone: Bool
 
     /// Prepares a run: reads the data, makes the model, and takes up the newest whole checkpoint in the folder.
     /// - Parameters:
     ///   - threads: how many threads work; one operator of libtorch uses as many.
     ///   - restart: forgets an earlier run in the folder, once the new one has a checkpoint.
+    ///   - group: the processes that train it together, each on its share of every step's images. The first one keeps the folder;
+    ///     the others write nothing.
     /// - Throws: a one-line error for anything that cannot be used; nothing was written before the data was read.
     public init(
         _ configuration: RunConfiguration, folder: String, registry: AlgorithmRegistry, threads: Int,
-        restart: Bool = false, report: @escaping @Sendable (RunEvent) -> Void
+        restart: Bool = false, group: ProcessGroup? = nil, report: @escaping @Sendable (RunEvent) -> Void
     ) throws {
         Machine.threads = threads
         let setup = try RunSetup(configuration, registry: registry, threads: threads, report: report)
-        let directory = try RunDirectory(
-            folder, configuration: setup.configuration, restart: restart, registry: registry)
+        let leads = group?.isFirst ?? true
+        let directory =
+            try leads
+            ? RunDirectory(folder, configuration: setup.configuration, restart: restart, registry: registry)
+            : RunDirectory(following: folder)
         self.directory = directory
+        self.group = group
         self.configuration = setup.configuration
         priorWork = setup.priorWork
         self.report = report
         search = HyperparameterSearch(setup.algorithm, dataset: setup.dataset.datasetName)
-        if !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
+        if leads, !directory.checkpoints.steps.isEmpty || directory.isDone { try setup.checkImages(of: directory) }
         let algorithm: any Algorithm
         do {
             var context = try setup.context(runDirectory: folder, logger: Logger(label: "domainfusion"), report: report)
+            context.group = group
             let additions = Additions(setup.configuration)
             let diffusion = try additions.diffusionModel(context)
             context.frozenFeatures = try diffusion.flatMap { try Self.frozenFeatures(additions, $0) }
@@ -58,6 +68,7 @@ public final class TrainingRun {
             self.context = context
             algorithm = try additions.extending(
                 setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context), diffusion)
+            try group?.join(algorithm, setup.configuration)
         } catch {
             directory.bringBackOldRun()
             throw error
@@ -70,15 +81,17 @@ public final class TrainingRun {
         {
             report(.warning(warning))
         }
-        guard !directory.isDone else {
+        var start = try RunStart(directory) { report(.warning($0)) }
+        if let group { start = try start.ofFirst(in: group) }
+        isDone = start.isDone
+        guard !isDone else {
             events = nil
-            try RunSeal.check(in: folder)
             return
         }
-        events = try EventWriter(folder: folder)
+        events = leads ? try EventWriter(folder: folder) : nil
         try events?.add(settings: self.configuration.tracked)
-        rows = try directory.rows()
-        if let checkpoint = try directory.checkpoints.latest(warn: { report(.warning($0)) }) {
+        rows = start.rows
+        if let checkpoint = start.checkpoint {
             try restore(checkpoint)
             report(.resumed(step))
         } else {
@@ -105,8 +118,10 @@ public final class TrainingRun {
     }
 
     private func restore(_ checkpoint: Checkpoint) throws {
-        try checkpoint.state.run?.check(folder: directory.path)
-        try checkpoint.state.run?.check(rows, folder: directory.path)
+        if !directory.isFollowed {
+            try checkpoint.state.run?.check(folder: directory.path)
+            try checkpoint.state.run?.check(rows, folder: directory.path)
+        }
         let folder = "\(directory.checkpoints.path)/step-\(checkpoint.state.step)"
         try trainer.algorithm.classifier.store.load(checkpoint.model, name: "\(folder)/model.safetensors")
         let state = AlgorithmState(tensors: checkpoint.optimizer, json: checkpoint.state.algorithm)
@@ -120,14 +135,15 @@ public final class TrainingRun {
     /// Trains to the end; a run that is done gives its summary at once, whatever is left of its checkpoints.
     /// - Throws: `Interruption` after a signal, with the state saved; a one-line error otherwise, also in `failed`.
     public func run() throws -> RunSummary {
-        if directory.isDone { return try directory.summary() }
+        if isDone { return try group.ofFirst { try directory.summary() } }
         do {
             try trainToTheEnd()
             return try finish()
         } catch let interruption as Interruption {
             throw interruption
         } catch {
-            let failure = (error as? NonFiniteError).map(listed) ?? error
+            let failure =
+                (error as? NonFiniteError).map(listed) ?? group?.explained(error, savedStep: savedStep) ?? error
             try? directory.write("\(failure)\n", to: "failed")
             throw failure
         }
@@ -162,6 +178,12 @@ public final class TrainingRun {
         return UserError("\(error); its images are listed in \(directory.path)/\(RunDirectory.failedBatch)")
     }
 
+    /// Ends work between two batches where a signal asks for it. Several processes go on to the next step, so that all of them end
+    /// at the same place.
+    private func poll() throws {
+        if group == nil { try Interruption.poll() }
+    }
+
     private var isEvaluationDue: Bool {
         let isBoundary = step > 0 && step % configuration.evaluateEvery == 0 || step == configuration.steps
         return isBoundary && rows.last?.step != step
@@ -172,14 +194,14 @@ public final class TrainingRun {
         func boundary(_ every: Int) -> Int { (step / every + 1) * every }
         var end = min(configuration.steps, boundary(configuration.evaluateEvery), boundary(configuration.saveEvery))
         if let average { end = min(end, boundary(average.every)) }
-        step = try trainer.train(step..<end, shouldStop: { Interruption.current != nil }) { done, new in
+        step = try trainer.train(step..<end, shouldStop: { group.interruption != nil }) { done, new in
             metrics.add(new)
             average?.update(step: done)
             for metric in new { try events?.add("train/\(metric.name)", metric.value, step: done + 1) }
             if new.contains(where: { $0.name == SyntheticMinibatches.roundMetric }) { try showRound(step: done + 1) }
             report(.step(done + 1, configuration.steps, new))
         }
-        try Interruption.poll()
+        if let interruption = group.interruption { throw interruption }
         // An evaluation that is due saves when it is done.
         if step % configuration.saveEvery == 0, !isEvaluationDue { try save() }
     }
@@ -198,7 +220,7 @@ public final class TrainingRun {
     /// Tells the average of the sources' validation loss.
     private func validate(_ average: RunAverage) throws {
         let start = Date()
-        guard let loss = try trainer.validationLoss(poll: Interruption.poll) else { return }
+        guard let loss = try trainer.validationLoss(poll: poll) else { return }
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
         try events?.add("evaluation/validation_loss", loss, step: step)
         average.validated(loss: loss, step: step)
@@ -207,7 +229,7 @@ public final class TrainingRun {
     private func evaluate() throws {
         report(.evaluating(step))
         let start = Date()
-        let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: Interruption.poll)
+        let scores = try trainer.evaluate(includeSources: configuration.evaluateTraining, poll: poll)
         metrics.add([Metric("evaluation_seconds", Date().timeIntervalSince(start), .total)])
         let losses = context.sourceEnvironments.compactMap {
             scores[ScoreKey(environment: $0, .validation, .loss).name]
@@ -243,6 +265,10 @@ public final class TrainingRun {
     }
 
     private func save() throws {
+        guard !directory.isFollowed else {
+            savedStep = step
+            return
+        }
         guard savedStep != step || rows.last?.step == step else { return }
         var state = trainer.algorithm.state
         average?.add(to: &state)
@@ -266,32 +292,34 @@ public final class TrainingRun {
     /// another now.
     private func finish() throws -> RunSummary {
         if let average, let last = rows.last, last.average == nil {
-            let (scores, warning) = try average.finish(trainer, directory: directory, steps: step)
+            let (scores, warning) = try average.finish(trainer, directory: directory, steps: step, poll: poll)
             if let warning { report(.warning(warning)) }
             rows[rows.count - 1] = CheckpointRow(last.values.merging(scores.mapValues(JSONValue.double)) { $1 })
             try directory.write(rows)
         }
         let selected = selectedStep ?? step
         if selected != step || average != nil {
-            try trainer.algorithm.classifier.store.load(
-                directory.checkpoints.read(selected).model, name: directory.checkpoints.path)
+            var model = try directory.isFollowed ? StateDict() : directory.checkpoints.read(selected).model
+            if let group { model = try model.ofFirst(in: group) }
+            try trainer.algorithm.classifier.store.load(model, name: directory.checkpoints.path)
         }
         let domains = RunDomains(context)
         // Part by part, as they were evaluated: some algorithms predict by the other images of a batch.
-        let predictions = try domains.predictedParts.flatMap { try trainer.predictions($0, poll: Interruption.poll) }
+        let predictions = try domains.predictedParts.flatMap { try trainer.predictions($0, poll: poll) }
         try directory.write(domains.lines(predictions), to: "predictions.jsonl")
         let summary = RunSummary(
             rows, predictions: predictions, configuration: configuration, domains: domains, totals: metrics.totals)
         try directory.write(JSONValue(encoding: summary).text + "\n", to: "summary.json")
         for scalar in summary.scalars { try events?.add(scalar.name, scalar.value, step: scalar.step) }
         try events?.addEnd()
-        if let priorWork {
+        if let priorWork, !directory.isFollowed {
             let path = "\(directory.path)/ledger.json"
             var ledger = try Ledger(path: path)
             ledger.before = priorWork
             try ledger.write(to: path)
         }
         try directory.seal()
+        isDone = true
         return summary
     }
 }

@@ -64,6 +64,8 @@ public final class ParameterStore: @unchecked Sendable {  // built and trained b
     private(set) var isRecomputing = false
     /// Images in the batches to come whose batch norm in training is by their own statistics.
     public var batchNormGuests: BatchNormGuests?
+    /// Processes over whose images together batch norm takes its statistics in training; nil for this one's alone.
+    public var batchNormGroup: ProcessGroup?
     /// Whether linear layers and convolutions keep their weights in the order of the CPU's kernels, beside the weights
     /// themselves, for calls without gradients. For frozen models: changes in place by an operator are seen, but not those by
     /// a fused optimiser, which does not count them.

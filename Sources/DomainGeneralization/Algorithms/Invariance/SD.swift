@@ -30,6 +30,8 @@ public final class SD: Algorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     private let settings: Settings
 
     /// Builds the classifier and its optimiser for a run.

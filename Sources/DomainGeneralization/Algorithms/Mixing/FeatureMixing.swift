@@ -65,6 +65,8 @@ public final class FeatureMixing: RandomizedAlgorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     private let settings: FeatureMixingSettings
     private let draws: StepDraws
     private let mix: Mix

@@ -14,6 +14,8 @@ public final class MODEF: RandomizedAlgorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     private let exploration: StyleExploration
 
     /// Builds the classifier and its optimiser for a run.

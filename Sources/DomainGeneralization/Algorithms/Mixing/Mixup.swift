@@ -39,6 +39,8 @@ public final class Mixup: RandomizedAlgorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     private let settings: Settings
     private let draws: StepDraws
 

@@ -37,6 +37,8 @@ public final class MIRO: Algorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     /// The classifier as it was, which does not change.
     private let oracle: Classifier
     private let store: ParameterStore

@@ -9,7 +9,7 @@ public struct StepDraws {
     /// The random numbers of an algorithm in a run.
     /// - Parameter name: the algorithm's, so that two of them draw different numbers.
     public init(_ context: AlgorithmContext, _ name: String) {
-        seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), .string(name))))
+        seed = context.ownSeed(UInt64(bitPattern: Int64(seedHash(.int(context.seed), .string(name)))))
     }
 
     /// A fresh generator for a step.

@@ -1,0 +1,70 @@
+import DomainGeneralization
+import Foundation
+import Foundations
+import Torch
+
+extension ProcessGroup {
+    /// Has the processes train one classifier: they begin with the first one's parameters, average their gradients, and take batch
+    /// norm's statistics over the images of all.
+    /// - Throws: `UserError` for an algorithm or a batch size that cannot be shared.
+    func join(_ algorithm: any Algorithm, _ configuration: RunConfiguration) throws {
+        let isAlone = configuration.diffusion != nil
+        let reason = isAlone ? "what its diffusion model adds is made in one process" : algorithm.whyOneProcess
+        if let reason {
+            throw UserError(
+                "\(configuration.algorithm.name) cannot be trained by \(size) processes: \(reason); train it by one, with "
+                    + "more --threads or on a faster --device")
+        }
+        guard configuration.batchSize % size == 0 else {
+            throw UserError(
+                "--batch-size \(configuration.batchSize) cannot be shared evenly by \(size) processes; choose a multiple of "
+                    + "\(size)")
+        }
+        let store = algorithm.classifier.store
+        try withTorchErrors {
+            for entry in store.entries where !entry.isParameter { takeFirst(entry.tensor) }
+            algorithm.training.join(self)
+        }
+        store.batchNormGroup = self
+    }
+
+    /// What the first process says; only there the value is asked for.
+    /// - Throws: what the value throws; ``TorchError`` where a process is lost.
+    func ofFirst<Value: Codable>(_ value: () throws -> Value) throws -> Value {
+        let own = isFirst ? Array(try JSONEncoder().encode(value())) : []
+        let bytes = try withTorchErrors { bytesOfFirst(own) }
+        guard let found = try? JSONDecoder().decode(Value.self, from: Data(bytes)) else {
+            throw UserError("the first process sends what this one cannot read; start all with one version")
+        }
+        return found
+    }
+
+    /// An error that says what to do when a process is lost; nil for any other.
+    func explained(_ error: any Error, savedStep: Int) -> (any Error)? {
+        // Only gloo's messages, which begin with its source's path, are of the others.
+        guard let error = error as? TorchError, error.message.contains("/gloo/") else { return nil }
+        let reason = error.message.split(separator: "]").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
+        let place = savedStep > 0 ? "goes on after step \(savedStep)" : "begins again"
+        return UserError(
+            "process \(rank) of \(size): another one ended or cannot be reached any more (\(plainText(reason))); the same "
+                + "command for all of them \(place)")
+    }
+}
+
+extension ProcessGroup? {
+    /// The signal that has come to one of the processes: all of them get the same answer.
+    var interruption: Interruption? {
+        guard let self else { return Interruption.current }
+        let own = Double(Interruption.current?.signal ?? 0)
+        // A lost process is told of by the step that follows.
+        let signals = try? withTorchErrors { self.gathered([[own]], width: 1) }
+        let signal = signals?.map { $0[0] }.max() ?? 0
+        return signal > 0 ? Interruption(signal: Int32(signal)) : nil
+    }
+
+    /// What the first process says, or this one where it is alone.
+    func ofFirst<Value: Codable>(_ value: () throws -> Value) throws -> Value {
+        guard let self else { return try value() }
+        return try self.ofFirst(value)
+    }
+}
