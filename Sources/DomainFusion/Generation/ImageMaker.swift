@@ -48,31 +48,34 @@ public struct ImageMaker<Order: ImageOrder> {
     ) throws -> [RGBImage] {
         let keys = keys(orders)
         var found = keys.map { store.image(for: $0)?.image }
-        let missing = found.indices.filter { found[$0] == nil }
-        for first in stride(from: 0, to: missing.count, by: batchSize) {
+        for start in stride(from: 0, to: orders.count, by: batchSize) {
+            let batch = start..<min(start + batchSize, orders.count)
+            let missing = batch.filter { found[$0] == nil }
+            guard !missing.isEmpty else { continue }
             try poll()
-            let batch = missing[first..<min(first + batchSize, missing.count)]
-            for (place, image) in zip(batch, try made(batch.map { orders[$0] })) {
-                found[place] = try store.put(image, for: keys[place], ledger: &ledger).image
+            let images = try made(orders[batch])
+            for number in missing {
+                found[number] = try store.put(images[number - start], for: keys[number], ledger: &ledger).image
             }
-            ledger.generatedMade += batch.count
+            ledger.generatedMade += missing.count
             ledger.unetEvaluations += batchSize * generator.unetEvaluationsPerImage
             ledger.vaePasses += batchSize * generator.vaePassesPerImage
         }
         return found.compactMap { $0 }
     }
 
-    /// The images of one batch. It is filled up to its full size, since libtorch rounds differently for other sizes: so an image
-    /// does not depend on what else was missing in the store.
-    private func made(_ orders: [Order]) throws -> [RGBImage] {
-        let full = (0..<batchSize).map { orders[min($0, orders.count - 1)] }
+    /// The images of one batch, which is always the same one: libtorch rounds differently for other sizes and, in large models, for
+    /// other neighbours. So an image does not depend on what else was missing in the store.
+    private func made(_ orders: ArraySlice<Order>) throws -> [RGBImage] {
+        let own = Array(orders)
+        let full = (0..<batchSize).map { own[min($0, own.count - 1)] }
         // A failure in libtorch is thrown here, before anything of it is stored.
         return try withTorchErrors {
             let images = try generator.generate(full)
             guard images.isFinite().all().item() != 0 else {
                 throw UserError("the diffusion model gave numbers that are not finite; run it in float32")
             }
-            return images[0..<orders.count].rgbImages()
+            return images[0..<own.count].rgbImages()
         }
     }
 }

@@ -15,8 +15,9 @@ private enum Op {
 /// A layer's weight in the order in which oneDNN's kernels read it, kept from call to call.
 ///
 /// libtorch brings a weight into that order in every call. Where a call is small beside its weights, as one of Stable
-/// Diffusion's U-Net is, this takes a third of the time. The numbers are the same up to rounding, and the same to the bit
-/// whenever an input has the same shape: what a weight is packed for does not depend on earlier calls.
+/// Diffusion's U-Net is, this takes a third of the time. The numbers are those of the plain weight up to rounding, and the same
+/// to the bit whenever an input has the same shape: the first call packs its weight, too, since the kernels for plain ones
+/// round differently, and what was made before a program ended would differ from what the next one makes.
 ///
 /// It is kept from an input shape's second call on, so that what is used once (a prompt's text encoder) costs no memory: of
 /// a mapped file's weight neither the first call nor packing leaves pages resident.
@@ -58,25 +59,20 @@ final class PackedWeight {
         }
     }
 
-    /// Calls with the packed weight, or with the plain one where the weight or the inputs' shape are new.
+    /// Calls with the packed weight, which is not kept where the weight or the inputs' shape are new.
     private func with(
         _ weight: Tensor, for inputShape: [Int], pack: () -> Tensor, call: (Tensor) -> Tensor
     ) -> Tensor {
         let source = Source(address: weight.address, version: ct_tensor_version(weight.handle), inputShape: inputShape)
-        let (isNew, kept) = lock.withLock { _ in
-            guard self.source == source else {
-                (self.source, packed) = (source, nil)
-                return (true, weight)
-            }
-            guard let packed else {
-                let made = ordinaryMode(pack)
-                packed = made
-                weight.releasePages()
-                return (false, made)
-            }
-            return (false, packed)
+        let kept = lock.withLock { _ in
+            let isNew = self.source != source
+            if isNew { (self.source, packed) = (source, nil) }
+            if let packed { return packed }
+            let made = ordinaryMode(pack)
+            weight.releasePages()
+            if !isNew { packed = made }
+            return made
         }
-        defer { if isNew { weight.releasePages() } }
         return call(kept)
     }
 }
