@@ -191,4 +191,4 @@ extension ImageFolder {
 }
 
 /// The version of this toolkit.
-public let toolkitVersion = "0.2.0"
+public let toolkitVersion = "0.3.0"
