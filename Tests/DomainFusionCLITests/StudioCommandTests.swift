@@ -172,7 +172,9 @@ struct StudioCommandTests {
             #expect(events.text.contains(text), "\(text)")
         }
         let page = try #require(client.get(address)?.body)
-        #expect(page.contains("candidate 4") && page.contains("class=\"chosen\"") && !page.contains("data-events"))
+        #expect(
+            page.contains("<h1>Candidates of a cat</h1>") && page.contains("candidate 4")
+                && page.contains("class=\"chosen\"") && !page.contains("data-events"))
         #expect(studio.events("\(other)/events").waits(for: "Cancelled."))
     }
 

@@ -60,25 +60,32 @@ final class EventReader {
 
     deinit { close(descriptor) }
 
-    /// Whether some text comes before the stream ends or 20 seconds pass without a word.
+    /// Whether some text comes in time.
     func waits(for part: String) -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let deadline = ContinuousClock.now + Self.patience
         while !text.contains(part) {
-            let count = recv(descriptor, &bytes, bytes.count, 0)
-            guard count > 0 else { return false }
-            text += String(decoding: bytes[..<count], as: UTF8.self)
+            guard ContinuousClock.now < deadline, read() > 0 else { return false }
         }
         return true
     }
 
-    /// Whether the stream ends.
+    /// Whether the stream ends in time.
     func ends() -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = recv(descriptor, &bytes, bytes.count, 0)
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline {
+            let count = read()
             if count <= 0 { return count == 0 }
-            text += String(decoding: bytes[..<count], as: UTF8.self)
         }
+        return false
+    }
+
+    private static let patience = Duration.seconds(30)
+
+    private func read() -> Int {
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        text += String(decoding: bytes[..<max(0, count)], as: UTF8.self)
+        return count
     }
 }
 

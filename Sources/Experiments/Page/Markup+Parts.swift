@@ -28,8 +28,8 @@ extension Markup {
     /// A cell with an image and words below it.
     package static func seen(_ image: RGBImage?, _ description: String, _ words: String) -> Markup {
         let picture = image.flatMap(picture).map { Markup.tag("img", [("src", $0), ("alt", description)], []) }
-        return .tag(
-            "td", [("class", "seen")], [picture ?? .tag("span", [("class", "soft")], "not kept"), .text(words)])
+        let gap = Markup.group([.tag("span", [("class", "soft")], "not kept"), .tag("br", [], [])])
+        return .tag("td", [("class", "seen")], [picture ?? gap, .text(words)])
     }
 
     /// An image as a small PNG in an address, at most 128 pixels wide and high.

@@ -1,3 +1,4 @@
+import Diffusion
 import Experiments
 import Foundations
 
@@ -5,7 +6,7 @@ import Foundations
 enum JobPage {
     static func html(_ job: CandidateJob) -> String {
         let progress = job.progress
-        let name = "Candidates of a \(plainText(job.order.className))"
+        let name = "Candidates of \(plainText(Caption.prompt("{a class}", class: job.order.className)))"
         let cancel = Markup.tag(
             "form", [("method", "post"), ("action", job.address + "/cancel"), ("data-until-end", "")],
             [.tag("button", [], "Cancel")])

@@ -79,16 +79,18 @@ struct RunListPage {
                     + (isOrder ? [("aria-sort", query.isDescending ? "descending" : "ascending")] : []),
                 [.tag("a", [("href", query.address(order: column.order))], column.title + arrow)])
         }
-        let tick = Markup.tag("th", [("scope", "col")], "compare")
+        let tick = Markup.tag("th", [("scope", "col")], "tick")
         return .tag(
             "form", [("method", "get"), ("action", "/compare")],
             [
-                .tag(
-                    "table", [("class", "runs")],
-                    [
-                        .tag("thead", [], [.tag("tr", [], [tick] + heads)]),
-                        .tag("tbody", [], runs.map { .tag("tr", [], row($0)) }),
-                    ]), .tag("button", [], "Compare those ticked"),
+                .wide(
+                    "Runs",
+                    .tag(
+                        "table", [("class", "runs")],
+                        [
+                            .tag("thead", [], [.tag("tr", [], [tick] + heads)]),
+                            .tag("tbody", [], runs.map { .tag("tr", [], row($0)) }),
+                        ])), .tag("button", [], "Compare those ticked"),
             ])
     }
 

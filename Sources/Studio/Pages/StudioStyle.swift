@@ -14,8 +14,8 @@ enum StudioStyle {
             button{border-color:var(--accent);cursor:pointer}input[type=checkbox]{width:1.1rem;height:1.1rem}
             .state::before{content:"";display:inline-block;width:.6rem;height:.6rem;border-radius:50%;margin-right:.4rem;background:var(--soft)}
             .done::before{background:var(--s2)}.training::before{background:var(--s0)}.failed::before{background:var(--s1);border-radius:0}
-            table.runs{width:100%}table.runs td,table.runs th{text-align:left;white-space:normal;padding:.25rem .5rem}
-            table.runs tbody th,table.runs td{overflow-wrap:anywhere;min-width:4.5rem}table.runs td:first-child{min-width:0}
+            table.runs{width:100%}table.runs td,table.runs th{text-align:left;white-space:normal;padding:.25rem .45rem}
+            table.runs tbody th{overflow-wrap:anywhere;min-width:10rem}
             table.runs td.number,table.runs th.number{text-align:right}table.runs td.number,.state{white-space:nowrap}
             thead th a{color:var(--text);text-decoration:none}thead th a:hover{text-decoration:underline}
             dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
@@ -30,6 +30,7 @@ enum StudioStyle {
             .made .chosen img{outline:3px solid var(--accent)}.problem{border-left:.3rem solid var(--s1);padding:.25rem .75rem}
             @media (max-width:44rem){
             table.runs thead{position:absolute;left:-99rem}table.runs,table.runs tbody,table.runs tr,table.runs td,table.runs th{display:block}
+            table.runs td{overflow-wrap:anywhere}table.runs tbody th{min-width:0}
             table.runs tr{border:1px solid var(--line);border-radius:.4rem;margin:.6rem 0;padding:.4rem}
             table.runs td,table.runs th,table.runs td.number{border:0;padding:.1rem .4rem;text-align:left}
             table.runs td[data-label]::before{content:attr(data-label) ": ";color:var(--soft)}

@@ -23,7 +23,7 @@ package struct RunEntry: Sendable, Equatable {
     /// Mean accuracy on the held-out domains, 0…1; of ended runs alone.
     package let unseen: Double?
     /// The last news that the folder has.
-    let changed: Date
+    package internal(set) var changed: Date
 
     /// Reads a run's folder; nil for one without a run.
     init?(path: String, folder: String) {

@@ -26,6 +26,9 @@ struct RunHistory: Sendable {
     /// The last step that the files tell of.
     var step: Int { recent.last?.step ?? 0 }
 
+    /// When that step was done.
+    var time: Date? { recent.last.map { Date(timeIntervalSince1970: $0.time) } }
+
     /// Seconds that a step takes, over the last ones.
     var secondsPerStep: Double? {
         guard let first = recent.first, let last = recent.last, last.step > first.step, last.time > first.time else {

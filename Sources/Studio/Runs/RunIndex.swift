@@ -58,6 +58,7 @@ package final class RunIndex: Sendable {
                 state.histories[entry.path] = history
                 var entry = entry
                 entry.step = max(entry.step, history.step)
+                entry.changed = max(entry.changed, history.time ?? entry.changed)
                 return entry
             }
         }
