@@ -188,7 +188,7 @@ let package = Package(
             "Experiments",
             ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion"])
         + tests("Serving", ["Foundations", metrics])
-        + tests("Studio", ["Foundations", "Experiments", "Pixels"])
+        + tests("Studio", ["Foundations", "Pixels", "DomainFusion", "Experiments"])
         + tests(
             "DomainFusionCLI",
             [

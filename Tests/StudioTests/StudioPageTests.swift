@@ -1,3 +1,4 @@
+import DomainFusion
 import Experiments
 import Foundations
 import Pixels
@@ -71,6 +72,11 @@ struct StudioPageTests {
     func runs() throws {
         let folder = try TemporaryFolder()
         try RunFixture.done(folder, "done")
+        var ledger = Ledger()
+        var before = PriorWork()
+        before.images = 77
+        ledger.before = before
+        try ledger.write(to: folder.path("done/ledger.json"))
         try folder.write(RunFixture.configuration(), to: "live/config.yaml")
         try folder.write(RunFixture.row(step: 100) + RunFixture.row(step: 200), to: "live/results.jsonl")
         let lock = try FolderLock(folder.path("live"), option: "--run-dir")
@@ -86,6 +92,7 @@ struct StudioPageTests {
         let done = try page("done")
         #expect(
             done.contains("action=\"/runs/done/predict\"") && done.contains("25.0 %") && !done.contains("data-events"))
+        #expect(done.contains("77 images generated, 0 U-Net passes"))
         let live = try page("live")
         #expect(live.contains("250 of 300") && live.contains("data-events=\"/runs/live/events\""))
         #expect(live.contains("Loss after each step") && live.contains("unifont (unseen)") && live.contains("about "))

@@ -175,9 +175,14 @@ struct RunParts {
                         ), ("U-Net passes", .text("\(ledger.unetEvaluations)")),
                         ("VAE passes", .text("\(ledger.vaePasses)")),
                         ("disk", .text(String(format: "%.1f MB", Double(ledger.bytes) / 1e6))),
-                    ] + seconds)
+                    ] + seconds + (ledger.before.map { [("before the run", .text(Self.text($0)))] } ?? []))
             ]
         } catch { return [.tag("p", [("class", "problem")], plainText("\(error)"))] }
+    }
+
+    private static func text(_ before: PriorWork) -> String {
+        "\(before.images) images generated, \(before.unetEvaluations) U-Net passes, \(before.fineTuningSteps) steps of fine-tuning, "
+            + String(format: "%.1f s", before.seconds + before.fineTuningSeconds)
     }
 
     private static let galleryRows = 5
