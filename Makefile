@@ -2,7 +2,7 @@
 
 PREFIX ?= /usr/local
 
-.PHONY: setup build install check-install dist demo test torture bench docs example format lint
+.PHONY: setup build install check-install dist demo test check-studio torture bench docs example format lint
 
 setup:
 	@scripts/bootstrap
@@ -32,8 +32,15 @@ test: setup
 	swift test
 	scripts/example
 	scripts/worked-example
+	@if command -v chromedriver >/dev/null; then scripts/check-studio; \
+	else echo "check-studio: left out, since there is no chromedriver here (Debian's package chromium-driver)"; fi
 	scripts/check-export
 	Tests/Torture/torture --binary .build/debug/domainfusion --seconds 120 --seed 1
+
+# Clicks through 'domainfusion studio' in a real browser; says what is missing, and installs nothing.
+check-studio: setup
+	swift build --product domainfusion
+	scripts/check-studio
 
 # Ten minutes; for more: make torture OPTIONS="--long 8"
 torture: build

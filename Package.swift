@@ -76,7 +76,7 @@ let package = Package(
             name: "DomainFusion",
             targets: [
                 "Foundations", "Torch", "Pixels", "ONNX", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving",
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving", "Studio",
             ]),
         .executable(name: "domainfusion", targets: ["DomainFusionCLI"]),
     ],
@@ -144,13 +144,19 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
+        .target(
+            name: "Studio",
+            dependencies: [
+                "Foundations", "Torch", "Pixels", "Diffusion", "DomainGeneralization", "DomainFusion", "Experiments",
+                "Serving", hummingbird, .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         // In executables alone: the linker refuses it in libraries.
         .target(name: "CStartup"),
         .executableTarget(
             name: "DomainFusionCLI",
             dependencies: [
                 "CStartup", "Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "Hub", "DomainGeneralization",
-                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving", logging,
+                "EmojiDG", "DomainFusion", "LDMTraining", "Experiments", "Serving", "Studio", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -182,6 +188,7 @@ let package = Package(
             "Experiments",
             ["Foundations", "Torch", "Pixels", "Backbones", "Diffusion", "DomainGeneralization", "DomainFusion"])
         + tests("Serving", ["Foundations", metrics])
+        + tests("Studio", ["Foundations", "Pixels", "DomainFusion", "Experiments"])
         + tests(
             "DomainFusionCLI",
             [

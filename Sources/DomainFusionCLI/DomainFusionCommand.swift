@@ -23,9 +23,9 @@ struct DomainFusionCommand: AsyncParsableCommand {
         version: toolkitVersion,
         subcommands: [
             InitCommand.self, TrainCommand.self, LaunchCommand.self, SweepCommand.self, ReportCommand.self,
-            CompareCommand.self,
-            EvalCommand.self, PredictCommand.self, ServeCommand.self, ExportCommand.self, DataCommand.self,
-            LDMCommand.self, CurvesCommand.self, FeaturesCommand.self, AugmentCommand.self, GenerateCommand.self,
+            CompareCommand.self, EvalCommand.self, PredictCommand.self, ServeCommand.self, StudioCommand.self,
+            ExportCommand.self, DataCommand.self, LDMCommand.self, CurvesCommand.self, FeaturesCommand.self,
+            AugmentCommand.self, GenerateCommand.self,
             StoreCommand.self, TrackCommand.self, DemoCommand.self, InfoCommand.self,
         ])
 

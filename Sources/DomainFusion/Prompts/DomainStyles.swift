@@ -18,7 +18,8 @@ public struct DomainStyles: Sendable {
                 .map { context.dataset.environments[$0] })
     }
 
-    init(_ words: [String: String], domains: [String]) {
+    /// - Parameter domains: the source domains.
+    package init(_ words: [String: String], domains: [String]) {
         self.words = words
         self.domains = domains
     }
@@ -40,7 +41,7 @@ public struct DomainStyles: Sendable {
 
     /// Each template that names a style once for each source domain; the others as they are.
     /// - Throws: `UserError` for a source domain without a style.
-    func prompts(_ templates: [String]) throws -> [String] {
+    package func prompts(_ templates: [String]) throws -> [String] {
         try templates.flatMap { template in
             Caption.namesStyle(template) ? try domains.map { try prompt(template, domain: $0) } : [template]
         }

@@ -147,7 +147,7 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public init() {}
 
     /// What tables call the run: an oracle's figures are never among those of the algorithm itself.
-    func methodName(_ algorithm: String) -> String {
+    package func methodName(_ algorithm: String) -> String {
         guard variant.isEmpty else { return variant }
         let additions =
             (terms ?? [:]).keys.sorted() + (images ?? [:]).keys.sorted()

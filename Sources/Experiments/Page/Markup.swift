@@ -1,25 +1,27 @@
 /// A piece of HTML or SVG. Texts and attributes are escaped when it is written, so that nothing from a file becomes an element.
-indirect enum Markup {
+package indirect enum Markup: Sendable {
     case text(String)
     case element(String, [(String, String)], [Markup])
     /// Several pieces one after the other.
     case group([Markup])
 
     /// An element with children.
-    static func tag(_ name: String, _ attributes: [(String, String)] = [], _ children: [Markup] = []) -> Markup {
+    package static func tag(
+        _ name: String, _ attributes: [(String, String)] = [], _ children: [Markup] = []
+    ) -> Markup {
         .element(name, attributes, children)
     }
 
     /// An element with a text.
-    static func tag(_ name: String, _ attributes: [(String, String)] = [], _ text: String) -> Markup {
+    package static func tag(_ name: String, _ attributes: [(String, String)] = [], _ text: String) -> Markup {
         .element(name, attributes, [.text(text)])
     }
 
     /// Elements of HTML that have no end tag.
-    private static let void: Set = ["meta", "img", "br"]
+    private static let void: Set = ["meta", "link", "img", "br", "input"]
 
     /// The piece as text.
-    var html: String {
+    package var html: String {
         switch self {
         case .text(let text): return Self.escaped(text)
         case .group(let parts): return parts.map(\.html).joined()

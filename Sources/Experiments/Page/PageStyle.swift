@@ -1,5 +1,5 @@
 /// The looks of a report: light and dark as the reader's system says, on paper always light.
-enum PageStyle {
+package enum PageStyle {
     /// Colours of series that stay apart for most kinds of colour vision, by a class `s0`, `s1` …; the second is for dark grounds.
     static let series = [
         ("#0072b2", "#56b4e9"), ("#c44f00", "#ff9d5c"), ("#00795a", "#3fd0a4"), ("#a8437f", "#e79ac6"),
@@ -27,8 +27,19 @@ enum PageStyle {
             "svg .s\($0){stroke:var(--s\($0));stroke-width:2;fill:none}svg .f\($0){fill:var(--s\($0));stroke:none}"
         }.joined()
 
+    /// The darkness of a cell by its share, in classes: a policy that forbids styles in attributes leaves them.
+    private static let shares = (0...shareSteps).map {
+        "td.v\($0){--v:\(Double($0) / Double(shareSteps))}"
+    }.joined()
+    private static let shareSteps = 20
+
+    /// The classes of a cell that shows a share, 0…1.
+    static func shareClass(_ share: Double) -> String {
+        "share v\(min(shareSteps, max(0, Int((share * Double(shareSteps)).rounded()))))"
+    }
+
     /// The rules of the page.
-    static let page =
+    package static let page =
         """
         :root{color-scheme:light dark;\(variables(dark: false))}
         @media (prefers-color-scheme:dark){:root{\(variables(dark: true))}}
@@ -44,7 +55,7 @@ enum PageStyle {
         table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5rem 0}
         th,td{padding:.25rem .75rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
         th:first-child,td:first-child{text-align:left}th{font-weight:600}
-        td.share{background:color-mix(in srgb,var(--accent) calc(var(--v)*45%),transparent)}
+        td.share{background:color-mix(in srgb,var(--accent) calc(var(--v)*45%),transparent)}\(shares)
         figure{margin:1rem 0}figcaption{color:var(--soft);max-width:44rem}svg{width:100%;min-width:36rem;max-width:45rem;height:auto}
         td.seen{text-align:left;vertical-align:top;white-space:normal;font-size:.85rem;max-width:9rem}
         td.seen img{width:7rem;height:7rem;object-fit:contain;background:#fff;border:1px solid var(--line);display:block}

@@ -35,9 +35,13 @@ extension Plot {
     }
 
     /// A named line.
-    struct Series {
-        let label: String
-        let points: [(x: Double, y: Double)]
+    package struct Series: Sendable {
+        package let label: String
+        package let points: [(x: Double, y: Double)]
+
+        package init(label: String, points: [(x: Double, y: Double)]) {
+            (self.label, self.points) = (label, points)
+        }
     }
 
     /// Dashes tell lines apart where colours do not.
@@ -45,7 +49,7 @@ extension Plot {
 
     /// Lines over an axis, with a legend.
     /// - Parameter reference: a line without points that the others are held against.
-    static func lines(
+    package static func lines(
         title: String, x xLabel: String, y yLabel: String, _ series: [Series], reference: Series? = nil
     ) -> Plot {
         let (left, right, top, below) = (52.0, 220.0, 30.0, 44.0)
@@ -85,7 +89,7 @@ extension Plot {
     }
 
     /// Bars of several series, in groups one below the other; all from 0 to 100.
-    static func bars(title: String, groups: [String], _ series: [(label: String, values: [Double?])]) -> Plot {
+    package static func bars(title: String, groups: [String], _ series: [(label: String, values: [Double?])]) -> Plot {
         let (left, right, bar) = (130.0, 230.0, 11.0)
         let row = bar * Double(series.count) + 10
         var plot = Plot(

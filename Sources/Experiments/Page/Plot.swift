@@ -1,9 +1,9 @@
 import Foundation
 
 /// A plot as SVG: marks with classes that ``PageStyle`` colours.
-struct Plot {
+package struct Plot {
     /// What it shows, in a line, for those who do not see it.
-    let title: String
+    package let title: String
     let width: Double
     let height: Double
     private(set) var marks: [Markup] = []
@@ -60,7 +60,7 @@ struct Plot {
     }
 
     /// The plot in a page.
-    var markup: Markup { svg([]) }
+    package var markup: Markup { svg([]) }
 
     /// The plot as a file of its own.
     var file: String {

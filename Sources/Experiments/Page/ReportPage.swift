@@ -209,14 +209,14 @@ public struct ReportPage {
 
     private var calibrationParts: [Markup] {
         let rows = answers.filter { $0.held.calibration.error != nil }.map { answer in
-            [rowHead(answer.method), cell(answer.target)]
+            [Markup.rowHead(answer.method), Markup.cell(answer.target)]
                 + [answer.held, answer.validation].map {
-                    cell($0.calibration.error.map { String(format: "%.1f", 100 * $0) } ?? "–")
+                    Markup.cell($0.calibration.error.map { String(format: "%.1f", 100 * $0) } ?? "–")
                 }
         }
         guard !rows.isEmpty else { return [] }
         return figures("calibration-", "Ten bins of all runs of a method together.") + [
-            table(
+            Markup.table(
                 "Expected calibration error in points: by how much confidence and accuracy differ, ten bins",
                 head: ["method", "held out", "on it", "on the source domains' validation images"], rows: rows)
         ]
@@ -241,8 +241,6 @@ public struct ReportPage {
 
     /// The page as text.
     var html: String {
-        let sections = self.sections
-        let links = sections.map { id, title, _ in Markup.tag("li", [], [.tag("a", [("href", "#\(id)")], title)]) }
         let head = Markup.tag(
             "head", [],
             [
@@ -250,30 +248,35 @@ public struct ReportPage {
                 .tag("meta", [("name", "viewport"), ("content", "width=device-width, initial-scale=1")], []),
                 .tag("title", [], "\(title): DomainFusion report"),
             ])
-        let methods = Set(runs.map(\.method)).count
         let body = Markup.tag(
-            "body", [],
-            [
-                .tag("a", [("class", "skip"), ("href", "#results")], "To the results"),
-                .tag(
-                    "header", [],
-                    [
-                        .tag("h1", [], title),
-                        .tag(
-                            "p", [("class", "soft")],
-                            "\(runs.count) finished runs of \(methods) methods. DomainFusion \(toolkitVersion)."),
-                    ]),
-                .tag("nav", [("aria-label", "Sections")], [.tag("ul", [], links)]),
-                .tag(
-                    "main", [],
-                    sections.map { id, title, parts in
-                        .tag("section", [("id", id)], [.tag("h2", [], title)] + parts)
-                    }),
-            ])
+            "body", [], [.tag("a", [("class", "skip"), ("href", "#results")], "To the results")] + content)
         // The rules are ours, and no text of a file is in them.
         let style = "<style>\(PageStyle.page)</style></head>"
         return "<!doctype html>\n<html lang=\"en\">" + head.html.replacing("</head>", with: style) + body.html
             + "</html>\n"
+    }
+
+    /// What the page shows, for another page to take in: a header, links to the sections, and the sections.
+    package var content: [Markup] {
+        let sections = self.sections
+        let links = sections.map { id, title, _ in Markup.tag("li", [], [.tag("a", [("href", "#\(id)")], title)]) }
+        let methods = Set(runs.map(\.method)).count
+        return [
+            .tag(
+                "header", [],
+                [
+                    .tag("h1", [], title),
+                    .tag(
+                        "p", [("class", "soft")],
+                        "\(runs.count) finished runs of \(methods) methods. DomainFusion \(toolkitVersion)."),
+                ]),
+            .tag("nav", [("aria-label", "Sections")], [.tag("ul", [], links)]),
+            .tag(
+                "main", [],
+                sections.map { id, title, parts in
+                    .tag("section", [("id", id)], [.tag("h2", [], title)] + parts)
+                }),
+        ]
     }
 
     private var sections: [(id: String, title: String, parts: [Markup])] {
@@ -305,28 +308,9 @@ public struct ReportPage {
         plots.filter { $0.name.hasPrefix(prefix) }.map { _, plot in
             .tag(
                 "figure", [],
-                [wide(plot.title, plot.markup), .tag("figcaption", [], "\(plot.title). \(caption)")])
+                [Markup.wide(plot.title, plot.markup), .tag("figcaption", [], "\(plot.title). \(caption)")])
         }
     }
-
-    /// A table that scrolls where it is too wide.
-    private func table(_ caption: String, head: [String], rows: [[Markup]]) -> Markup {
-        let heads = head.map { Markup.tag("th", [("scope", "col")], $0) }
-        let table = Markup.tag(
-            "table", [],
-            [
-                .tag("thead", [], [.tag("tr", [], heads)]), .tag("tbody", [], rows.map { .tag("tr", [], $0) }),
-            ])
-        return .tag("figure", [], [.tag("figcaption", [], caption), wide(caption, table)])
-    }
-
-    /// What can be scrolled where the page is narrow, by the keyboard, too.
-    private func wide(_ label: String, _ content: Markup) -> Markup {
-        .tag("div", [("class", "wide"), ("tabindex", "0"), ("role", "group"), ("aria-label", label)], [content])
-    }
-
-    private func cell(_ text: String) -> Markup { .tag("td", [], text) }
-    private func rowHead(_ text: String) -> Markup { .tag("th", [("scope", "row")], text) }
 
     private var resultParts: [Markup] {
         tables.sections.flatMap { section in
@@ -334,7 +318,7 @@ public struct ReportPage {
                 let rows = table.rows.filter { row in row.cells.contains { $0 != nil } }
                 guard !rows.isEmpty else { return nil }
                 let used = table.columns.indices.filter { column in rows.contains { $0.cells[column] != nil } }
-                return self.table(
+                return Markup.table(
                     "\(table.dataset ?? ""): accuracy on the unseen domain, %, mean ± standard error over trials; model chosen by "
                         + section.selection.phrase,
                     head: ["method"] + used.map { table.columns[$0] } + ["average"],
@@ -346,7 +330,7 @@ public struct ReportPage {
                         let average =
                             means.count == used.count
                             ? String(format: "%.1f", means.reduce(0, +) / Double(means.count)) : "–"
-                        return [rowHead(row.algorithm)] + (cells + [average]).map(cell)
+                        return [Markup.rowHead(row.algorithm)] + (cells + [average]).map(Markup.cell)
                     })
             }
         }
@@ -358,16 +342,16 @@ public struct ReportPage {
                 .compactMap { counts, place in
                     let classes = counts.classes
                     guard !classes.isEmpty else { return nil }
-                    return table(
+                    return Markup.table(
                         "\(answer.method) \(place)\(place.hasPrefix("on the") ? ", \(answer.target) held out" : ""): percent of a "
                             + "row's class taken for each column's",
                         head: ["class"] + classes,
                         rows: classes.map { label in
-                            [rowHead(label)]
+                            [Markup.rowHead(label)]
                                 + classes.map { predicted in
-                                    guard let share = counts.share(label, predicted) else { return cell("–") }
+                                    guard let share = counts.share(label, predicted) else { return Markup.cell("–") }
                                     return .tag(
-                                        "td", [("class", "share"), ("style", String(format: "--v:%.2f", share))],
+                                        "td", [("class", PageStyle.shareClass(share))],
                                         share == 0 ? "" : String(format: "%.0f", 100 * share))
                                 }
                         })
@@ -384,10 +368,10 @@ public struct ReportPage {
                 String(format: "%.1f", $0 / 60)
             }
             let megabytes = String(format: "%.1f", cost.bytes / 1_000_000)
-            return [rowHead(cost.method)] + (["\(cost.runs)"] + counts + [megabytes] + minutes).map(cell)
+            return [Markup.rowHead(cost.method)] + (["\(cost.runs)"] + counts + [megabytes] + minutes).map(Markup.cell)
         }
         return [
-            table(
+            Markup.table(
                 "Means over the runs of a method, with what was done before them; shared images were found in the store or made "
                     + "before training",
                 head: [
@@ -400,7 +384,7 @@ public struct ReportPage {
     private var hardParts: [Markup] {
         hard.flatMap { domain, images -> [Markup] in
             let items = images.compactMap { image -> Markup? in
-                guard let url = (try? ImageFile.decode("\(image.data)/\(image.image)")).flatMap(Self.picture) else {
+                guard let url = (try? ImageFile.decode("\(image.data)/\(image.image)")).flatMap(Markup.picture) else {
                     return nil
                 }
                 return .tag(
@@ -420,40 +404,5 @@ public struct ReportPage {
         }
     }
 
-    private var galleryParts: [Markup] {
-        galleries.map { gallery in
-            let most = gallery.rows.map(\.candidates.count).max() ?? 0
-            return table(
-                "How \(gallery.method) made images, \(gallery.target) held out: of each source image's candidates one gives the style "
-                    + "and one, or the source, the content",
-                head: ["source"] + (0..<most).map { "candidate \($0 + 1)" } + ["composed"],
-                rows: gallery.rows.map { row in
-                    [Self.seen(row.source, "source image of a \(row.className)", row.content == -1 ? "content" : "")]
-                        + (0..<most).map { number in
-                            guard row.candidates.indices.contains(number) else { return cell("") }
-                            let (image, prompt) = row.candidates[number]
-                            let taken = [(row.style, "style"), (row.content, "content")].filter { $0.0 == number }
-                                .map(\.1)
-                            return Self.seen(
-                                image, prompt, (taken.isEmpty ? [prompt] : taken + [prompt]).joined(separator: ", "))
-                        } + [Self.seen(row.composed, "composed image of a \(row.className)", row.className)]
-                })
-        }
-    }
-
-    /// A cell with an image and words below it.
-    private static func seen(_ image: RGBImage?, _ description: String, _ words: String) -> Markup {
-        let picture = image.flatMap(picture).map { Markup.tag("img", [("src", $0), ("alt", description)], []) }
-        return .tag(
-            "td", [("class", "seen")], [picture ?? .tag("span", [("class", "soft")], "not kept"), .text(words)])
-    }
-
-    /// An image as a small PNG in an address.
-    private static func picture(_ image: RGBImage) -> String? {
-        let scale = min(1, 128 / Double(max(image.width, image.height)))
-        let small = image.resized(
-            width: max(1, Int((Double(image.width) * scale).rounded())),
-            height: max(1, Int((Double(image.height) * scale).rounded())))
-        return (try? PNG.encode(small)).map { "data:image/png;base64,\(Data($0).base64EncodedString())" }
-    }
+    private var galleryParts: [Markup] { galleries.map(\.markup) }
 }

@@ -2,17 +2,17 @@ import Foundation
 import Foundations
 
 /// A scalar of an event file.
-struct EventScalar: Equatable, Sendable {
-    let tag: String
-    let value: Double
-    let step: Int
+package struct EventScalar: Equatable, Sendable {
+    package let tag: String
+    package let value: Double
+    package let step: Int
     /// Seconds since 1970.
-    let time: Double
+    package let time: Double
 }
 
 /// An event file that is read piece by piece, also while a run writes it.
-struct EventFile {
-    let path: String
+package struct EventFile: Sendable {
+    package let path: String
     /// What lies before this byte was read, or passed over.
     private(set) var offset = 0
 
@@ -22,13 +22,13 @@ struct EventFile {
     init(_ path: String) { self.path = path }
 
     /// The event files of a run in the order in which they were begun.
-    static func all(in folder: String) -> [EventFile] {
+    package static func all(in folder: String) -> [EventFile] {
         (Files.names(in: folder) ?? []).filter { $0.hasPrefix(EventWriter.prefix) }.map { EventFile("\(folder)/\($0)") }
     }
 
     /// The scalars of the next piece.
     /// - Returns: nil where no whole event is left; later there may be one.
-    mutating func next() -> [EventScalar]? {
+    package mutating func next() -> [EventScalar]? {
         let (bytes, size) = read()
         var rest = bytes[...]
         var scalars: [EventScalar] = []

@@ -1,15 +1,15 @@
 import Foundation
 
 /// The parts of a `multipart/form-data` body (RFC 7578), which is not trusted.
-struct MultipartForm {
+package struct MultipartForm {
     /// One field of the form.
-    struct Part {
+    package struct Part {
         /// The field's name.
-        let name: String
+        package let name: String
         /// The file's name as the sender has it; nil for a field that is no file.
-        let fileName: String?
+        package let fileName: String?
         /// What the field holds.
-        let content: ArraySlice<UInt8>
+        package let content: ArraySlice<UInt8>
     }
 
     /// More parts than a form of images has.
@@ -17,11 +17,11 @@ struct MultipartForm {
     /// More bytes than the headers of a part have.
     private static let longestHeaders = 4096
 
-    let parts: [Part]
+    package let parts: [Part]
 
     /// - Parameter boundary: what stands between the parts, as the content type has it.
     /// - Throws: ``WebError`` for a body that is cut, or no such form.
-    init(_ body: [UInt8], boundary: String) throws {
+    package init(_ body: [UInt8], boundary: String) throws {
         func malformed(_ what: String) -> WebError {
             WebError(.badRequest, "the multipart body \(what); let a library for HTTP write it, or use curl --form")
         }
@@ -50,7 +50,7 @@ struct MultipartForm {
     }
 
     /// The boundary that a content type names: 1…70 characters.
-    static func boundary(of contentType: String) -> String? {
+    package static func boundary(of contentType: String) -> String? {
         guard let match = contentType.firstMatch(of: /(?i)boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)/) else {
             return nil
         }

@@ -22,8 +22,10 @@ struct RequestMetrics: RouterMiddleware {
     }
 }
 
-/// Makes JSON of whatever ends a request early.
+/// Makes one line of whatever ends a request early: as JSON, or for a person as a page.
 struct ErrorAnswers: RouterMiddleware {
+    let browser: BrowserAccess?
+
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
@@ -42,7 +44,13 @@ struct ErrorAnswers: RouterMiddleware {
             refusal = WebError(.internalServerError, "the server could not do this; its log says why")
         }
         await context.reader.abandonUnread(request)
-        var response = refusal.response(from: request, context: context)
+        var response: Response
+        if let browser, request.headers[.accept]?.contains("text/html") == true {
+            response = browser.refusal(refusal)
+            response.headers.append(contentsOf: refusal.headers)
+        } else {
+            response = refusal.response(from: request, context: context)
+        }
         if context.reader.hasAbandoned { response.headers[.connection] = "close" }
         return response
     }
@@ -51,26 +59,52 @@ struct ErrorAnswers: RouterMiddleware {
 /// Lets in who shows the token.
 struct TokenGate: RouterMiddleware {
     let token: AccessToken
+    let browser: BrowserAccess?
 
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
-        guard isOpen(request) else {
+        let isInAddress = request.uri.queryParameters["token"].map { token.matches($0) } ?? false
+        if isInAddress, browser != nil, isForPage(request) { return signedIn(request) }
+        guard isInAddress || isOpen(request) else {
             throw WebError(
-                .unauthorized, "the token is missing or wrong; send it as 'Authorization: Bearer TOKEN'",
+                .unauthorized,
+                browser?.missingToken ?? "the token is missing or wrong; send it as 'Authorization: Bearer TOKEN'",
                 headers: [.wwwAuthenticate: "Bearer"])
         }
         return try await next(request, context)
     }
 
-    /// What a supervisor asks is open: it has no token.
     private func isOpen(_ request: Request) -> Bool {
+        // What a supervisor asks is open: it has no token.
         if WebServer.openPaths.contains(request.uri.path) { return true }
+        if browser?.openPaths.contains(request.uri.path) == true { return true }
         if let header = request.headers[.authorization] {
             let words = header.split(separator: " ")
             return words.count == 2 && words[0].lowercased() == "bearer" && token.matches(words[1])
         }
-        return request.uri.queryParameters["token"].map { token.matches($0) } ?? false
+        return browser != nil && token.matches(cookies: request.headers[values: .cookie])
+    }
+
+    /// Whether a page may be what is asked for, and not news or JSON alone.
+    private func isForPage(_ request: Request) -> Bool {
+        guard request.method == .get else { return false }
+        let types = request.headers[.accept] ?? "*/*"
+        return types.contains("*/*") || types.contains("text/html")
+    }
+
+    /// Leads to the same address without the token, and leaves the cookie.
+    private func signedIn(_ request: Request) -> Response {
+        // Two slashes at the beginning would be another server.
+        let path = "/" + request.uri.path.drop { $0 == "/" || $0 == "\\" }
+        let rest = (request.uri.query ?? "").split(separator: "&").filter { !$0.hasPrefix("token=") }
+        let (name, value) = token.cookie
+        return Response(
+            status: .seeOther,
+            headers: [
+                .location: rest.isEmpty ? path : "\(path)?\(rest.joined(separator: "&"))",
+                .setCookie: "\(name)=\(value); Path=/; HttpOnly; SameSite=Strict", .cacheControl: "no-store",
+            ])
     }
 }
 

@@ -29,12 +29,19 @@ public final class WebServer: Sendable {
 
     private let settings: WebSettings
     private let metrics: any MetricsFactory
+    private let browser: BrowserAccess?
     private let routes = WebRoutes()
 
     /// A server that does not listen yet.
-    public init(_ settings: WebSettings, metrics: any MetricsFactory) {
+    public convenience init(_ settings: WebSettings, metrics: any MetricsFactory) {
+        self.init(settings, metrics: metrics, browser: nil)
+    }
+
+    /// A server that does not listen yet, for people who open it in a browser.
+    package init(_ settings: WebSettings, metrics: any MetricsFactory, browser: BrowserAccess?) {
         self.settings = settings
         self.metrics = metrics
+        self.browser = browser
         on(.get, "/healthz") { _, _ in Response(json: ["status": "ok"]) }
     }
 
@@ -117,8 +124,10 @@ public final class WebServer: Sendable {
     private func router() -> Router<WebContext> {
         let router = Router(context: WebContext.self)
         router.add(middleware: RequestMetrics(metrics: metrics))
-        router.add(middleware: ErrorAnswers())
-        if let token = settings.token { router.add(middleware: TokenGate(token: token)) }
+        if let browser { router.add(middleware: BrowserHeaders(headers: browser.headers)) }
+        router.add(middleware: ErrorAnswers(browser: browser))
+        if let token = settings.token { router.add(middleware: TokenGate(token: token, browser: browser)) }
+        if browser != nil { router.add(middleware: SameSiteGate()) }
         let bodyLimit = settings.bodyLimit
         for (path, handlers) in routes.all {
             let known = handlers.keys.map(\.rawValue).sorted().joined(separator: ", ")
