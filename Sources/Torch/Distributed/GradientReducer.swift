@@ -15,6 +15,13 @@ public final class GradientReducer {
             check(ct_reducer_create(group.handle, $0.baseAddress, $0.count, &made), "sharing gradients")
         }
         reducer = made
+        // c10d orders its buckets anew by the first pass, and more than two processes round by that order. A pass that is always
+        // the same, last parameters first, has a run that goes on round as one that never stopped.
+        guard let first = parameters.first else { return }
+        let none = parameters.dropFirst().reduce((0 * first).sum()) { $0 + (0 * $1).sum() }
+        prepare()
+        none.backward()
+        for parameter in parameters { parameter.grad = nil }
     }
 
     deinit { ct_reducer_release(reducer) }

@@ -13,10 +13,11 @@ public final class Heartbeat: Sendable {
     private let numbers: SharedNumbers
     private let isOver = Atomic(false)
 
-    /// When each watched process was last seen to live, and when the table last answered.
+    /// When each watched process was last seen to live, when the table last answered, and since when it refuses to.
     private struct Seen {
         var processes: [Int: (count: Int, time: ContinuousClock.Instant)]
         var table: ContinuousClock.Instant
+        var refusing: ContinuousClock.Instant?
     }
     private let seen: Mutex<Seen>
 
@@ -39,7 +40,12 @@ public final class Heartbeat: Sendable {
 
     private func beat() {
         while !isOver.load(ordering: .relaxed) {
-            try? round()
+            do {
+                try round()
+                seen.withLock { $0.refusing = nil }
+            } catch {
+                seen.withLock { $0.refusing = $0.refusing ?? .now }
+            }
             Thread.sleep(forTimeInterval: min(1, patience / 10))
         }
     }
@@ -65,12 +71,17 @@ public final class Heartbeat: Sendable {
             let limit = ContinuousClock.now - .seconds(patience)
             let line = seen.withLock { seen -> String? in
                 if seen.processes.isEmpty { return nil }
-                if seen.table < limit { return "the machine of the first process cannot be reached" }
+                // Its process has ended. The others' own connections have told them by now, where they wait for it.
+                if let refusing = seen.refusing, refusing < ContinuousClock.now - .seconds(patience / 8) {
+                    return "the first process has ended"
+                }
+                let silence = "for \(Int(patience)) seconds"
+                if seen.table < limit { return "the first process cannot be reached \(silence)" }
                 let silent = seen.processes.filter { $0.value.time < limit }.keys.min()
-                return silent.map { "process \($0) gives no sign of life" }
+                return silent.map { "process \($0) gives no sign of life \(silence)" }
             }
             guard let line, !isOver.load(ordering: .relaxed) else { continue }
-            return lost("\(line) for \(Int(patience)) seconds")
+            return lost(line)
         }
     }
 
