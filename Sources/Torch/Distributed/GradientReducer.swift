@@ -4,7 +4,7 @@ import CTorch
 /// works on the layers before (c10d's Reducer, as PyTorch's DistributedDataParallel has it).
 public final class GradientReducer {
     private let reducer: ct_reducer?
-    /// The processes.
+    /// The processes whose gradients are averaged.
     public let group: ProcessGroup
 
     /// Reduces the gradients of leaves, each of which has to get one in every backward pass that is prepared.
