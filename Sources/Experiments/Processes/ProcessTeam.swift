@@ -4,7 +4,7 @@ import Torch
 
 /// A program started several times on this machine, as processes that work together: what `torchrun` does, for one machine.
 ///
-/// They find each other by the environment (``LaunchEnvironment``). When one fails, the others are ended.
+/// They find each other by the environment (`LaunchEnvironment`). When one fails, the others are ended.
 public struct ProcessTeam {
     private let program: String
     private let arguments: [String]
