@@ -8,10 +8,13 @@
 
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/distributed/c10d/GroupRegistry.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 namespace {
@@ -95,11 +98,40 @@ std::vector<Moments> statistics(const at::Tensor &x, const Layout &layout) {
     return groups;
 }
 
+// Replaces numbers by their sums over the processes of a group; an empty name is one process alone.
+void sum(const at::Tensor &numbers, const std::string &group) {
+    std::vector<at::Tensor> tensors{numbers};
+    c10d::resolve_process_group(group)->allreduce(tensors)->wait();
+}
+
+void sum(double *numbers, size_t count, const std::string &group) {
+    if (group.empty()) return;
+    sum(at::from_blob(numbers, {static_cast<int64_t>(count)}, at::kDouble), group);
+}
+
+// The moments of the images of all processes, of each process's own.
+void merge(std::vector<Moments> &own, const std::string &group) {
+    if (group.empty()) return;
+    // In double precision, where a mean that is far from 0 takes no digits of the variance.
+    std::vector<double> sums{static_cast<double>(own.front().count)};
+    for (const auto &each : own) {
+        sums.push_back(each.mean * each.count);
+        sums.push_back(each.squares + each.mean * each.mean * each.count);
+    }
+    sum(sums.data(), sums.size(), group);
+    for (size_t c = 0; c < own.size(); c++) {
+        own[c].count = sums[0];
+        own[c].mean = sums[1 + 2 * c] / sums[0];
+        own[c].squares = std::max(0.0, sums[2 + 2 * c] - own[c].mean * sums[1 + 2 * c]);
+    }
+}
+
+using Running = std::optional<at::Tensor>;
+
 // Moves batch norm's running statistics, of which the variance is the unbiased one, to the batch's.
 void update(
-    const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance,
-    const std::vector<Moments> &batch, double momentum) {
-    auto move = [&](const std::optional<at::Tensor> &running, auto value) {
+    const Running &runningMean, const Running &runningVariance, const std::vector<Moments> &batch, double momentum) {
+    auto move = [&](const Running &running, auto value) {
         if (!running) return;
         auto values = at::empty(running->sizes(), at::kFloat);
         for (size_t c = 0; c < batch.size(); c++)
@@ -110,17 +142,59 @@ void update(
     move(runningVariance, [](const Moments &moments) { return moments.squares / (moments.count - 1); });
 }
 
+// The sum over processes, whose gradient is the sum of theirs.
+struct Summed : torch::autograd::Function<Summed> {
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const std::string &group) {
+        context->saved_data["group"] = group;
+        auto result = x.clone();
+        sum(result, group);
+        return result;
+    }
+
+    static variable_list backward(AutogradContext *context, variable_list gradients) {
+        return {apply(gradients[0].contiguous(), context->saved_data["group"].toStringRef()), {}};
+    }
+};
+
+// Batch norm over the images of several processes by libtorch's operators: on any device, in any precision, and with gradients
+// that have gradients.
+at::Tensor overProcesses(
+    const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, const Running &runningMean,
+    const Running &runningVariance, double momentum, double epsilon, const std::string &group) {
+    const auto channels = x.size(1);
+    const auto own = static_cast<double>(x.numel() / channels);
+    auto byChannel = [&](const at::Tensor &values) { return values.to(x.scalar_type()).view({1, channels, 1, 1}); };
+    const auto ownMean = x.mean({0, 2, 3});
+    const auto ownVariance = (x - byChannel(ownMean)).square().mean({0, 2, 3});
+    const auto exact = ownMean.to(at::kDouble);
+    const auto sums = Summed::apply(
+        own * at::cat({exact, ownVariance.to(at::kDouble) + exact.square(), at::ones({1}, exact.options())}), group);
+    const auto count = sums.narrow(0, 2 * channels, 1);
+    const auto mean = sums.narrow(0, 0, channels) / count;
+    const auto variance = sums.narrow(0, channels, channels) / count - mean.square();
+    {
+        at::NoGradGuard guard;
+        auto move = [&](const Running &running, const at::Tensor &value) {
+            if (running) running->mul_(1 - momentum).add_(value.to(running->scalar_type()), momentum);
+        };
+        move(runningMean, mean);
+        move(runningVariance, variance * (count / (count - 1)));
+    }
+    return (x - byChannel(mean)) * (byChannel(weight) / byChannel((variance + epsilon).sqrt())) + byChannel(bias);
+}
+
 struct Norm : torch::autograd::Function<Norm> {
     // What is saved, in this order. The last, where there is a residual, is the residual if it is kept anyway; then the
     // output can be computed again. If not, it is the output.
     enum { input, weight, bias, mean, inverse, scale, shift, added };
 
-    // - Parameter groups: 0 for batch norm.
+    // - Parameters:
+    //   - groups: 0 for batch norm.
+    //   - processes: the group over whose images batch norm takes its statistics; empty for one process alone.
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
-        const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance,
-        double momentum, double epsilon, int64_t groups, double lowest, double highest, bool silu,
-        const std::optional<at::Tensor> &residual) {
+        const Running &runningMean, const Running &runningVariance, double momentum, double epsilon, int64_t groups, double lowest, double highest, bool silu,
+        const std::optional<at::Tensor> &residual, const std::string &processes) {
         const bool keepsOutput = residual && saved_input::isComputedAgain(*residual);
         auto &settings = context->saved_data;
         settings["norm.epsilon"] = epsilon;
@@ -129,11 +203,13 @@ struct Norm : torch::autograd::Function<Norm> {
         settings["norm.highest"] = highest;
         settings["norm.silu"] = silu;
         settings["norm.keepsOutput"] = keepsOutput;
+        settings["norm.processes"] = processes;
         const Layout layout(x, groups);
-        const auto moments = statistics(x, layout);
+        auto moments = statistics(x, layout);
         if (groups == 0) {
+            merge(moments, processes);
             TORCH_CHECK(
-                layout.rows > 1, "batch norm needs more than one value a channel in training, not images ", x.sizes());
+                moments.front().count > 1, "batch norm needs more than one value a channel in training, not images ", x.sizes());
             update(runningMean, runningVariance, moments, momentum);
         }
         // Each item's channels.
@@ -150,6 +226,7 @@ struct Norm : torch::autograd::Function<Norm> {
             shift.mutable_data_ptr<float>()[i] = static_cast<float>(biases[c] - own.mean * weights[c] * inverted);
         }
         const auto y = activated(x, scale, shift, layout, activation(context), residual.value_or(at::Tensor()));
+        settings["norm.count"] = static_cast<double>(moments.front().count);
         variable_list saved{x, weight, bias, mean, inverse, scale, shift};
         if (residual) saved.push_back(keepsOutput ? y : *residual);
         context->save_for_backward(saved);
@@ -163,12 +240,16 @@ struct Norm : torch::autograd::Function<Norm> {
 
     static int64_t groups(AutogradContext *context) { return context->saved_data["norm.groups"].toInt(); }
 
+    static std::string processes(AutogradContext *context) {
+        return context->saved_data["norm.processes"].toStringRef();
+    }
+
     static variable_list backward(AutogradContext *context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
         const auto [ofInput, ofWeight, ofBias, ofResidual] = at::GradMode::is_enabled()
             ? differentiable(context, saved, gradients[0])
             : own(context, saved, gradients[0].contiguous(at::MemoryFormat::ChannelsLast));
-        return {ofInput, ofWeight, ofBias, {}, {}, {}, {}, {}, {}, {}, {}, ofResidual};
+        return {ofInput, ofWeight, ofBias, {}, {}, {}, {}, {}, {}, {}, {}, ofResidual, {}};
     }
 
     using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
@@ -211,22 +292,27 @@ struct Norm : torch::autograd::Function<Norm> {
         // Of scale and shift, and what the statistics' part in the input's gradient is made of.
         std::vector<double> ofScale(channels), ofShift(channels);
         std::vector<float> plain(layout.items * channels), product(layout.items * channels);
+        const auto count = context->saved_data["norm.count"].toDouble();
         const auto *weights = saved[weight].const_data_ptr<float>();
         for (int64_t item = 0; item < layout.items; item++) {
             auto *first = sums.data() + item * layout.parts * 2 * channels;
             for (int64_t part = 1; part < layout.parts; part++)
                 for (int64_t i = 0; i < 2 * channels; i++) first[i] += first[part * 2 * channels + i];
             const auto *inverted = saved[inverse].const_data_ptr<float>() + item * channels;
+            for (int64_t c = 0; c < channels; c++) {
+                ofShift[c] += first[c];
+                ofScale[c] += first[channels + c] * inverted[c];
+            }
+            // Of several processes each has the parameters' gradients of its own images, but the statistics are of all.
+            sum(first, 2 * channels, processes(context));
             const auto width = layout.width();
             for (int64_t begin = 0; begin < channels; begin += width) {
                 double all = 0, products = 0;
                 for (int64_t c = begin; c < begin + width; c++) {
-                    ofShift[c] += first[c];
-                    ofScale[c] += first[channels + c] * inverted[c];
                     all += weights[c] * first[c];
                     products += weights[c] * first[channels + c];
                 }
-                const double unit = inverted[begin], count = static_cast<double>(layout.rows) * width;
+                const double unit = inverted[begin];
                 std::fill_n(plain.data() + item * channels + begin, width, static_cast<float>(all * unit / count));
                 std::fill_n(
                     product.data() + item * channels + begin, width,
@@ -261,9 +347,13 @@ struct Norm : torch::autograd::Function<Norm> {
             return tensor.requires_grad() ? tensor.view_as(tensor) : tensor.detach().requires_grad_();
         };
         const variable_list inputs{leaf(saved[input]), leaf(saved[weight]), leaf(saved[bias])};
-        auto value = groups(context) > 0
-            ? at::group_norm(inputs[0], groups(context), inputs[1], inputs[2], epsilon)
-            : at::batch_norm(inputs[0], inputs[1], inputs[2], {}, {}, true, 0, epsilon, true);
+        auto normed = [&] {
+            if (groups(context) > 0) return at::group_norm(inputs[0], groups(context), inputs[1], inputs[2], epsilon);
+            if (processes(context).empty())
+                return at::batch_norm(inputs[0], inputs[1], inputs[2], {}, {}, true, 0, epsilon, true);
+            return overProcesses(inputs[0], inputs[1], inputs[2], {}, {}, 0, epsilon, processes(context));
+        };
+        const auto value = normed();
         if (saved.size() == added) {
             const auto found = torch::autograd::grad({byLibtorch(value, activation)}, inputs, {gradient}, std::nullopt, true);
             return {found[0], found[1], found[2], {}};
@@ -294,9 +384,9 @@ bool takesOwn(const at::Tensor &x, const std::optional<at::Tensor> &weight, cons
 
 at::Tensor batchNorm(
     const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias,
-    const std::optional<at::Tensor> &runningMean, const std::optional<at::Tensor> &runningVariance, bool training,
-    double momentum, double epsilon, double lowest, double highest, const std::optional<at::Tensor> &residual) {
-    auto fits = [&](const std::optional<at::Tensor> &running) {
+    const Running &runningMean, const Running &runningVariance, bool training, double momentum, double epsilon,
+    double lowest, double highest, const std::optional<at::Tensor> &residual, const std::string &processes) {
+    auto fits = [&](const Running &running) {
         return !running || (running->device().is_cpu() && running->dim() == 1 && running->numel() == x.size(1));
     };
     const bool residualFits = !residual || (isOwn(*residual) && residual->sizes() == x.sizes());
@@ -304,8 +394,10 @@ at::Tensor batchNorm(
     if (training && residualFits && takesOwn(x, weight, bias) && fits(runningMean) && fits(runningVariance))
         return Norm::apply(
             x, *weight, *bias, runningMean, runningVariance, momentum, epsilon, int64_t(0), lowest, highest, false,
-            residual);
-    auto y = at::batch_norm(x, weight, bias, runningMean, runningVariance, training, momentum, epsilon, true);
+            residual, processes);
+    auto y = training && !processes.empty()
+        ? overProcesses(x, weight.value(), bias.value(), runningMean, runningVariance, momentum, epsilon, processes)
+        : at::batch_norm(x, weight, bias, runningMean, runningVariance, training, momentum, epsilon, true);
     // In place: the norm keeps its input, not its output.
     if (residual) y.add_(*residual);
     if (lowest == 0 && highest == infinity) return y.relu_();
@@ -320,7 +412,7 @@ at::Tensor groupNorm(
     if (divides && takesOwn(x, weight, bias))
         return Norm::apply(
             x, *weight, *bias, std::nullopt, std::nullopt, 0.0, epsilon, groups, -infinity, infinity, silu,
-            std::nullopt);
+            std::nullopt, std::string());
     const auto y = at::group_norm(x, groups, weight, bias, epsilon);
     return silu ? at::silu(y) : y;
 }
@@ -338,7 +430,7 @@ bool saved_input::isComputedAgain(const at::Tensor &x) { return maker(x) != null
 variable_list saved_input::of(const at::Tensor &x, AutogradContext *context) {
     auto *norm = maker(x);
     if (!norm) return {x};
-    for (auto *name : {"norm.epsilon", "norm.groups", "norm.lowest", "norm.highest", "norm.silu"})
+    for (auto *name : {"norm.epsilon", "norm.groups", "norm.lowest", "norm.highest", "norm.silu", "norm.processes"})
         context->saved_data[name] = norm->ctx_.saved_data[name];
     return norm->ctx_.get_saved_variables();
 }
@@ -357,13 +449,14 @@ at::Tensor saved_input::again(const variable_list &saved, size_t first, Autograd
     return Norm::apply(
         tensor(Norm::input), tensor(Norm::weight), tensor(Norm::bias), std::nullopt, std::nullopt, 0.0,
         number("norm.epsilon"), Norm::groups(context), number("norm.lowest"), number("norm.highest"),
-        context->saved_data["norm.silu"].toBool(), hasResidual ? std::optional(tensor(Norm::added)) : std::nullopt);
+        context->saved_data["norm.silu"].toBool(), hasResidual ? std::optional(tensor(Norm::added)) : std::nullopt,
+        Norm::processes(context));
 }
 
 TORCH_LIBRARY(domainfusion, library) {
     library.def(
         "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
-        "float momentum, float eps, float lowest, float highest, Tensor? residual) -> Tensor",
+        "float momentum, float eps, float lowest, float highest, Tensor? residual, str processes) -> Tensor",
         batchNorm);
     library.def(
         "group_norm(Tensor x, int groups, Tensor? weight, Tensor? bias, float eps, bool silu) -> Tensor", groupNorm);

@@ -8,16 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/distributed/c10d/GroupRegistry.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 struct ct_store_opaque {
@@ -26,6 +28,8 @@ struct ct_store_opaque {
 
 struct ct_group_opaque {
     c10::intrusive_ptr<c10d::ProcessGroup> group;
+    // By which operators find it.
+    std::string name;
 };
 
 struct ct_reducer_opaque {
@@ -65,25 +69,6 @@ void sum(c10d::ProcessGroup &group, at::Tensor tensor) {
     group.allreduce(tensors)->wait();
 }
 
-// The sum over processes, whose gradient is the sum of theirs.
-struct Summed : torch::autograd::Function<Summed> {
-    static at::Tensor forward(torch::autograd::AutogradContext *context, at::Tensor tensor,
-                              c10::intrusive_ptr<c10d::ProcessGroup> group) {
-        context->saved_data["group"] = c10::IValue::make_capsule(group);
-        auto result = tensor.clone();
-        sum(*group, result);
-        return result;
-    }
-
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context,
-                                                   torch::autograd::variable_list gradients) {
-        auto capsule = context->saved_data["group"].toCapsule();
-        auto result = gradients[0].contiguous().clone();
-        sum(static_cast<c10d::ProcessGroup &>(*capsule), result);
-        return {result, at::Tensor()};
-    }
-};
-
 template <typename Handle> void release(Handle *handle) {
     // A connection that is lost already may say so once more.
     try {
@@ -122,18 +107,22 @@ ct_status ct_group_join(ct_store store, const char *host, int32_t port, int32_t 
         group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, gloo);
         group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::GLOO, gloo);
         group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-        *out = new ct_group_opaque{group};
+        static std::atomic<int64_t> joined{0};
+        auto name = "domainfusion-" + std::to_string(joined++);
+        c10d::register_process_group(name, group);
+        *out = new ct_group_opaque{group, name};
     });
 }
 
-void ct_group_leave(ct_group group) { release(group); }
+void ct_group_leave(ct_group group) {
+    c10d::unregister_process_group(group->name);
+    release(group);
+}
+
+const char *ct_group_name(ct_group group) { return group->name.c_str(); }
 
 ct_status ct_group_sum(ct_group group, ct_tensor tensor) {
     return guarded([&] { sum(*group->group, borrow(tensor)); });
-}
-
-ct_status ct_group_summed(ct_group group, ct_tensor tensor, ct_tensor *out) {
-    return guarded([&] { *out = give(Summed::apply(borrow(tensor), group->group)); });
 }
 
 ct_status ct_group_broadcast(ct_group group, ct_tensor tensor) {

@@ -24,10 +24,10 @@ ct_status ct_store_add(ct_store store, const char *key, int64_t value, int64_t *
 ct_status ct_group_join(ct_store store, const char *host, int32_t port, int32_t rank, int32_t size, double seconds,
                         ct_group *out);
 void ct_group_leave(ct_group group);
+/// What operators that take the name of a group find it by; valid until it is left.
+const char *ct_group_name(ct_group group);
 /// Replaces a contiguous tensor by its sum over the processes.
 ct_status ct_group_sum(ct_group group, ct_tensor tensor);
-/// The same as a new tensor, part of the graph.
-ct_status ct_group_summed(ct_group group, ct_tensor tensor, ct_tensor *out);
 /// Replaces a contiguous tensor by that of the first process.
 ct_status ct_group_broadcast(ct_group group, ct_tensor tensor);
 

@@ -58,6 +58,9 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Whether this is the first process, which writes files and speaks for all.
     public var isFirst: Bool { rank == 0 }
 
+    /// What operators that take a group know it by.
+    var name: String { String(cString: ct_group_name(handle)) }
+
     /// This process's share of `count` things in a row.
     public func share(of count: Int) -> Range<Int> { count * rank / size..<count * (rank + 1) / size }
 
@@ -66,13 +69,6 @@ public final class ProcessGroup: @unchecked Sendable {
         let row = tensor.contiguous()
         check(ct_group_sum(handle, row.handle), "sum over processes")
         if row !== tensor { tensor.copy_(row) }
-    }
-
-    /// The sum over the processes as a new tensor, whose gradient is the sum of theirs.
-    public func summed(_ tensor: Tensor) -> Tensor {
-        var out: ct_tensor?
-        check(ct_group_summed(handle, tensor.contiguous().handle, &out), "sum over processes")
-        return out.map(Tensor.init(owning:)) ?? .afterFailure
     }
 
     /// Replaces a tensor by that of the first process.

@@ -176,13 +176,10 @@ public final class BatchNorm2d {
         let isCounted = isTraining && (store.isRecomputing || !keepsStatistics)
         if isTraining, !isCounted { batchesTracked.add_(1) }
         let momentum = isTraining && store.averagesBatchNorm ? 1 / batchesTracked.item() : momentum
-        if isTraining, let group = store.batchNormGroup {
-            return synchronised(x, over: group, activation, residual, momentum: isCounted ? nil : momentum)
-        }
         return x.batchNorm(
             weight, bias, runningMean: isCounted ? nil : runningMean,
             runningVariance: isCounted ? nil : runningVariance, training: isTraining, momentum: momentum,
-            epsilon: epsilon, activation: activation, adding: residual)
+            epsilon: epsilon, activation: activation, adding: residual, over: store.batchNormGroup)
     }
 }
 

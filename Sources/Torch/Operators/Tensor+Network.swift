@@ -85,14 +85,17 @@ extension Tensor {
     ///   - momentum: weight of this batch in the running statistics, 0…1.
     ///   - epsilon: what is added to the variance before the root.
     ///   - residual: a tensor of this shape, or nil.
+    ///   - group: processes over whose images the statistics are taken in training (PyTorch's `SyncBatchNorm`), which
+    ///     needs a weight and a bias; nil is this one alone.
     public func batchNorm(
         _ weight: Tensor?, _ bias: Tensor?, runningMean: Tensor?, runningVariance: Tensor?, training: Bool,
-        momentum: Double, epsilon: Double, activation: Activation = .identity, adding residual: Tensor? = nil
+        momentum: Double, epsilon: Double, activation: Activation = .identity, adding residual: Tensor? = nil,
+        over group: ProcessGroup? = nil
     ) -> Tensor {
         Op.batchNorm(
             .tensor(self), .optional(weight), .optional(bias), .optional(runningMean), .optional(runningVariance),
             .bool(training), .double(momentum), .double(epsilon), .double(activation.range.lowerBound),
-            .double(activation.range.upperBound), .optional(residual))
+            .double(activation.range.upperBound), .optional(residual), .string(group?.name ?? ""))
     }
     /// Rows of `self` [entries, width] at integer `indices` of any shape: [49408, 768].embedding([8, 77]) → [8, 77,
     /// 768].

@@ -101,8 +101,10 @@ struct ProcessGroupTests {
         }
     }
 
-    /// Batch norm of images that are spread over processes: the maps, gradients and statistics of one that has them all.
-    @Test func batchNormIsThatOfAllImages() throws {
+    /// Batch norm of images that are spread over processes: the maps, gradients and statistics of one that has them all, by the
+    /// fused operator (channels-last) and by the others.
+    @Test(arguments: [MemoryFormat.contiguous, .channelsLast])
+    func batchNormIsThatOfAllImages(_ format: MemoryFormat) throws {
         let images = Tensor.randn([6, 5, 4, 4], generator: Generator(seed: 2)) * 3 + 50
         let other = Tensor.randn([6, 5, 4, 4], generator: Generator(seed: 3))
         @Sendable func run(_ group: ProcessGroup?) -> [[Float]] {
@@ -112,14 +114,18 @@ struct ProcessGroupTests {
             store.batchNormGroup = group
             store.setRequiresGrad(true)
             let rows = group?.share(of: 6) ?? 0..<6
-            let x = images[rows].cloned()
+            func part(_ maps: Tensor) -> Tensor { maps[rows].cloned().contiguous(format) }
+            let x = part(images)
             x.requiresGrad = true
-            let y = norm(x, .relu, adding: other[rows])
-            (y * other[rows]).sum().backward()
+            let y = norm(x, .relu, adding: part(other))
+            (y * part(other)).sum().backward()
             // The parameters' gradients are summed by who trains them.
             let own = [norm.weight.grad, norm.bias.grad].compactMap { $0 }
             if let group { for gradient in own { group.sum(gradient) } }
-            return ([y, x.grad].compactMap { $0 } + own + [norm.runningMean, norm.runningVariance]).map {
+            // The gradient of a gradient, as a penalty on it has.
+            let slope = gradients(of: [norm(x).squared().sum()], with: [x], createGraph: true).compactMap { $0 }
+            let second = gradients(of: [(slope[0] * part(other)).sum()], with: [x]).compactMap { $0 }
+            return ([y, x.grad].compactMap { $0 } + second + own + [norm.runningMean, norm.runningVariance]).map {
                 $0.contiguous().scalars(Float.self)
             }
         }
@@ -128,8 +134,9 @@ struct ProcessGroupTests {
         func near(_ a: [Float], _ b: [Float], _ tolerance: Float) -> Bool {
             a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }
         }
-        for part in 0..<2 { #expect(near(found[0][part] + found[1][part], wanted[part], 1e-4)) }
-        for part in 2..<6 { #expect(near(found[0][part], wanted[part], 1e-4) && found[0][part] == found[1][part]) }
+        #expect(wanted.count == 7)
+        for part in 0..<3 { #expect(near(found[0][part] + found[1][part], wanted[part], 1e-4)) }
+        for part in 3..<7 { #expect(near(found[0][part], wanted[part], 1e-4) && found[0][part] == found[1][part]) }
     }
 
     @Test func aLostProcessIsAnError() throws {
