@@ -53,6 +53,38 @@ struct LaunchCommandTests {
         #expect(program.contents("two/predictions.jsonl") != nil)
     }
 
+    /// One process that takes the images in four parts, two that take theirs in two, four that take theirs at once.
+    @Test func partsAndProcessesAreOne() throws {
+        let settings = ["--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5"]
+        #expect(try program.run(training("1x4", settings + ["--set", "accumulation=4"])).status == 0)
+        #expect(try launched("2x2", settings + ["--set", "accumulation=2"]).status == 0)
+        #expect(try program.run(["launch", "--nproc", "4"] + training("4x1", settings)).status == 0)
+        #expect(try difference("1x4", "2x2") { _ in true } < 1e-5)
+        #expect(try difference("1x4", "4x1") { _ in true } < 1e-5)
+    }
+
+    /// Two processes begin, one goes on.
+    @Test func anotherNumberOfProcessesGoesOn() throws {
+        let settings = ["--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5"]
+        #expect(try program.run(training("whole", settings)).status == 0)
+        _ = try launched("changed", settings) { launcher in
+            try program.wait(for: launcher) { program.exists("changed/checkpoint/step-2") }
+            for child in children(of: launcher) { kill(child, SIGKILL) }
+        }
+        #expect(!program.exists("changed/done"))
+        let one = try program.run(training("changed", settings))
+        #expect(one.status == 0 && one.errors.contains("goes on after step"), "\(one.errors)")
+        #expect(try difference("whole", "changed") { _ in true } < 1e-5)
+    }
+
+    /// Each process's batch norm by its own images: the first one's statistics are kept.
+    @Test func batchNormCanStayWithAProcess() throws {
+        let own = try launched("own", ["--set", "backbone.syncBatchNorm=false"])
+        #expect(own.status == 0, "\(own.errors)")
+        #expect(try launched("all").status == 0)
+        #expect(try difference("own", "all") { $0.contains("running_") } > 1e-3)
+    }
+
     /// After a step: the parameters of images in so small a batch tell nothing, since Adam takes a step of full length along
     /// a gradient that rounding alone makes.
     @Test func batchNormSeesTheImagesOfAll() throws {
@@ -115,6 +147,10 @@ struct LaunchCommandTests {
         let odd = try launched("odd", ["--set", "batchSize=3"])
         #expect(
             odd.errors.contains("error: --batch-size 3 cannot be shared evenly by 2 processes; choose a multiple of 2"))
+        let uneven = try launched("uneven", ["--set", "accumulation=4"])
+        #expect(
+            uneven.errors.contains(
+                "error: accumulation: 4 parts do not divide 2, a process's images of a domain; choose a divisor of it"))
         let none = try program("launch", "--nproc", "2")
         #expect(none.isPlainError)
         let unknown = try program("launch", "--nproc", "2", "trian")

@@ -54,7 +54,8 @@ struct AlgorithmFixture {
     ///     norm and dropout.
     ///   - learningRate: of the latter.
     init(
-        isReference: Bool, layerDecay: Double = 1, gradientCheckpointing: Bool = false, learningRate: Double = 0.01
+        isReference: Bool, layerDecay: Double = 1, gradientCheckpointing: Bool = false, learningRate: Double = 0.01,
+        sampling: Sampling = .replacement, accumulation: Int = 1
     ) throws {
         folder = try TemporaryFolder()
         for (domain, name) in ["a", "b", "c"].enumerated() {
@@ -73,7 +74,8 @@ struct AlgorithmFixture {
         context = AlgorithmContext(
             dataset: dataset, split: Split(dataset, trialSeed: 0), sourceEnvironments: [0, 1, 2], testEnvironments: [],
             images: try ImageCache(dataset, threads: 1), trainingPipeline: .training(size: 8),
-            evaluationPipeline: .evaluation(size: 8), imageSize: 8, batchSize: 6, steps: 8,
+            evaluationPipeline: .evaluation(size: 8), imageSize: 8, batchSize: 6,
+            sampling: sampling, accumulation: accumulation, steps: 8,
             optimizer: isReference
                 ? OptimizerSettings(learningRate: 0.05, weightDecay: 0.01)
                 : OptimizerSettings(learningRate: learningRate),

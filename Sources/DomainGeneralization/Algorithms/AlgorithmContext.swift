@@ -23,6 +23,10 @@ public struct AlgorithmContext {
     public let imageSize: Int
     /// Images of each environment that is trained on in a step.
     public let batchSize: Int
+    /// How a step's images are drawn from their environment.
+    public let sampling: Sampling
+    /// Parts that a step's images go through the network in, one after the other; their gradients add up.
+    public let accumulation: Int
     /// Steps of the whole run.
     public let steps: Int
     /// How the run's optimiser steps.
@@ -48,9 +52,9 @@ public struct AlgorithmContext {
     ///   features that there are.
     public init(
         dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
-        trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int, steps: Int,
-        optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String, storeDirectory: String,
-        logger: Logger, classifier: @escaping @Sendable (FrozenFeatureOptions?) throws -> Classifier
+        trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int,
+        sampling: Sampling = .replacement, accumulation: Int = 1, steps: Int, optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String,
+        storeDirectory: String, logger: Logger, classifier: @escaping @Sendable (FrozenFeatureOptions?) throws -> Classifier
     ) {
         self.dataset = dataset
         self.split = split
@@ -61,6 +65,8 @@ public struct AlgorithmContext {
         self.evaluationPipeline = evaluationPipeline
         self.imageSize = imageSize
         self.batchSize = batchSize
+        self.sampling = sampling
+        self.accumulation = accumulation
         self.steps = steps
         self.optimizer = optimizer
         self.device = device

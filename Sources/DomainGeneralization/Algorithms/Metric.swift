@@ -23,6 +23,17 @@ public struct Metric: Sendable, Equatable {
     }
 }
 
+extension [Metric] {
+    /// Those of the parts of one step as the step's: means of numbers whose mean is logged, sums of the others.
+    static func combined(_ parts: [[Metric]]) -> [Metric] {
+        let all = parts.joined()
+        return (parts.first ?? []).map { metric in
+            let sum = all.filter { $0.name == metric.name }.map(\.value).reduce(0, +)
+            return Metric(metric.name, metric.kind == .mean ? sum / Double(parts.count) : sum, metric.kind)
+        }
+    }
+}
+
 /// Metrics of many steps; saved with a checkpoint, so that a resumed run logs the same numbers.
 public struct MetricSums: Sendable, Equatable, Codable {
     private var sums: [String: Double] = [:]

@@ -31,6 +31,10 @@ public final class TrainingStep {
     /// forward pass changes.
     public var isHeld = false
 
+    /// Which part of a step's images the next loss is of, counted from 0, and of how many: the gradients of the parts add up, and
+    /// the optimiser steps at the last.
+    var part = (number: 0, count: 1)
+
     /// Averages the gradients over processes that train together; nil for one alone.
     private var reducer: GradientReducer?
 
@@ -86,10 +90,12 @@ public final class TrainingStep {
         let value = reducer?.group.mean(loss.item()) ?? loss.item()
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
-        for one in [self] + others { one.optimizer.zeroGrad() }
-        reducer?.prepare()
-        loss.backward()
-        try apply(with: others, step: step)
+        if part.number == 0 { for one in [self] + others { one.optimizer.zeroGrad() } }
+        let isLast = part.number + 1 == part.count
+        // Gradients that were not prepared for are this process's own until the last part's.
+        if isLast { reducer?.prepare() }
+        (part.count > 1 ? loss / Double(part.count) : loss).backward()
+        if isLast { try apply(with: others, step: step) }
         return value
     }
 

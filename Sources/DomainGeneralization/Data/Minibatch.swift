@@ -42,6 +42,14 @@ public struct Minibatch: Sendable {
             guests: guests)
     }
 
+    /// Some of the images in a row.
+    func part(_ rows: Range<Int>) -> Minibatch {
+        Minibatch(
+            images: images[rows].contiguous(.channelsLast), labels: labels[rows], items: Array(items[rows]),
+            environment: environment, frozenFeatures: frozenFeatures?[rows],
+            guests: guests.filter(rows.contains).map { $0 - rows.lowerBound })
+    }
+
     /// Minibatches of one environment as one.
     /// - Precondition: there is at least one.
     static func joined(_ minibatches: [Minibatch]) -> Minibatch {

@@ -14,6 +14,7 @@ public struct MinibatchLoader: Sendable {
     private let pipeline: ImagePipeline
     private let imageSize: Int
     private let batchSize: Int
+    private let sampling: Sampling
     /// This process's rows of a minibatch.
     private let rows: Range<Int>
     private let seed: UInt64
@@ -33,13 +34,15 @@ public struct MinibatchLoader: Sendable {
         pipeline = context.trainingPipeline
         imageSize = context.imageSize
         batchSize = context.batchSize
+        sampling = context.sampling
         rows = context.group?.share(of: batchSize) ?? 0..<batchSize
         seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "minibatch")))
     }
 
-    /// The items of an environment's minibatch: drawn with replacement from its training items. With balanced classes a
-    /// class is drawn first, so that an item's weight is that of ``classBalancedWeights(_:)``.
+    /// The items of an environment's minibatch: drawn with replacement from its training items, or the next ones of a pass over
+    /// them. With balanced classes a class is drawn first, so that an item's weight is that of ``classBalancedWeights(_:)``.
     public func items(step: Int, environment: Int) -> [Int] {
+        if sampling == .epoch { return nextItems(step: step, environment: environment) }
         var generator = SeededGenerator(seed: seed, domain: environment, step: step)
         return (0..<batchSize).map { _ in
             var pool = split.training[environment]
@@ -50,6 +53,21 @@ public struct MinibatchLoader: Sendable {
             return pool[generator.below(pool.count)]
         }
     }
+
+    /// A minibatch may lie in two passes.
+    private func nextItems(step: Int, environment: Int) -> [Int] {
+        let pool = split.training[environment]
+        let places = step * batchSize..<(step + 1) * batchSize
+        let epochs = places.lowerBound / pool.count...(places.upperBound - 1) / pool.count
+        let orders = epochs.map { epoch in
+            var generator = SeededGenerator(seed: seed ^ Self.ofEpochs, domain: environment, step: epoch)
+            return generator.permutation(pool.count)
+        }
+        return places.map { pool[orders[$0 / pool.count - epochs.lowerBound][$0 % pool.count]] }
+    }
+
+    /// Apart from the draws of single images.
+    private static let ofEpochs: UInt64 = 0x6570_6F63_6873
 
     /// One minibatch of each environment that is trained on, on the CPU; of several processes this one's share of it.
     /// - Throws: a one-line error for an image that can no longer be read.

@@ -38,10 +38,9 @@ public final class Trainer {
             let start = Date()
             let minibatches = try prepared(batches.next())
             let waited = Date()
-            seedClassifier(step)
             let metrics: [Metric]
             do {
-                metrics = try withTorchErrors { try algorithm.update(minibatches, step: step) }
+                metrics = try update(minibatches, step: step)
             } catch is Interruption {
                 return step
             } catch var error as NonFiniteError {
@@ -57,7 +56,30 @@ public final class Trainer {
                     Metric("training_seconds", end.timeIntervalSince(waited), .total),
                 ])
         }
+        try takeFirstStatistics()
         return steps.upperBound
+    }
+
+    /// One step, in parts where the run asks for them.
+    private func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
+        let count = context.accumulation
+        defer { algorithm.training.part = (0, 1) }
+        return .combined(
+            try (0..<count).map { number in
+                seedClassifier(step, part: number)
+                algorithm.training.part = (number, count)
+                let part = count == 1 ? minibatches : minibatches.map { minibatch in
+                    minibatch.part(minibatch.count * number / count..<minibatch.count * (number + 1) / count)
+                }
+                return try withTorchErrors { try algorithm.update(part, step: step) }
+            })
+    }
+
+    /// Where batch norm's statistics are each process's own, those of the first are what is evaluated and kept.
+    private func takeFirstStatistics() throws {
+        let store = algorithm.classifier.store
+        guard let group = context.group, store.batchNormGroup == nil else { return }
+        try withTorchErrors { for entry in store.entries where !entry.isParameter { group.takeFirst(entry.tensor) } }
     }
 
     /// On the run's device, with frozen features where the classifier takes some.
@@ -68,9 +90,10 @@ public final class Trainer {
         }
     }
 
-    /// Dropout and stochastic depth draw numbers that depend on the seed and the step alone.
-    private func seedClassifier(_ step: Int) {
-        let seed = context.ownSeed(UInt64(seedHash(.int(context.seed), "classifier", .int(step))))
+    /// Dropout and stochastic depth draw numbers that depend on the seed, the step and its part alone.
+    private func seedClassifier(_ step: Int, part: Int) {
+        let draws = part == 0 ? "classifier" : "classifier, part \(part)"
+        let seed = context.ownSeed(UInt64(seedHash(.int(context.seed), .string(draws), .int(step))))
         algorithm.classifier.generator.state = Generator(seed: seed, device: context.device).state
     }
 
@@ -127,10 +150,10 @@ public final class Trainer {
             for step in steps {
                 try poll()
                 let minibatches = try prepared(batches.next())
-                seedClassifier(step)
-                _ = try withTorchErrors { try algorithm.update(minibatches, step: step) }
+                _ = try update(minibatches, step: step)
             }
         }
+        try takeFirstStatistics()
     }
 
     /// The mean over the source environments of the loss on their validation items; nil when there are none.

@@ -23,6 +23,11 @@ extension RunConfiguration {
         .group("backbone", \.backbone, "the network under the classifier"),
         Setting("steps", \.steps, "training steps", .within(1...largestCount)),
         Setting("batchSize", \.batchSize, "images of each source domain in a step", .within(1...65_536)),
+        Setting("sampling", \.sampling, "how a step's images are drawn from their domain"),
+        Setting(
+            "accumulation", \.accumulation,
+            "parts that a step's images go through the network in, whose gradients add up: less memory, more time",
+            .within(1...65_536)),
         Setting("learningRate", \.learningRate, "Adam's learning rate; where it falls, the first step's", .above(0)),
         Setting("learningRateSchedule", \.learningRateSchedule, "how the learning rate goes on"),
         Setting("weightDecay", \.weightDecay, "weight of the squared parameters in the loss", .atLeast(0)),
@@ -76,6 +81,9 @@ extension RunConfiguration.Backbone {
             "batchNormMomentum", \.batchNormMomentum, "weight of a step's statistics in batch norm's own",
             .within(0...1)),
         Setting("freezeBatchNorm", \.freezeBatchNorm, "keeps the pretrained batch-norm statistics"),
+        Setting(
+            "syncBatchNorm", \.syncBatchNorm,
+            "takes batch norm's statistics over the images of all processes, not of each process's own"),
         Setting(
             "dropConnect", \.dropConnect, "share of residual branches that a step leaves out (stochastic depth)",
             .within(0...1)),

@@ -34,6 +34,10 @@ public struct RunConfiguration: Hyperparameters, Equatable {
     public var steps = 300
     /// Images of each source domain in a step.
     public var batchSize = 16
+    /// How a step's images are drawn from their domain.
+    public var sampling = Sampling.replacement
+    /// Parts that a step's images go through the network in, one after the other, for less memory.
+    public var accumulation = 1
     /// Adam's learning rate; where it falls, the first step's.
     public var learningRate = 3e-4
     /// How the learning rate goes on.
@@ -123,6 +127,8 @@ public struct RunConfiguration: Hyperparameters, Equatable {
         public var batchNormMomentum = 0.1
         /// Keeps the pretrained batch-norm statistics.
         public var freezeBatchNorm = false
+        /// Takes batch norm's statistics over the images of all processes that train together.
+        public var syncBatchNorm = true
         /// Probability that an image skips the last residual branch (stochastic depth); 0 is off.
         public var dropConnect = 0.0
         /// Probability that a feature is zeroed in training.

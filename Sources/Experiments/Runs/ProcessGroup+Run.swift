@@ -5,8 +5,8 @@ import Torch
 
 extension ProcessGroup {
     /// Has the processes train one classifier: they begin with the first one's parameters, average their gradients, and take batch
-    /// norm's statistics over the images of all.
-    /// - Throws: `UserError` for an algorithm or a batch size that cannot be shared.
+    /// norm's statistics over the images of all, unless each is to keep its own.
+    /// - Throws: `UserError` for an algorithm that cannot be shared.
     func join(_ algorithm: any Algorithm, _ configuration: RunConfiguration) throws {
         let isAlone = configuration.diffusion != nil
         let reason = isAlone ? "what its diffusion model adds is made in one process" : algorithm.whyOneProcess
@@ -15,17 +15,12 @@ extension ProcessGroup {
                 "\(configuration.algorithm.name) cannot be trained by \(size) processes: \(reason); train it by one, with "
                     + "more --threads or on a faster --device")
         }
-        guard configuration.batchSize % size == 0 else {
-            throw UserError(
-                "--batch-size \(configuration.batchSize) cannot be shared evenly by \(size) processes; choose a multiple of "
-                    + "\(size)")
-        }
         let store = algorithm.classifier.store
         try withTorchErrors {
             for entry in store.entries where !entry.isParameter { takeFirst(entry.tensor) }
             algorithm.training.join(self)
         }
-        store.batchNormGroup = self
+        if configuration.backbone.syncBatchNorm { store.batchNormGroup = self }
     }
 
     /// What the first process says; only there the value is asked for.

@@ -136,7 +136,8 @@ struct RunSetup {
             trainingPipeline: configuration.augmentation.pipeline(
                 size: configuration.imageSize, normalization: normalization),
             evaluationPipeline: .evaluation(size: configuration.imageSize, normalization: normalization),
-            imageSize: configuration.imageSize, batchSize: configuration.batchSize, steps: configuration.steps,
+            imageSize: configuration.imageSize, batchSize: configuration.batchSize, sampling: configuration.sampling,
+            accumulation: configuration.accumulation, steps: configuration.steps,
             optimizer: OptimizerSettings(
                 learningRate: configuration.learningRate, weightDecay: configuration.weightDecay,
                 schedule: LearningRateSchedule(configuration.learningRateSchedule, steps: configuration.steps)),

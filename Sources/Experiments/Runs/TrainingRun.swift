@@ -69,6 +69,7 @@ public final class TrainingRun {
             algorithm = try additions.extending(
                 setup.algorithm.make(setup.configuration.algorithm.hyperparameters, context: context), diffusion)
             try group?.join(algorithm, setup.configuration)
+            try setup.configuration.checkParts(algorithm, processes: group?.size ?? 1)
         } catch {
             directory.bringBackOldRun()
             throw error
