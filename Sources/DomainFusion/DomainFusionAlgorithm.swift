@@ -70,8 +70,8 @@ public final class DomainFusionAlgorithm: Algorithm {
     public let classifier: Classifier
     /// The classifier's optimiser, whose state a checkpoint keeps beside the model.
     public let training: TrainingStep
-    /// The diffusion model's part is done in one process.
-    public let whyOneProcess: String? = "its diffusion model works in one process"
+    /// Several processes can train it together.
+    public let whyOneProcess: String? = nil
     private let settings: Settings
     /// Latent and posterior distillation, as far as they are on.
     private let terms: [any LossTerm]
@@ -110,7 +110,7 @@ public final class DomainFusionAlgorithm: Algorithm {
     public func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
         let raw = minibatches.inputs
         let labels = minibatches.labels
-        let synthetic = try synthetic?.minibatch(step: step, raw: raw.count)
+        let synthetic = try synthetic?.minibatch(step: step, part: training.part, raw: raw.count)
         var metrics = synthetic?.metrics ?? []
 
         // Raw and synthetic images go through the network together: one batch for batch norm, and faster.

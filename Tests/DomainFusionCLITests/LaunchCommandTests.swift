@@ -55,7 +55,9 @@ struct LaunchCommandTests {
 
     /// One process that takes the images in four parts, two that take theirs in two, four that take theirs at once.
     @Test func partsAndProcessesAreOne() throws {
-        let settings = ["--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5"]
+        let settings = [
+            "--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5",
+        ]
         #expect(try program.run(training("1x4", settings + ["--set", "accumulation=4"])).status == 0)
         #expect(try launched("2x2", settings + ["--set", "accumulation=2"]).status == 0)
         #expect(try program.run(["launch", "--nproc", "4"] + training("4x1", settings)).status == 0)
@@ -65,7 +67,9 @@ struct LaunchCommandTests {
 
     /// Two processes begin, one goes on.
     @Test func anotherNumberOfProcessesGoesOn() throws {
-        let settings = ["--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5"]
+        let settings = [
+            "--set", "backbone.freezeBatchNorm=true", "--set", "backbone.dropout=0", "--learning-rate", "5e-5",
+        ]
         #expect(try program.run(training("whole", settings)).status == 0)
         _ = try launched("changed", settings) { launcher in
             try program.wait(for: launcher) { program.exists("changed/checkpoint/step-2") }

@@ -30,7 +30,9 @@ struct ExtendedAlgorithmTests {
 
     /// Two more images of environment 1.
     private final class Grey: MinibatchSource {
-        func minibatches(step: Int, beside raw: [Minibatch]) throws -> (minibatches: [Minibatch], metrics: [Metric]) {
+        func minibatches(step: Int, part: StepPart, beside raw: [Minibatch]) throws -> (
+            minibatches: [Minibatch], metrics: [Metric]
+        ) {
             let more = Minibatch(
                 images: .ones([2, 3, 8, 8]) * 0.5, labels: Tensor([Int64(0), 2]), items: [7, 8], environment: 1)
             return ([more], [Metric("made", 2)])
@@ -159,7 +161,7 @@ struct ExtendedAlgorithmTests {
     @Test func spectraAreMixedOverSourceAndSyntheticImages() throws {
         /// Two more images of each environment.
         final class Synthetic: MinibatchSource {
-            func minibatches(step: Int, beside raw: [Minibatch]) throws -> (
+            func minibatches(step: Int, part: StepPart, beside raw: [Minibatch]) throws -> (
                 minibatches: [Minibatch], metrics: [Metric]
             ) {
                 let more = raw.map { raw in

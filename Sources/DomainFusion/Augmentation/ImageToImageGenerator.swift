@@ -73,6 +73,6 @@ extension OnlineAugmentation {
         let (generator, composer) = try settings.parts(model)
         try self.init(
             settings, sources: AugmentationSource.all(of: context), generator: generator, composer: composer,
-            store: store, judge: judge)
+            store: store, judge: judge, group: context.group)
     }
 }

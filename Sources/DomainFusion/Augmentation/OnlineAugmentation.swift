@@ -2,6 +2,7 @@ import Diffusion
 import DomainGeneralization
 import Foundations
 import Pixels
+import Torch
 
 /// Online lightweight augmentation: rounds in which every image of a synthetic set is replaced by one composed of
 /// candidates that a frozen diffusion model makes of it.
@@ -17,6 +18,8 @@ public final class OnlineAugmentation {
     public let augmenter: Augmenter
     /// A hash of what the sets depend on beside the source images' pixels: settings, models, judge, names.
     public let recipe: String
+    /// The processes that make a round together, each some batches of it; nil for one alone.
+    private let group: ProcessGroup?
 
     /// Augmentation of source images by a generator.
     /// - Parameters:
@@ -24,9 +27,10 @@ public final class OnlineAugmentation {
     ///   - generator: the diffusion model with the settings' strength, guidance and steps.
     ///   - composer: the settings' way of composing.
     ///   - judge: a classifier trained on the sources; asked when the settings have a threshold.
+    ///   - group: the processes that make a round together; all of them ask for the same rounds.
     public init(
         _ settings: AugmentationSettings, sources: [AugmentationSource], generator: any ImageGenerator<CandidateOrder>,
-        composer: Composer, store: ContentStore, judge: CandidateJudge? = nil
+        composer: Composer, store: ContentStore, judge: CandidateJudge? = nil, group: ProcessGroup? = nil
     ) throws {
         try settings.validate(path: "augmentation")
         guard !sources.isEmpty else { throw UserError("there is no source image to augment; check the data set") }
@@ -37,6 +41,7 @@ public final class OnlineAugmentation {
         }
         self.settings = settings
         self.sources = sources
+        self.group = group
         augmenter = settings.augmenter(generator, composer: composer, store: store, judge: judge?.probabilities)
         recipe = SHA256Sum.of(
             JSONValue.object(
@@ -63,7 +68,7 @@ public final class OnlineAugmentation {
     public func set(
         round: Int, folder: String, ledger: inout Ledger, poll: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> SyntheticSet {
-        var current = SyntheticSet(folder: folder, recipe: recipe).flatMap { $0.round <= round ? $0 : nil }
+        var current = try stored(in: folder).flatMap { $0.round <= round ? $0 : nil }
         let made = current?.round ?? 0
         // A round that starts from the source images needs none before it.
         let first = settings.start == .raw && made < round ? round : made + 1
@@ -77,9 +82,16 @@ public final class OnlineAugmentation {
         return current
     }
 
+    /// Of several processes the first one's folder counts.
+    private func stored(in folder: String) throws -> SyntheticSet? {
+        guard let group else { return SyntheticSet(folder: folder, recipe: recipe) }
+        let own = group.isFirst ? SyntheticSet(folder: folder, recipe: recipe) : nil
+        return try .ofFirst(own, side: augmenter.generator.imageSize, in: group)
+    }
+
     /// Leaves a set in the folder, in the place of the one before, and counts its use.
     func take(_ set: SyntheticSet, folder: String, ledger: inout Ledger) throws {
-        try set.write(to: folder)
+        if group?.isFirst ?? true { try set.write(to: folder) }
         count(set, in: &ledger)
     }
 
@@ -122,22 +134,29 @@ public final class OnlineAugmentation {
         if settings.start == .previous, let previous {
             for (record, image) in zip(previous.records, previous.images) { starts[record.source] = image }
         }
-        var records: [SyntheticSet.Record] = []
-        var images: [RGBImage] = []
-        for first in stride(from: 0, to: drawn.count, by: settings.batchSize) {
-            let part = Array(drawn[first..<min(first + settings.batchSize, drawn.count)])
-            let requests = try part.map { try request($0, start: starts[sources[$0].name], round: round) }
+        var members: [SyntheticSet.Member] = []
+        for (batch, first) in stride(from: 0, to: drawn.count, by: settings.batchSize).enumerated() {
+            // The same batches whoever makes them: an image depends on its neighbours.
+            if let group, batch % group.size != group.rank { continue }
+            let part = first..<min(first + settings.batchSize, drawn.count)
+            let requests = try part.map { number in
+                let index = drawn[number]
+                return try request(index, start: starts[sources[index].name], round: round)
+            }
             let outcomes = try augmenter.outcomes(requests, ledger: &ledger) { try poll(first, drawn.count) }
-            for (index, outcome) in zip(part, outcomes) {
-                records.append(
-                    SyntheticSet.Record(
-                        outcome, source: sources[index], number: records.count, round: round,
-                        strength: settings.strength, recipe: recipe))
-                images.append(outcome.image)
+            for (number, outcome) in zip(part, outcomes) {
+                let record = SyntheticSet.Record(
+                    outcome, source: sources[drawn[number]], number: number, round: round,
+                    strength: settings.strength, recipe: recipe)
+                members.append(SyntheticSet.Member(number: number, record: record, image: outcome.image))
             }
         }
         try poll(drawn.count, drawn.count)
-        return SyntheticSet(round: round, records: records, images: images)
+        guard let group else {
+            return SyntheticSet(round: round, records: members.map(\.record), images: members.map(\.image))
+        }
+        return try SyntheticSet(
+            round: round, members, count: drawn.count, side: augmenter.generator.imageSize, over: group)
     }
 
     /// For each domain the sources of the others.

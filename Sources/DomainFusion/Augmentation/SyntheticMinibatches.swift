@@ -57,6 +57,9 @@ public final class SyntheticMinibatches: MinibatchSource {
                 "augmentation.everyEpochs: \(augmentation.settings.everyEpochs) epochs are less than a step here; choose at "
                     + "least \(String(format: "%.2g", 1.05 / context.stepsPerEpoch)) for a round at every step")
         }
+        guard context.group == nil || !augmentation.settings.ahead else {
+            throw UserError("augmentation.ahead: several processes make a round together, each its share; set it to false")
+        }
         self.augmentation = augmentation
         self.context = context
         self.ledger = ledger
@@ -72,9 +75,9 @@ public final class SyntheticMinibatches: MinibatchSource {
 
     /// Each synthetic image counts to the environment of the source image that it was made of.
     public func minibatches(
-        step: Int, beside raw: [Minibatch]
+        step: Int, part: StepPart, beside raw: [Minibatch]
     ) throws -> (minibatches: [Minibatch], metrics: [Metric]) {
-        let all = try minibatch(step: step, raw: raw.map(\.count).reduce(0, +))
+        let all = try minibatch(step: step, part: part, raw: raw.map(\.count).reduce(0, +))
         let minibatches = try raw.map(\.environment).compactMap { environment -> Minibatch? in
             let rows = all.records.indices.filter { all.records[$0].environment == environment }
             guard !rows.isEmpty else { return nil }
@@ -85,7 +88,7 @@ public final class SyntheticMinibatches: MinibatchSource {
                 environment: environment, frozenFeatures: all.inputs.frozenFeatures?.indexSelect(0, index),
                 guests: all.inputs.guests.isEmpty ? [] : Array(rows.indices))
         }
-        try ledger.finish(step: step)
+        if part.isLast { try ledger.finish(step: step) }
         return (minibatches, all.metrics)
     }
 
@@ -99,8 +102,10 @@ public final class SyntheticMinibatches: MinibatchSource {
 
     /// The synthetic images of a step; before the first one of a round, the round. A signal ends the work on it between two
     /// batches: the step is then not begun, and what was made is in the store.
-    /// - Parameter raw: the number of source images in the step.
-    public func minibatch(step: Int, raw: Int) throws -> Step {
+    /// - Parameters:
+    ///   - part: which part of this process's images the step is at.
+    ///   - raw: the number of source images in the part.
+    public func minibatch(step: Int, part: StepPart, raw: Int) throws -> Step {
         let settings = augmentation.settings
         let round = augmentation.round(step: step, stepsPerEpoch: context.stepsPerEpoch)
         let isFirst = step == 0 || augmentation.round(step: step - 1, stepsPerEpoch: context.stepsPerEpoch) != round
@@ -111,11 +116,17 @@ public final class SyntheticMinibatches: MinibatchSource {
         metrics += [
             Metric("ola_source_content", set.sourceContentShare), Metric("ola_unchanged", set.unchangedShare),
         ]
-        if isFirst { metrics.append(Metric(Self.roundMetric, Double(set.count * settings.candidates), .total)) }
-        let size = max(1, Int((Double(raw) * settings.share / (1 - settings.share)).rounded()))
+        if isFirst, part.number == 0 { metrics.append(Metric(Self.roundMetric, Double(set.count * settings.candidates), .total)) }
+        let part = context.part(part)
+        let size = max(1, Int((Double(raw * part.count) * settings.share / (1 - settings.share)).rounded()))
+        guard size % part.count == 0 else {
+            throw UserError(
+                "augmentation.share: \(settings.share) makes \(size) synthetic images a step, which cannot be divided evenly "
+                    + "into \(part.count) parts; choose another share, such as 0.5")
+        }
         let batch = set.minibatch(
-            step: step, size: size, seed: context.seed, pipeline: context.trainingPipeline, imageSize: context.imageSize
-        )
+            step: step, size: size, part: part, seed: context.seed, pipeline: context.trainingPipeline,
+            imageSize: context.imageSize)
         return Step(
             inputs: ClassifierInput(
                 batch.images.to(device: context.device).contiguous(.channelsLast),
@@ -131,7 +142,8 @@ public final class SyntheticMinibatches: MinibatchSource {
         if let set, set.round == round { return set }
         let made = try made(round)
         try ledger.write()
-        frozenFeatures = try context.frozenFeatures?.source.assignedFeatures(of: made.images).to(device: context.device)
+        frozenFeatures = try context.frozenFeatures?.source.assignedFeatures(of: made.images, over: context.group)
+            .to(device: context.device)
         context.logger.info(
             """
             augmentation round \(round): the source's content chosen for \(percent(made.sourceContentShare)) of the images, \

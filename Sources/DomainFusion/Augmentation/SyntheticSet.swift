@@ -82,18 +82,20 @@ public struct SyntheticSet: Sendable {
     /// The synthetic minibatch of a step, drawn with replacement: a function of the seed and the step.
     /// - Parameters:
     ///   - size: how many images.
+    ///   - part: which of them are given.
     ///   - pipeline: the run's training transforms and normalisation.
     ///   - imageSize: the side that the pipeline gives, in pixels.
-    /// - Returns: images float32 [size, 3, imageSize, imageSize] and class indices int64 [size], on the CPU, and the places of
-    ///   both in ``images`` and ``records``.
+    /// - Returns: images float32 [N, 3, imageSize, imageSize] and class indices int64 [N], on the CPU, and the places of both
+    ///   in ``images`` and ``records``; N is size, of several parts their share of it.
     public func minibatch(
-        step: Int, size: Int, seed: Int, pipeline: ImagePipeline, imageSize: Int
+        step: Int, size: Int, part: StepPart = .whole, seed: Int, pipeline: ImagePipeline, imageSize: Int
     ) -> (images: Tensor, labels: Tensor, places: [Int]) {
         let seed = UInt64(bitPattern: Int64(seedHash(.int(seed), "synthetic")))
         var generator = SeededGenerator(seed: seed, domain: 0, step: step)
-        let items = (0..<size).map { _ in generator.below(count) }
+        let rows = part.share(of: size)
+        let items = Array((0..<size).map { _ in generator.below(count) }[rows])
         let tensor = pipeline.tensor(items.map { images[$0] }, size: imageSize) {
-            SeededGenerator(seed: seed, domain: 0, step: step, index: $0 + 1)
+            SeededGenerator(seed: seed, domain: 0, step: step, index: rows.lowerBound + $0 + 1)
         }
         return (tensor, Tensor(items.map { records[$0].label }), items)
     }

@@ -100,21 +100,24 @@ public final class DistillationLibrary {
     /// A value of each training item, in the items' order. A signal ends the work between two images; those done are in
     /// the store.
     ///
-    /// They are worked out in an order of this process's own: of several that share a store, each asks about other images
-    /// than the rest, so that they share the work instead of doing it side by side. No value depends on the order.
-    func values<Value>(
+    /// They are worked out in an order of this process's own: of several runs that share a store, each asks about other images
+    /// than the rest, so that they share the work instead of doing it side by side. No value depends on the order. Processes
+    /// that train together work out a share each.
+    func values<Value: Codable>(
         _ what: String, context: AlgorithmContext, of value: (ImageFolder.Item) throws -> Value
     ) throws -> [Value] {
         let items = context.trainingItems
-        var values = [Value?](repeating: nil, count: items.count)
-        for (done, index) in items.indices.shuffled().enumerated() {
+        let own = context.group?.share(of: items.count) ?? items.indices
+        var values: [Int: Value] = [:]
+        for (done, index) in own.shuffled().enumerated() {
             try Interruption.poll()
             values[index] = try value(context.dataset.items[items[index]])
-            if (done + 1) % 200 == 0 || done + 1 == items.count {
-                context.logger.info("\(what): \(done + 1) of \(items.count)")
+            if (done + 1) % 200 == 0 || done + 1 == own.count {
+                context.logger.info("\(what): \(done + 1) of \(own.count)")
             }
         }
-        return values.compactMap { $0 }
+        let row = own.compactMap { values[$0] }
+        return try context.group.map { Array(try $0.gathered(row).joined()) } ?? row
     }
 }
 

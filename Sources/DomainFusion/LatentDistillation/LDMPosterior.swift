@@ -4,7 +4,7 @@ import Torch
 
 /// What the LDM itself thinks of an image's class: its noise-prediction error under each class's prompt, the same
 /// draws for all (a diffusion classifier, Li et al. 2023).
-public struct LDMPosterior: Sendable {
+public struct LDMPosterior: Sendable, Codable {
     /// `E_{t,ε}[w(t)·‖ε_φ(z_t; c(y), t) − ε‖² / dim(z)]` of each class.
     public let errors: [Float]
 

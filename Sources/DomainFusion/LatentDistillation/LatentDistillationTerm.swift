@@ -42,7 +42,7 @@ public final class LatentDistillationTerm: LossTerm {
         deviation = Tensor(context.normalization.deviation, shape: [1, 3, 1, 1], device: context.device)
         prompts = try ImagePrompts(settings.prompt, styles: diffusion.styles, context: context)
         items = context.dataset.items
-        seed = UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation")))
+        seed = context.ownSeed(UInt64(bitPattern: Int64(seedHash(.int(context.seed), "latent distillation"))))
         let tables = DistillationTables(
             distillation: distillation, context: context, prompts: prompts, store: diffusion.store)
         source =

@@ -1,4 +1,5 @@
 import DomainGeneralization
+import Torch
 
 /// The ledger of a run in progress, shared by all that use the diffusion model, and its file.
 public final class RunLedger {
@@ -6,6 +7,8 @@ public final class RunLedger {
     public var counts: Ledger
     private let path: String
     private let steps: Int
+    /// The processes whose work the first of them writes down.
+    private let group: ProcessGroup?
 
     /// The ledger of a run, with what an earlier process of it counted.
     /// Goes on with the ledger in the run's folder.
@@ -13,7 +16,8 @@ public final class RunLedger {
     public init(_ context: AlgorithmContext) throws {
         path = "\(context.runDirectory)/ledger.json"
         steps = context.steps
-        counts = try Ledger(path: path)
+        group = context.group
+        counts = group?.isFirst ?? true ? try Ledger(path: path) : Ledger()
     }
 
     /// Writes the ledger after a step's work, now and then and at the end of the run.
@@ -22,16 +26,26 @@ public final class RunLedger {
         if (step + 1) % 25 == 0 || step + 1 == steps { try write() }
     }
 
-    /// Writes the ledger.
-    /// - Throws: a one-line error when the file cannot be written.
-    public func write() throws { try counts.write(to: path) }
+    /// Writes the ledger, with the work of all processes: all of them call this.
+    /// - Throws: a one-line error when the file cannot be written; `TorchError` where a process is lost.
+    public func write() throws {
+        if let group {
+            let all = try group.gathered(group.isFirst ? Ledger() : counts)
+            guard group.isFirst else {
+                counts = Ledger()
+                return
+            }
+            for work in all { counts.add(work: work) }
+        }
+        try counts.write(to: path)
+    }
 
     /// The result of work that may end early: what it took is counted all the same.
     func counting<Result>(_ work: (inout Ledger) throws -> Result) rethrows -> Result {
         do {
             return try work(&counts)
         } catch {
-            try? write()
+            if group?.isFirst ?? true { try? counts.write(to: path) }
             throw error
         }
     }

@@ -44,6 +44,8 @@ public struct LatentFeatureDistillationSettings: Hyperparameters, Equatable {
 public final class LatentFeatureDistillation: LossTerm {
     /// The two layers, in form cosine.
     public private(set) var learned: LearnedPart?
+    /// One process has all images of a step, and the layers.
+    public let whyOneProcess: String? = "its term lfd compares the images of a step, or learns layers beside the classifier"
     private let settings: LatentFeatureDistillationSettings
     private let context: AlgorithmContext
     private let table: FrozenFeatureTable
@@ -59,7 +61,8 @@ public final class LatentFeatureDistillation: LossTerm {
         let source = try LatentFeatures(
             settings.features, model: diffusion.model, store: diffusion.store, ledger: diffusion.ledger)
         let table = try FrozenFeatureTable(
-            source, dataset: context.dataset, images: context.images, device: context.device
+            source, dataset: context.dataset, images: context.images, device: context.device,
+            over: context.group
         ) { done, all in
             if done % 512 == 0 || done == all { context.logger.info("features: \(done) of \(all)") }
         }

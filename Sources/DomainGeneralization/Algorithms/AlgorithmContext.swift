@@ -53,8 +53,10 @@ public struct AlgorithmContext {
     public init(
         dataset: ImageFolder, split: Split, sourceEnvironments: [Int], testEnvironments: [Int], images: ImageCache,
         trainingPipeline: ImagePipeline, evaluationPipeline: ImagePipeline, imageSize: Int, batchSize: Int,
-        sampling: Sampling = .replacement, accumulation: Int = 1, steps: Int, optimizer: OptimizerSettings, device: Device, seed: Int, runDirectory: String,
-        storeDirectory: String, logger: Logger, classifier: @escaping @Sendable (FrozenFeatureOptions?) throws -> Classifier
+        sampling: Sampling = .replacement, accumulation: Int = 1, steps: Int, optimizer: OptimizerSettings,
+        device: Device, seed: Int, runDirectory: String,
+        storeDirectory: String, logger: Logger,
+        classifier: @escaping @Sendable (FrozenFeatureOptions?) throws -> Classifier
     ) {
         self.dataset = dataset
         self.split = split
@@ -83,7 +85,7 @@ public struct AlgorithmContext {
     public var normalization: Normalization { evaluationPipeline.normalization }
 
     /// The seed of draws for a step's images: of several processes each draws for its own.
-    func ownSeed(_ seed: UInt64) -> UInt64 { seed &+ UInt64(group?.rank ?? 0) &* 0x9E37_79B9_7F4A_7C15 }
+    public func ownSeed(_ seed: UInt64) -> UInt64 { seed &+ UInt64(group?.rank ?? 0) &* 0x9E37_79B9_7F4A_7C15 }
 
     /// The environments that are trained on: the source domains, then those of generated images. One minibatch each comes to every
     /// update.

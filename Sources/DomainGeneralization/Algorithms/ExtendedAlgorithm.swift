@@ -24,8 +24,8 @@ public final class ExtendedAlgorithm: Algorithm {
     public var classifier: Classifier { base.classifier }
     /// The optimiser of the algorithm, which adds the terms to the loss.
     public var training: TrainingStep { base.training }
-    /// What is added is made or learned in one process.
-    public var whyOneProcess: String? { "what terms and images add to it is made in one process" }
+    /// The algorithm's reason, or that of a term.
+    public var whyOneProcess: String? { base.whyOneProcess ?? terms.lazy.compactMap(\.whyOneProcess).first }
     /// The state of the algorithm, and what terms have learned with their optimisers; images keep none.
     public var state: AlgorithmState {
         learned.reduce(base.state) { $0.adding($1.name, $1.learned) }
@@ -41,7 +41,7 @@ public final class ExtendedAlgorithm: Algorithm {
         var metrics: [Metric] = []
         var more: [Minibatch] = []
         for source in sources {
-            let found = try source.minibatches(step: step, beside: minibatches)
+            let found = try source.minibatches(step: step, part: training.part, beside: minibatches)
             more += found.minibatches
             metrics += found.metrics
         }

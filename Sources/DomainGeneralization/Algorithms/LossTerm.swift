@@ -15,6 +15,10 @@ public protocol LossTerm: AnyObject {
     /// What the term learns beside the classifier, which a checkpoint keeps; nil, as by default, where it learns nothing.
     var learned: LearnedPart? { get }
 
+    /// Why several processes cannot take it together, each for its share of a step's images; nil, as by default, where it is a mean
+    /// over images.
+    var whyOneProcess: String? { get }
+
     /// Called once before the first step with what is trained, for terms that look below its logits. By default it does nothing.
     /// - Throws: a one-line error for a network that the term cannot look into.
     func begin(with classifier: Classifier) throws
@@ -27,6 +31,9 @@ public protocol LossTerm: AnyObject {
 extension LossTerm {
     /// Nothing is learned beside the classifier.
     public var learned: LearnedPart? { nil }
+
+    /// It is a mean over images.
+    public var whyOneProcess: String? { nil }
 
     /// Does nothing: the term looks at logits alone.
     public func begin(with classifier: Classifier) throws {}

@@ -3,7 +3,11 @@
 /// What it gives is a function of the seed and the step, so that a run that was killed goes on to the same numbers.
 public protocol MinibatchSource: AnyObject {
     /// More images for a step, on the run's device, in minibatches of the source environments that they count to.
-    /// - Parameter raw: the step's minibatches of source images.
+    /// - Parameters:
+    ///   - part: which part of this process's images the step is at; all parts together have those of a step that is not divided.
+    ///   - raw: the part's minibatches of source images.
     /// - Throws: `Interruption`, but only before anything has changed; a one-line error.
-    func minibatches(step: Int, beside raw: [Minibatch]) throws -> (minibatches: [Minibatch], metrics: [Metric])
+    func minibatches(
+        step: Int, part: StepPart, beside raw: [Minibatch]
+    ) throws -> (minibatches: [Minibatch], metrics: [Metric])
 }

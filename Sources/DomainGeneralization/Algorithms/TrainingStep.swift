@@ -31,9 +31,9 @@ public final class TrainingStep {
     /// forward pass changes.
     public var isHeld = false
 
-    /// Which part of a step's images the next loss is of, counted from 0, and of how many: the gradients of the parts add up, and
-    /// the optimiser steps at the last.
-    var part = (number: 0, count: 1)
+    /// Which part of this process's images of a step the next loss is of: the gradients of the parts add up, and the optimiser
+    /// steps at the last.
+    public internal(set) var part = StepPart.whole
 
     /// Averages the gradients over processes that train together; nil for one alone.
     private var reducer: GradientReducer?
@@ -91,11 +91,10 @@ public final class TrainingStep {
         try check(value, "the loss", step: step)
         guard !isHeld else { return value }
         if part.number == 0 { for one in [self] + others { one.optimizer.zeroGrad() } }
-        let isLast = part.number + 1 == part.count
         // Gradients that were not prepared for are this process's own until the last part's.
-        if isLast { reducer?.prepare() }
-        (part.count > 1 ? loss / Double(part.count) : loss).backward()
-        if isLast { try apply(with: others, step: step) }
+        if part.isLast { reducer?.prepare() }
+        (part == .whole ? loss : loss / Double(part.count)).backward()
+        if part.isLast { try apply(with: others, step: step) }
         return value
     }
 

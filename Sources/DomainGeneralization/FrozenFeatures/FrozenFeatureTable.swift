@@ -16,26 +16,19 @@ public final class FrozenFeatureTable {
     /// Works out the features of all items.
     /// - Parameters:
     ///   - device: where they are needed.
+    ///   - group: the processes that work out a share each; all of them call this.
     ///   - progress: called with the items done, of all; what it throws ends the work.
     /// - Throws: an error for an image that cannot be read; what the source throws.
     public init(
         _ source: any FrozenFeatures, dataset: ImageFolder, images: ImageCache, device: Device,
-        progress: (Int, Int) throws -> Void = { _, _ in }
+        over group: ProcessGroup? = nil, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws {
         self.source = source
         self.device = device
-        var parts: [Tensor] = []
         let items = dataset.items
-        for start in stride(from: 0, to: items.count, by: Self.itemsAtOnce) {
-            let part = items[start..<min(start + Self.itemsAtOnce, items.count)]
-            parts.append(try source.features(of: part.map { try images.image($0) }))
-            try progress(start + part.count, items.count)
-        }
-        table = Tensor.concatenated(parts)
+        table = try source.features(items.count, over: group, progress: progress) { try images.image(items[$0]) }
         rows = Self.rows(dataset, source.assignment)
     }
-
-    private static let itemsAtOnce = 64
 
     private static func rows(_ dataset: ImageFolder, _ assignment: FeatureAssignment) -> [Int] {
         var result = Array(dataset.items.indices)

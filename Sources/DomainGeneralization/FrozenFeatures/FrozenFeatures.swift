@@ -24,11 +24,36 @@ extension FrozenFeatures {
     /// Every image gets its own features.
     public var assignment: FeatureAssignment { .own }
 
+    /// The features of `count` images, [count, width], of which the processes of a group work out a share each.
+    /// - Parameter progress: called with the images done, of this process's share; what it throws ends the work.
+    func features(
+        _ count: Int, over group: ProcessGroup?, progress: (Int, Int) throws -> Void = { _, _ in },
+        image: (Int) throws -> RGBImage
+    ) throws -> Tensor {
+        let own = group?.share(of: count) ?? 0..<count
+        var parts: [Tensor] = []
+        for start in stride(from: own.lowerBound, to: own.upperBound, by: imagesAtOnce) {
+            let part = start..<min(start + imagesAtOnce, own.upperBound)
+            parts.append(try features(of: part.map(image)))
+            try progress(part.upperBound - own.lowerBound, own.count)
+        }
+        guard let group else { return .concatenated(parts) }
+        return try withTorchErrors {
+            let all = Tensor.zeros([count, options.width])
+            if !parts.isEmpty { all[own].copy_(.concatenated(parts)) }
+            group.sum(all)
+            return all
+        }
+    }
+
+    private var imagesAtOnce: Int { 64 }
+
     /// The features that a classifier is given with images that are no items of a data set, [n, width]: where they are
     /// shuffled, each image has the next one's.
+    /// - Parameter group: the processes that work out a share each; all of them call this.
     /// - Throws: what ``features(of:)`` throws.
-    public func assignedFeatures(of images: [RGBImage]) throws -> Tensor {
-        let own = try features(of: images)
+    public func assignedFeatures(of images: [RGBImage], over group: ProcessGroup? = nil) throws -> Tensor {
+        let own = try features(images.count, over: group) { images[$0] }
         guard assignment != .own, images.count > 1 else { return own }
         return .concatenated([own[1..<images.count], own[0..<1]])
     }

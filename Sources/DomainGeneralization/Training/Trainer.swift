@@ -62,16 +62,14 @@ public final class Trainer {
 
     /// One step, in parts where the run asks for them.
     private func update(_ minibatches: [Minibatch], step: Int) throws -> [Metric] {
-        let count = context.accumulation
-        defer { algorithm.training.part = (0, 1) }
+        defer { algorithm.training.part = .whole }
         return .combined(
-            try (0..<count).map { number in
+            try (0..<context.accumulation).map { number in
+                let part = StepPart(number, of: context.accumulation)
                 seedClassifier(step, part: number)
-                algorithm.training.part = (number, count)
-                let part = count == 1 ? minibatches : minibatches.map { minibatch in
-                    minibatch.part(minibatch.count * number / count..<minibatch.count * (number + 1) / count)
-                }
-                return try withTorchErrors { try algorithm.update(part, step: step) }
+                algorithm.training.part = part
+                let own = part == .whole ? minibatches : minibatches.map { $0.part(part.share(of: $0.count)) }
+                return try withTorchErrors { try algorithm.update(own, step: step) }
             })
     }
 

@@ -8,9 +8,7 @@ extension ProcessGroup {
     /// norm's statistics over the images of all, unless each is to keep its own.
     /// - Throws: `UserError` for an algorithm that cannot be shared.
     func join(_ algorithm: any Algorithm, _ configuration: RunConfiguration) throws {
-        let isAlone = configuration.diffusion != nil
-        let reason = isAlone ? "what its diffusion model adds is made in one process" : algorithm.whyOneProcess
-        if let reason {
+        if let reason = algorithm.whyOneProcess {
             throw UserError(
                 "\(configuration.algorithm.name) cannot be trained by \(size) processes: \(reason); train it by one, with "
                     + "more --threads or on a faster --device")
@@ -21,17 +19,6 @@ extension ProcessGroup {
             algorithm.training.join(self)
         }
         if configuration.backbone.syncBatchNorm { store.batchNormGroup = self }
-    }
-
-    /// What the first process says; only there the value is asked for.
-    /// - Throws: what the value throws; ``TorchError`` where a process is lost.
-    func ofFirst<Value: Codable>(_ value: () throws -> Value) throws -> Value {
-        let own = isFirst ? Array(try JSONEncoder().encode(value())) : []
-        let bytes = try withTorchErrors { bytesOfFirst(own) }
-        guard let found = try? JSONDecoder().decode(Value.self, from: Data(bytes)) else {
-            throw UserError("the first process sends what this one cannot read; start all with one version")
-        }
-        return found
     }
 
     /// An error that says what to do when a process is lost; nil for any other.

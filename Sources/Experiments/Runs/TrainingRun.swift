@@ -109,7 +109,8 @@ public final class TrainingRun {
         let context = diffusion.context
         return try additions.frozenFeatures(diffusion.features).map { source in
             let table = try FrozenFeatureTable(
-                source, dataset: context.dataset, images: context.images, device: context.device
+                source, dataset: context.dataset, images: context.images, device: context.device,
+                over: context.group
             ) { done, all in
                 if done % 512 == 0 || done == all { context.logger.info("features: \(done) of \(all)") }
             }

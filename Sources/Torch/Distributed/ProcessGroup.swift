@@ -105,6 +105,22 @@ extension ProcessGroup {
         return (0..<all).map { Array(result[$0 * width..<($0 + 1) * width]) }
     }
 
+    /// The bytes of each process, in their order.
+    func gathered(bytes: [UInt8]) -> [[UInt8]] {
+        let lengths = gathered([[Double(bytes.count)]], width: 1).map { Int($0[0]) }
+        let starts = lengths.indices.map { lengths[..<$0].reduce(0, +) }
+        guard let end = starts.last.map({ $0 + (lengths.last ?? 0) }), end > 0 else {
+            return lengths.map { _ in [] }
+        }
+        let row = Tensor.zeros([end], dtype: .uint8)
+        row.withUnsafeMutableBytes {
+            UnsafeMutableRawBufferPointer(rebasing: $0[starts[rank]...]).copyBytes(from: bytes)
+        }
+        sum(row)
+        let all = row.withUnsafeMutableBytes { Array($0) }
+        return zip(starts, lengths).map { Array(all[$0..<$0 + $1]) }
+    }
+
     /// The first process's bytes.
     /// - Parameter bytes: what it sends; of the others it counts for nothing.
     public func bytesOfFirst(_ bytes: [UInt8]) -> [UInt8] {
