@@ -98,10 +98,14 @@ std::vector<Moments> statistics(const at::Tensor &x, const Layout &layout) {
     return groups;
 }
 
-// Replaces numbers by their sums over the processes of a group; an empty name is one process alone.
+// Replaces numbers by their sums over the processes of a group; an empty name is one process alone. Each sends its own to all,
+// which for so few is quicker than a reduction (PyTorch's SyncBatchNorm does it, too).
 void sum(const at::Tensor &numbers, const std::string &group) {
-    std::vector<at::Tensor> tensors{numbers};
-    c10d::resolve_process_group(group)->allreduce(tensors)->wait();
+    const auto processes = c10d::resolve_process_group(group);
+    auto all = at::empty({processes->getSize(), numbers.numel()}, numbers.options());
+    auto own = numbers.reshape({1, -1});
+    processes->all_gather_single(all, own)->wait();
+    numbers.copy_(all.sum(0).view_as(numbers));
 }
 
 void sum(double *numbers, size_t count, const std::string &group) {

@@ -58,7 +58,8 @@ public final class SyntheticMinibatches: MinibatchSource {
                     + "least \(String(format: "%.2g", 1.05 / context.stepsPerEpoch)) for a round at every step")
         }
         guard context.group == nil || !augmentation.settings.ahead else {
-            throw UserError("augmentation.ahead: several processes make a round together, each its share; set it to false")
+            throw UserError(
+                "augmentation.ahead: several processes make a round together, each its share; set it to false")
         }
         self.augmentation = augmentation
         self.context = context
@@ -116,7 +117,9 @@ public final class SyntheticMinibatches: MinibatchSource {
         metrics += [
             Metric("ola_source_content", set.sourceContentShare), Metric("ola_unchanged", set.unchangedShare),
         ]
-        if isFirst, part.number == 0 { metrics.append(Metric(Self.roundMetric, Double(set.count * settings.candidates), .total)) }
+        if isFirst, part.number == 0 {
+            metrics.append(Metric(Self.roundMetric, Double(set.count * settings.candidates), .total))
+        }
         let part = context.part(part)
         let size = max(1, Int((Double(raw * part.count) * settings.share / (1 - settings.share)).rounded()))
         guard size % part.count == 0 else {

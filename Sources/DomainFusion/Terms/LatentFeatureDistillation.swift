@@ -45,7 +45,8 @@ public final class LatentFeatureDistillation: LossTerm {
     /// The two layers, in form cosine.
     public private(set) var learned: LearnedPart?
     /// One process has all images of a step, and the layers.
-    public let whyOneProcess: String? = "its term lfd compares the images of a step, or learns layers beside the classifier"
+    public let whyOneProcess: String? =
+        "its term lfd compares the images of a step, or learns layers beside the classifier"
     private let settings: LatentFeatureDistillationSettings
     private let context: AlgorithmContext
     private let table: FrozenFeatureTable
