@@ -11,6 +11,7 @@ struct DeviceOption: ParsableArguments {
     /// The device's name, `auto` where none is given.
     var name: String { device ?? "auto" }
 
+    /// The device; of several processes that were launched together each has its own GPU.
     /// - Throws: a one-line error for a device that is not there.
-    func found() throws -> Device { try Device(parsing: name) }
+    func found() throws -> Device { try Device(parsing: TrainingProcesses().device(name)) }
 }

@@ -21,10 +21,15 @@ struct GenerateImagesCommand: AsyncParsableCommand {
 
             The store keeps what was made for augmentation during training, too.
 
+            --launcher local shares the work between --jobs processes on this machine (on GPUs each has its own); slurm writes \
+            a job array, kubernetes an Indexed Job of so many tasks. They take the next images that nobody has, and those of \
+            a task that dies are taken over.
+
             Examples:
               domainfusion generate --data data/PACS --ldm SD --output generated/pacs
               domainfusion generate --data data/Birds --ldm SD --style photo="a photograph" --style print=woodcut \\
                 --prompt "{style} of {a class}" --output generated/birds
+              domainfusion generate --data data/PACS --ldm SD --output generated/pacs --launcher slurm --jobs 16 --gpus 1
             """)
 
     @Option(help: "The data set's folder, or the name of one under data/.", completion: .directory)
@@ -109,14 +114,27 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     @Option(help: "Seeds the noise and all draws.")
     var seed = CrossDomainSettings().seed
 
+    @Option(help: "local, slurm or kubernetes.")
+    var launcher = Launcher.local
+
+    @Option(help: "Processes that share the work.")
+    var jobs = 1
+
+    @OptionGroup var cluster: ClusterOptions
+
     @OptionGroup var storing: StoreOption
 
     @OptionGroup var placement: DeviceOption
 
     @OptionGroup var threading: ThreadsOption
 
+    enum Launcher: String, CaseIterable, ExpressibleByArgument {
+        case local, slurm, kubernetes
+    }
+
     func validate() throws {
         try check("--resolution", resolution, in: 1...8192)
+        try check("--jobs", jobs, in: 1...10_000)
         if method == .fds, strength != nil { throw ValidationError("--strength: fds begins with noise alone") }
         if method != .shift, !sourceModels.isEmpty { throw ValidationError("--source-ldm goes with --method shift") }
         if method == .cdgaPG || method == .shift, weight != nil {
@@ -129,6 +147,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if launcher != .local || jobs > 1 { return try runJobs() }
         Machine.threads = threading.count
         let dataset = try ImageFolder(KnownDataset.locate(data))
         let chosen = DomainNames.list(domains, known: dataset.environments)
@@ -146,6 +165,43 @@ struct GenerateImagesCommand: AsyncParsableCommand {
             try generateByDomain(
                 ShiftInversionPlan(crossDomainSettings(dataset), dataset: dataset, domains: chosen))
         }
+    }
+
+    /// This command by several processes.
+    private func runJobs() throws {
+        let own = Self.words(
+            CommandLine.arguments.dropFirst(), without: ["launcher", "jobs", "container", "claim", "gpus"])
+        guard launcher != .local else {
+            Interruption.watch()
+            let status = try ProcessTeam(SweepCommand.program, own, size: jobs).run { printError("error: \($0)") }
+            if status != 0 { throw ExitCode(status) }
+            return
+        }
+        // Once, and here: a task's machine may have no network.
+        try ModelDownload.fetchIfMissing(model.name, precision: model.ldmDtype)
+        let threads = threading.threads ?? 4
+        let tasks = JobTasks(
+            command: own + (threading.threads == nil ? ["--threads", "\(threads)"] : []), count: jobs, folder: output)
+        print(
+            launcher == .slurm
+                ? try cluster.slurm(tasks, jobs: jobs, threads: threads)
+                : try cluster.kubernetes(tasks, jobs: jobs, threads: threads))
+    }
+
+    /// Words of a command line without some options, which have a value each.
+    private static func words(_ all: some Sequence<String>, without options: [String]) -> [String] {
+        var result: [String] = []
+        var isValue = false
+        for word in all {
+            if isValue {
+                isValue = false
+            } else if options.contains(where: { word == "--\($0)" }) {
+                isValue = true
+            } else if !options.contains(where: { word.hasPrefix("--\($0)=") }) {
+                result.append(word)
+            }
+        }
+        return result
     }
 
     /// By one model for all images.
@@ -192,6 +248,7 @@ struct GenerateImagesCommand: AsyncParsableCommand {
         }
         try generation.sheet(rows: 8).write(to: "\(output)/sheet.png")
         let seconds = ledger.seconds.values.reduce(0, +)
+        guard try TrainingProcesses().speaks else { return }
         print(
             "\(plainText(output)): \(plan.count) images, \(ledger.generatedMade) of them made now or before, the others from "
                 + "\(plainText(storing.folder)); \(ledger.unetEvaluations) U-Net evaluations, "

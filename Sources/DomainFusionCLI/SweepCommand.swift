@@ -7,7 +7,7 @@ import Torch
 
 struct SweepCommand: AsyncParsableCommand {
     enum Launcher: String, CaseIterable, ExpressibleByArgument {
-        case local, slurm
+        case local, slurm, kubernetes
         case dryRun = "dry-run"
     }
 
@@ -20,12 +20,14 @@ struct SweepCommand: AsyncParsableCommand {
             not stop the others. 'domainfusion report' makes tables of the folder at any time.
 
             --launcher local runs as many processes at a time as --jobs says (on GPUs: one on each); slurm writes a job \
-            array; dry-run prints the runs and their state.
+            array, kubernetes an Indexed Job; dry-run prints the runs and their state.
 
             Examples:
               domainfusion sweep --dataset EmojiDG --algorithms ERM,CORAL --trials 3 --output runs/sweep
               domainfusion sweep --dataset PACS,VLCS --algorithms ERM --preset domainbed-2020 --draws 20 \\
                 --test-domains pairs --launcher slurm --jobs 40
+              domainfusion sweep --dataset PACS --algorithms ERM --launcher kubernetes --jobs 8 --gpus 1 \\
+                --container registry.example/domainfusion:0.3 --claim work=/work
             """)
 
     @Option(
@@ -67,11 +69,13 @@ struct SweepCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "The sweep's folder.", completion: .directory)
     var output = "runs/sweep"
 
-    @Option(help: "local, slurm or dry-run.")
+    @Option(help: "local, slurm, kubernetes or dry-run.")
     var launcher = Launcher.local
 
     @Option(help: "Runs at a time; by default one on each GPU, or else one for every two processors.")
     var jobs: Int?
+
+    @OptionGroup var cluster: ClusterOptions
 
     @OptionGroup var tracking: TrackingOption
 
@@ -122,7 +126,7 @@ struct SweepCommand: AsyncParsableCommand {
         let processors = ProcessInfo.processInfo.activeProcessorCount
         let gpus = settings.placement.name == "auto" ? Device.count(.cuda) : 0
         let jobs = jobs ?? max(1, gpus > 0 ? gpus : processors / 2)
-        let threads = threading.threads ?? (launcher == .slurm ? 4 : max(1, processors / jobs))
+        let threads = threading.threads ?? ([.slurm, .kubernetes].contains(launcher) ? 4 : max(1, processors / jobs))
         if launcher != .dryRun {
             // Once, and here: a job's machine may have no network.
             for member in open { try member.configuration.requireModel() }
@@ -131,11 +135,13 @@ struct SweepCommand: AsyncParsableCommand {
         switch launcher {
         case .dryRun:
             for member in plan.members { print("\(member.name): \(Self.describe(member.state(in: output)))") }
-        case .slurm:
+        case .slurm, .kubernetes:
             guard !open.isEmpty else { return print("nothing is left to run") }
-            let script = SlurmScript(
-                open, folder: output, program: Self.program, jobs: jobs, threads: threads, tracker: tracker)
-            print("\(open.count) tasks; submit them with: sbatch \(try script.write())")
+            let tasks = JobTasks(open, folder: output, threads: threads, tracker: tracker)
+            print(
+                launcher == .slurm
+                    ? try cluster.slurm(tasks, jobs: jobs, threads: threads)
+                    : try cluster.kubernetes(tasks, jobs: jobs, threads: threads))
         case .local:
             let devices = gpus > 0 ? (0..<gpus).map { "cuda:\($0)" } : []
             try runLocally(

@@ -73,7 +73,7 @@ struct TrainCommand: AsyncParsableCommand {
         var joined: (group: ProcessGroup, heartbeat: Heartbeat)?
         var ledger: Ledger?
         var sender: RunTracking?
-        let threads = processes.threads(threading)
+        let threads = threading.count
         defer { sender?.finish() }
         func track() {
             guard speaks else { return }

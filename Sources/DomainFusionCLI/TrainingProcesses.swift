@@ -16,11 +16,6 @@ struct TrainingProcesses {
     /// Whether this process speaks for all.
     var speaks: Bool { place.map { $0.rank == 0 } ?? true }
 
-    /// Threads for this process: what is asked for, or its share of the machine's.
-    func threads(_ asked: ThreadsOption) -> Int {
-        asked.threads ?? max(1, asked.count / (place?.localSize ?? 1))
-    }
-
     /// The device for this process: of several GPUs its own.
     func device(_ name: String) -> String {
         let count = Device.count(.cuda)

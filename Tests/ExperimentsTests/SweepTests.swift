@@ -152,7 +152,8 @@ struct SweepTests {
     @Test func slurmOptionsAreQuoted() throws {
         let members = try plan(["ERM"], trials: 1).members
         func script(_ name: String) -> SlurmScript {
-            SlurmScript(members, folder: "\(folder.path)/\(name)", program: "/opt/x", jobs: 1, threads: 1)
+            SlurmScript(
+                JobTasks(members, folder: "\(folder.path)/\(name)", threads: 1), program: "/opt/x", jobs: 1, threads: 1)
         }
         let line = try #require(
             script("100% \"of\" #1 it's").text.split(separator: "\n").first { $0.hasPrefix("#SBATCH --output=") })
@@ -163,38 +164,85 @@ struct SweepTests {
         #expect(throws: UserError.self) { try script(FilePath.text([0xE9])).write() }
     }
 
+    /// The lines that a bash script prints.
+    private func printed(by script: String, _ environment: [String: String]) throws -> [String] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", script]
+        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { $1 }
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    @Test func writesAnIndexedJob() throws {
+        let members = try plan(["ERM"], trials: 1).members
+        let sweep = "\(folder.path)/A 'b'"
+        func job(_ tasks: JobTasks, mount: String) -> KubernetesJob {
+            KubernetesJob(
+                tasks, container: "x/domainfusion:1", claim: "work", mount: mount, jobs: 2, threads: 3, gpus: 1)
+        }
+        let path = try job(JobTasks(members, folder: sweep, threads: 3), mount: "/").write()
+        let manifest = try YAML.read(path)
+        #expect(manifest["kind"] == "Job" && manifest["apiVersion"] == "batch/v1")
+        #expect(manifest["metadata"] == ["name": "domainfusion-a--b"])
+        let spec = try #require(manifest["spec"])
+        #expect(spec["completionMode"] == "Indexed" && spec["completions"] == 3 && spec["parallelism"] == 2)
+        let container = try #require(spec["template"]?["spec"]?["containers"]?.array?.first)
+        #expect(container["resources"] == ["requests": ["cpu": 3], "limits": ["nvidia.com/gpu": 1]])
+        // The shell runs the third task: a program that prints its arguments stands in for the toolkit.
+        let script = try #require(container["args"]?.array?.first?.string)
+            .replacingOccurrences(of: "exec 'domainfusion'", with: "printf '%s\\n'")
+        let name = members[2].name
+        #expect(
+            try printed(by: script, ["JOB_COMPLETION_INDEX": "2"]) == [
+                "train", "--config", "\(sweep)/members/\(name).yaml", "--run-dir", "\(sweep)/\(name)", "--threads", "3",
+            ])
+        let error = #expect(throws: UserError.self) {
+            try job(JobTasks(members, folder: sweep, threads: 3), mount: "/elsewhere").write()
+        }
+        #expect(error?.message.contains("not on the volume that pods see at /elsewhere") == true)
+
+        let same = JobTasks(command: ["generate", "--prompt", "a {class}'s"], count: 4, folder: sweep)
+        let line = job(same, mount: "/").text
+        #expect(line.contains("completions: 4"))
+        let words = try #require(
+            try YAML.parse(line, name: "job")["spec"]?["template"]?["spec"]?["containers"]?.array?.first?["args"]?
+                .array?.first?.string)
+        #expect(
+            try printed(by: words.replacingOccurrences(of: "exec 'domainfusion'", with: "printf '%s\\n'"), [:]) == [
+                "generate", "--prompt", "a {class}'s",
+            ])
+    }
+
     @Test func writesAJobArray() throws {
         let members = try plan(["ERM"], trials: 1).members
         let sweep = "\(folder.path)/a 'b'"
-        let script = SlurmScript(members, folder: sweep, program: "/opt/domain fusion", jobs: 4, threads: 2)
+        let script = SlurmScript(
+            JobTasks(members, folder: sweep, threads: 2), program: "/opt/domain fusion", jobs: 4, threads: 2)
         let path = try script.write()
-        let lists = try FileManager.default.contentsOfDirectory(atPath: sweep).filter { $0.hasPrefix("slurm-members-") }
+        let lists = try FileManager.default.contentsOfDirectory(atPath: sweep).filter { $0.hasPrefix("members-") }
         let list = try String(contentsOfFile: "\(sweep)/\(try #require(lists.first))", encoding: .utf8)
         #expect(list == members.map { "\($0.name)\n" }.joined())
         // The shell runs the second task: a program that prints its arguments stands in for the toolkit.
         let text = try String(contentsOfFile: path, encoding: .utf8)
         #expect(text.contains("#SBATCH --array=0-2%4\n"))
         let stand = text.replacingOccurrences(of: "'/opt/domain fusion'", with: "printf '%s\\n'")
-        try Data(stand.utf8).write(to: URL(fileURLWithPath: path))
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = [path]
-        process.environment = ["SLURM_ARRAY_TASK_ID": "1", "PATH": "/usr/bin:/bin"]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let printed = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
         let name = members[1].name
-        #expect(
-            printed.split(separator: "\n").map(String.init) == [
-                "train", "--config", "\(sweep)/members/\(name).yaml", "--run-dir", "\(sweep)/\(name)", "--threads", "2",
-            ])
+        let training = [
+            "train", "--config", "\(sweep)/members/\(name).yaml", "--run-dir", "\(sweep)/\(name)", "--threads", "2",
+        ]
+        #expect(try printed(by: stand, ["SLURM_ARRAY_TASK_ID": "1"]) == training)
         let file = "\(sweep)/members/\(name).yaml"
         #expect(try RunConfiguration().changed(by: YAML.read(file), source: file) == members[1].configuration)
 
         // A second submission leaves the first one's list alone: its tasks may not have begun.
-        _ = try SlurmScript([members[2]], folder: sweep, program: "/opt/x", jobs: 1, threads: 1).write()
+        _ = try SlurmScript(
+            JobTasks([members[2]], folder: sweep, threads: 1), program: "/opt/x", jobs: 1, threads: 1
+        ).write()
         #expect(try String(contentsOfFile: "\(sweep)/\(lists[0])", encoding: .utf8) == list)
     }
 }

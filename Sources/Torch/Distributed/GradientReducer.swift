@@ -11,7 +11,7 @@ public final class GradientReducer {
     public init(_ parameters: [Tensor], over group: ProcessGroup) {
         self.group = group
         var made: ct_reducer?
-        parameters.map { Optional($0.handle) }.withUnsafeBufferPointer {
+        _ = parameters.map { Optional($0.handle) }.withUnsafeBufferPointer {
             check(ct_reducer_create(group.handle, $0.baseAddress, $0.count, &made), "sharing gradients")
         }
         reducer = made

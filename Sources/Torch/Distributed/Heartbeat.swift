@@ -87,7 +87,7 @@ public final class Heartbeat: Sendable {
 
     /// Says that this process ends as it should. The first one waits a moment for the others, since it may hold the table.
     public func stop() {
-        try? numbers.add(1, to: "left/\(place.rank)")
+        _ = try? numbers.add(1, to: "left/\(place.rank)")
         if place.rank == 0 {
             let end = ContinuousClock.now + .seconds(patience)
             while seen.withLock({ !$0.processes.isEmpty }), ContinuousClock.now < end {
