@@ -47,7 +47,8 @@ public struct BackboneDescription: Sendable {
     public let headKey: String
     /// Files that public ImageNet weights usually lie in: relative to a checkout, or with `~` for the home folder.
     public let weightFiles: [String]
-    let make: @Sendable (Scope, BackboneOptions, Generator) -> any Backbone
+    /// Builds the network in a store of any device and precision.
+    package let make: @Sendable (Scope, BackboneOptions, Generator) -> any Backbone
     /// Brings the keys of other publishers to ours.
     let rename: @Sendable (StateDict) -> StateDict
     /// The name of the network that a checkpoint, from a file, says to be of; nil where it does not say.

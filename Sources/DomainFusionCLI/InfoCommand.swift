@@ -17,13 +17,24 @@ struct InfoCommand: AsyncParsableCommand {
             program was built in or the share/domainfusion that it was installed with, in domainfusion in XDG_DATA_HOME \
             (~/.local/share), and in domainfusion in the folders of XDG_DATA_DIRS (/usr/local/share, /usr/share).
 
-            Example: domainfusion info --data-dir ~/datasets
+            --self-test computes layers, backbones with their gradients, the optimiser and the parts of a diffusion model on a \
+            device, and compares them with the CPU in double precision: half a minute. A difference that is too large ends with status 1.
+
+            Examples:
+              domainfusion info --data-dir ~/datasets
+              domainfusion info --self-test --device cuda
             """)
 
     @Option(help: "The folder in which data sets are looked for.", completion: .directory)
     var dataDir = "data"
 
+    @Flag(help: "Tests whether --device computes what it should.")
+    var selfTest = false
+
+    @OptionGroup var placement: DeviceOption
+
     func run() async throws {
+        if selfTest { return try runSelfTest() }
         guard dataDir == "data" || Files.exists(dataDir) else {
             throw UserError("\(dataDir): no such folder; give the one that holds the data sets' folders")
         }
@@ -83,6 +94,29 @@ struct InfoCommand: AsyncParsableCommand {
         }
         print("the diffusion model of terms, images and features (--set diffusion.SETTING=VALUE):")
         DiffusionModelSettings.described().forEach(show)
+    }
+
+    private func runSelfTest() throws {
+        let device = try placement.found()
+        print("domainfusion \(toolkitVersion), libtorch \(Machine.libtorchVersion), \(device) against cpu in float64")
+        let header = ["part", "precision", "difference", "allowed", ""]
+        func line(_ cells: [String]) -> String {
+            zip(cells, [44, 10, 12, 10, 0]).map { cell, width in
+                cell + String(repeating: " ", count: max(0, width - cell.count))
+            }.joined(separator: " ")
+        }
+        print(line(header))
+        let findings = try SelfTest(device).run { finding in
+            let figures = [finding.difference, finding.limit].map { String(format: "%.1e", $0) }
+            print(line([finding.part, "\(finding.dtype)"] + figures + [finding.holds ? "ok" : "TOO LARGE"]))
+        }
+        let wrong = findings.filter { !$0.holds }
+        guard wrong.isEmpty else {
+            throw UserError(
+                "\(wrong.count) of \(findings.count) results on \(device) are not what they should be; report the table with the "
+                    + "device's and the driver's version, and train on another device")
+        }
+        print("all \(findings.count) hold")
     }
 
     private func show(_ setting: SettingDescription) {
