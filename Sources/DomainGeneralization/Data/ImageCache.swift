@@ -18,6 +18,8 @@ public final class ImageCache: Sendable {
     public let failures: [Failure]
     /// SHA-256 of the contents of the files that were decoded, in order: another one means that an image has changed.
     public let contents: String
+    /// SHA-256 of the contents of each file that was decoded; empty for one that cannot be opened.
+    let sums: [String]
     /// Whether only a sample of the images was decoded (``ImageFolder/sample(_:)``), and ``contents`` is theirs.
     public let isSampled: Bool
     /// What was left out of images that were read, by item: one line for each animation.
@@ -62,6 +64,7 @@ public final class ImageCache: Sendable {
         self.failures = failures
         self.contents = contents.hexadecimal
         self.notes = notes
+        sums = results.map(\.sum)
         isSampled = sample != nil
     }
 
@@ -70,6 +73,7 @@ public final class ImageCache: Sendable {
         failures = first.failures
         contents = SHA256Sum.of(first.contents + second.contents)
         notes = first.notes + second.notes
+        sums = first.sums + second.sums
         isSampled = first.isSampled
     }
 
