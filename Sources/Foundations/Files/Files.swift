@@ -72,7 +72,7 @@ public enum Files {
     }
 }
 
-/// Names in the order of their code points, as Python sorts them; that of their UTF-8 bytes is the same, and quicker to find.
+/// Names in the order of their code points, as Python sorts them.
 public func sortedByCodePoint(_ names: [String]) -> [String] {
-    names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
 }
