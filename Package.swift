@@ -166,8 +166,8 @@ let package = Package(
                 "Experiments", logging,
             ], path: "Benchmarks",
             exclude: [
-                "README.md", "compare", "parity", "random_model.py", "reference.py", "results", "serving",
-                "serving_reference.py",
+                "README.md", "compare", "domainnet-size", "parity", "random_model.py", "reference.py", "results",
+                "serving", "serving_reference.py",
             ]),
         .target(name: "TestSupport", dependencies: ["Foundations", "Pixels"], path: "Tests/TestSupport"),
     ]

@@ -19,6 +19,7 @@ struct Benchmarks {
         for benchmark in LDStepBenchmark.all { all[benchmark.name] = { _ in [try benchmark.run()] } }
         all["classifier-step"] = ClassifierStepBenchmark.run
         all["candidates"] = CandidateBenchmark.run
+        all["large"] = LargeDataBenchmark.run
         all["loader"] = LoaderBenchmark.run
         all["resnet-step"] = ResNetStepBenchmark.run
         all["stable-diffusion"] = StableDiffusionBenchmark.run

@@ -80,6 +80,14 @@ struct ImageFolderTests {
         #expect(dataset.unreadWarning?.contains("left out 2 images in formats that are not read (.gif, .tif)") == true)
     }
 
+    @Test func samplesEvenly() throws {
+        for index in 0..<10 { try touch("a/cat/\(index).png", "b/cat/\(index).png") }
+        let dataset = try ImageFolder(folder.path)
+        #expect(dataset.sample(4) == [0, 5, 10, 15])
+        #expect(dataset.sample(7) == [0, 2, 5, 8, 11, 14, 17])
+        #expect(dataset.sample(30) == Array(0..<20))
+    }
+
     /// Names are bytes; those that are not UTF-8 are listed and opened as any other.
     @Test func namesNeedNotBeUTF8() throws {
         let domain = FilePath.text([0x64, 0xE9])

@@ -17,6 +17,12 @@ import Testing
         }
     }
 
+    /// The order of code points is neither that of UTF-16 nor that of letters with their accents joined.
+    @Test func sortsAsPython() {
+        let sorted = ["", "B", "a", "ab", "e\u{301}", "z", "\u{e9}", "\u{f780}", "\u{ffff}", "\u{10000}"]
+        #expect(sortedByCodePoint(sorted.reversed()).map { Array($0.utf8) } == sorted.map { Array($0.utf8) })
+    }
+
     @Test func listsNamesOfAnyBytesInOneOrder() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let names: [[UInt8]] = [

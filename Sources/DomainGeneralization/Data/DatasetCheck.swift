@@ -21,15 +21,10 @@ public struct DatasetCheck: Sendable {
         let images = try ImageCache(dataset, threads: threads, budget: 0, progress: progress)
         unreadable = images.failures.map(\.reason)
         notes = images.notes
-        let digests = try parallelMap(dataset.items.count, threads: max(1, threads)) { index -> String? in
-            guard let data = Files.contents(dataset.items[index].path), !data.isEmpty else {
-                return nil
-            }
-            return data.withUnsafeBytes { SHA256Sum.of($0) }
-        }
+        let withoutBytes = ["", SHA256Sum.of("")]
         var groups: [String: [String]] = [:]
-        for (item, digest) in zip(dataset.items, digests) {
-            if let digest { groups[digest, default: []].append(item.path) }
+        for (item, sum) in zip(dataset.items, images.sums) where !withoutBytes.contains(sum) {
+            groups[sum, default: []].append(item.path)
         }
         duplicates = groups.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }
     }

@@ -16,24 +16,31 @@ public final class ImageCache: Sendable {
     private let kept: [String: RGBImage]
     /// What could not be read, by item.
     public let failures: [Failure]
-    /// SHA-256 of the contents of all files, in order: another one means that an image has changed.
+    /// SHA-256 of the contents of the files that were decoded, in order: another one means that an image has changed.
     public let contents: String
+    /// SHA-256 of the contents of each file that was decoded; empty for one that cannot be opened.
+    let sums: [String]
+    /// Whether only a sample of the images was decoded (``ImageFolder/sample(_:)``), and ``contents`` is theirs.
+    public let isSampled: Bool
     /// What was left out of images that were read, by item: one line for each animation.
     public let notes: [String]
 
-    /// Decodes every image once, so that a file that cannot be read is found before anything is trained.
+    /// Decodes every image once, so that a file that cannot be read is found before anything is trained; or a sample of them,
+    /// where all would take long.
     /// - Parameters:
+    ///   - sample: the items that are decoded, in ascending order; nil for all.
     ///   - threads: how many files are decoded at a time.
     ///   - budget: bytes of decoded images that are kept.
     ///   - progress: called after each image with the numbers of images done and of all, from several threads.
     public init(
-        _ dataset: ImageFolder, threads: Int, budget: Int = 1 << 30,
+        _ dataset: ImageFolder, sample: [Int]? = nil, threads: Int, budget: Int = 1 << 30,
         progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) throws {
-        let ledger = Ledger(budget: budget, count: dataset.items.count, progress: progress)
-        let results = try parallelMap(dataset.items.count, threads: max(1, threads)) {
+        let chosen = sample ?? Array(dataset.items.indices)
+        let ledger = Ledger(budget: budget, count: chosen.count, progress: progress)
+        let results = try parallelMap(chosen.count, threads: max(1, threads)) {
             index -> (image: Result<RGBImage?, any Error>, note: String?, sum: String) in
-            let path = dataset.items[index].path
+            let path = dataset.items[chosen[index]].path
             var note: String?
             let image = Result {
                 let image = try ImageFile.decode(path) { note = $0 }
@@ -45,7 +52,7 @@ public final class ImageCache: Sendable {
         var failures: [Failure] = []
         var notes: [String] = []
         var contents = SHA256Sum()
-        for (index, result) in results.enumerated() {
+        for (index, result) in zip(chosen, results) {
             contents.update(result.sum)
             if let note = result.note { notes.append(note) }
             switch result.image {
@@ -57,6 +64,8 @@ public final class ImageCache: Sendable {
         self.failures = failures
         self.contents = contents.hexadecimal
         self.notes = notes
+        sums = results.map(\.sum)
+        isSampled = sample != nil
     }
 
     private init(_ first: ImageCache, _ second: ImageCache) {
@@ -64,6 +73,8 @@ public final class ImageCache: Sendable {
         failures = first.failures
         contents = SHA256Sum.of(first.contents + second.contents)
         notes = first.notes + second.notes
+        sums = first.sums + second.sums
+        isSampled = first.isSampled
     }
 
     /// These images and those of another cache, which has no failures.

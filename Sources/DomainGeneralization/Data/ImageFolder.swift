@@ -102,6 +102,12 @@ public struct ImageFolder: Sendable {
         ImageFolder(self, items: items + more, added: added)
     }
 
+    /// Items spread evenly over all, in ascending order: as many as are asked for, or all where there are no more.
+    public func sample(_ count: Int) -> [Int] {
+        let count = min(count, items.count)
+        return (0..<count).map { $0 * items.count / count }
+    }
+
     /// The indices of the domains and, behind them, of ``addedEnvironments``.
     public var allEnvironments: Range<Int> { 0..<environments.count + addedEnvironments.count }
 

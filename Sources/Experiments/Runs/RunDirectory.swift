@@ -143,8 +143,13 @@ public final class RunDirectory {
     /// The hash of the list of images that the run was started with; nil where it is not recorded.
     var recordedListing: String? { environment?["items_sha256"]?.string }
 
-    /// The hash of the contents of these images.
-    var recordedContents: String? { environment?["images_sha256"]?.string }
+    /// What the hash of the images' contents is called in `environment.json`: that of a sample is another one.
+    static func contentsKey(of images: ImageCache) -> String {
+        images.isSampled ? "sampled_images_sha256" : "images_sha256"
+    }
+
+    /// The hash of the contents that the run was started with, of as many images as are read now; nil where it is not recorded.
+    func recordedContents(of images: ImageCache) -> String? { environment?[Self.contentsKey(of: images)]?.string }
 
     /// When the run began.
     var started: Date? { environment?["started"]?.string.flatMap { try? Date($0, strategy: .iso8601) } }

@@ -78,7 +78,7 @@ struct RunSetup {
         if let listing = run.recordedListing, listing != dataset.listing {
             throw UserError("\(run.path): \(configuration.data) has other images than when the run began; \(remedy)")
         }
-        guard let contents = run.recordedContents, contents != images.contents else { return }
+        guard let contents = run.recordedContents(of: images), contents != images.contents else { return }
         let changed = run.started.flatMap { started in
             dataset.items.first { modificationTime(of: $0.path).map { $0 > started + 1 } ?? false }
         }
@@ -164,7 +164,7 @@ struct RunSetup {
             "system": .string(ProcessInfo.processInfo.operatingSystemVersionString),
             "host": .string(ProcessInfo.processInfo.hostName), "started": .string(Date().ISO8601Format()),
             "items": .int(dataset.items.count), "items_sha256": .string(dataset.listing),
-            "images_sha256": .string(images.contents),
+            RunDirectory.contentsKey(of: images): .string(images.contents),
             "left_out": .int(dataset.leftOut.count), "preset": .string(configuration.preset),
             "backbone": .string(backbone.name),
         ]
