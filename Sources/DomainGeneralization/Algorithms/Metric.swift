@@ -26,6 +26,7 @@ public struct Metric: Sendable, Equatable {
 extension [Metric] {
     /// Those of the parts of one step as the step's: means of numbers whose mean is logged, sums of the others.
     static func combined(_ parts: [[Metric]]) -> [Metric] {
+        guard parts.count > 1 else { return parts.first ?? [] }
         let all = parts.joined()
         return (parts.first ?? []).map { metric in
             let sum = all.filter { $0.name == metric.name }.map(\.value).reduce(0, +)

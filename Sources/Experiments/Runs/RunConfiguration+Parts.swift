@@ -7,7 +7,8 @@ extension RunConfiguration {
     func checkParts(_ algorithm: any DomainGeneralization.Algorithm, processes: Int) throws {
         if sampling == .epoch, classBalanced {
             throw UserError(
-                "sampling: epoch shows every image once, so that classes come as often as they are; set classBalanced to false")
+                "sampling: epoch shows every image once, so that classes come as often as they are; set classBalanced to false"
+            )
         }
         guard batchSize % processes == 0 else {
             throw UserError(
@@ -22,7 +23,8 @@ extension RunConfiguration {
         let own = batchSize / processes
         guard own % accumulation == 0 else {
             let owner = processes > 1 ? "a process's images of a domain" : "the batch size"
-            throw UserError("accumulation: \(accumulation) parts do not divide \(own), \(owner); choose a divisor of it")
+            throw UserError(
+                "accumulation: \(accumulation) parts do not divide \(own), \(owner); choose a divisor of it")
         }
     }
 }

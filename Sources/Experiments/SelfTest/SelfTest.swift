@@ -8,7 +8,7 @@ public struct SelfTest: Sendable {
     public struct Finding: Sendable {
         /// What was computed.
         public let part: String
-        /// In what.
+        /// The precision that it was computed in.
         public let dtype: DType
         /// The largest difference of a number, as a share of the largest number of its kind; infinite where there is none to compare.
         public let difference: Double
